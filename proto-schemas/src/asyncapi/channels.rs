@@ -1,0 +1,286 @@
+//! The channels: one for each subject of a stream and each family of keys in a bucket.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::topology::{BucketSpec, CONTEXTS, PROGRESS, REGISTRY, Retention, STREAMS, StreamSpec};
+
+/// A family of keys in a bucket.
+pub(super) struct Keys {
+    pub(super) channel: &'static str,
+    pub(super) bucket: BucketSpec,
+    /// The key, its variable tokens in braces.
+    pub(super) key: &'static str,
+    pub(super) carries: &'static str,
+    pub(super) about: &'static str,
+}
+
+/// What the pipeline keeps.
+const STATE: [Keys; 4] = [
+    Keys {
+        channel: "contexts",
+        bucket: CONTEXTS,
+        key: "{conversation}",
+        carries: "context.v1",
+        about: "What has been said in a conversation. Each new revision may make its next message due.",
+    },
+    Keys {
+        channel: "progress.turn",
+        bucket: PROGRESS,
+        key: "turn.{turn}",
+        carries: "turn-progress.v1",
+        about: "The failed attempts of a turn.",
+    },
+    Keys {
+        channel: "progress.delivery",
+        bucket: PROGRESS,
+        key: "delivery.{turn}.{replay}",
+        carries: "delivery-progress.v1",
+        about: "The parts of a delivery that the platform has taken.",
+    },
+    Keys {
+        channel: "progress.files",
+        bucket: PROGRESS,
+        key: "files.{turn}",
+        carries: "files-progress.v1",
+        about: "What became of a reply's files.",
+    },
+];
+
+/// What the operator configures.
+pub(super) const CONFIGURATION: [Keys; 3] = [
+    Keys {
+        channel: "registry.bots",
+        bucket: REGISTRY,
+        key: "bots.{bot}",
+        carries: "bot.v1",
+        about: "A bot.",
+    },
+    Keys {
+        channel: "registry.integrations",
+        bucket: REGISTRY,
+        key: "integrations.{integration}",
+        carries: "integration.v1",
+        about: "A webhook.",
+    },
+    Keys {
+        channel: "registry.connections",
+        bucket: REGISTRY,
+        key: "connections.{connection}",
+        carries: "connection.v1",
+        about: "An account of a channel.",
+    },
+];
+
+/// All channels by name.
+pub(super) fn all() -> Map<String, Value> {
+    let streams = STREAMS.iter().flat_map(|stream| {
+        stream
+            .subjects
+            .iter()
+            .map(|subject| stream_channel(stream, subject))
+    });
+    let buckets = STATE.iter().chain(&CONFIGURATION).map(bucket_channel);
+    streams.chain(buckets).collect()
+}
+
+/// The channel of a stream's subject: `inbox.*` is `inbox`, `fetches.in.*` is `fetches.in`.
+fn stream_channel(stream: &StreamSpec, subject: &str) -> (String, Value) {
+    let name = subject.trim_end_matches(".*");
+    let mut parameters = parameters_of(name).iter();
+    let address: Vec<String> = subject
+        .split('.')
+        .map(|token| match token {
+            "*" => format!(
+                "{{{}}}",
+                parameters.next().expect("every variable token has a name")
+            ),
+            fixed => fixed.to_owned(),
+        })
+        .collect();
+    (
+        name.to_owned(),
+        channel(
+            &address.join("."),
+            stream.about,
+            stream.carries,
+            stream_facts(stream),
+        ),
+    )
+}
+
+/// What the variable tokens of a stream's subjects are.
+fn parameters_of(channel: &str) -> &'static [&'static str] {
+    match channel {
+        "fetches.in" => &["message"],
+        "fetches.out" => &["turn"],
+        "dead-letters" => &["stage", "class", "id"],
+        _ => &["conversation"],
+    }
+}
+
+fn bucket_channel(keys: &Keys) -> (String, Value) {
+    let address = format!("$KV.{}.{}", keys.bucket.name, keys.key);
+    (
+        keys.channel.to_owned(),
+        channel(&address, keys.about, keys.carries, bucket_facts(&keys.bucket)),
+    )
+}
+
+fn channel(address: &str, about: &str, carries: &str, facts: Value) -> Value {
+    let parameters: Map<String, Value> = variables(address)
+        .map(|name| (name.to_owned(), json!({"description": parameter_text(name)})))
+        .collect();
+    json!({
+        "address": address,
+        "description": about,
+        "parameters": parameters,
+        "messages": {carries: {"$ref": format!("#/components/messages/{carries}")}},
+        "x-jetstream": facts,
+    })
+}
+
+fn variables(address: &str) -> impl Iterator<Item = &str> {
+    address
+        .split('.')
+        .filter_map(|token| token.strip_prefix('{')?.strip_suffix('}'))
+}
+
+fn parameter_text(name: &str) -> &'static str {
+    match name {
+        "conversation" => "The conversation's identifier.",
+        "message" => "The identifier of the message whose files are fetched.",
+        "turn" => "The turn's identifier.",
+        "replay" => "How often an operator has sent it again; 0 for the pipeline's own.",
+        "stage" => "The service that gave up.",
+        "class" => "The class of the cause, one token.",
+        "id" => "The dead letter's identifier.",
+        "bot" => "The bot's identifier.",
+        "integration" => "The integration's identifier.",
+        "connection" => "The connection's identifier.",
+        _ => "An identifier.",
+    }
+}
+
+fn stream_facts(stream: &StreamSpec) -> Value {
+    let retention = match stream.retention {
+        Retention::Limits => json!({"retention": "limits"}),
+        Retention::Slots => json!({
+            "retention": "workqueue",
+            "discard": "new",
+            "discard_new_per_subject": true,
+        }),
+    };
+    let mut facts = json!({"stream": stream.name});
+    merge(&mut facts, retention);
+    insert(&mut facts, "max_msgs_per_subject", stream.max_per_subject);
+    insert(
+        &mut facts,
+        "max_age_seconds",
+        stream.max_age.map(|age| age.as_secs()),
+    );
+    insert(&mut facts, "max_bytes", stream.max_bytes);
+    facts
+}
+
+fn bucket_facts(bucket: &BucketSpec) -> Value {
+    let mut facts = json!({"bucket": bucket.name, "about": bucket.about, "history": bucket.history});
+    insert(
+        &mut facts,
+        "ttl_seconds",
+        bucket.ttl.as_ref().map(Duration::as_secs),
+    );
+    facts
+}
+
+fn merge(target: &mut Value, more: Value) {
+    if let (Some(target), Value::Object(more)) = (target.as_object_mut(), more) {
+        target.extend(more);
+    }
+}
+
+fn insert(target: &mut Value, name: &str, value: Option<impl Into<Value>>) {
+    if let Some(value) = value {
+        target[name] = value.into();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::BUCKETS;
+
+    #[test]
+    fn every_variable_token_is_explained() {
+        for (name, channel) in all() {
+            let parameters = channel["parameters"].as_object().unwrap();
+            assert!(!parameters.is_empty(), "{name} has no variable token");
+            for (parameter, text) in parameters {
+                assert_ne!(text["description"], "An identifier.", "{parameter} of {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_bucket_has_a_channel() {
+        for bucket in BUCKETS {
+            let found = all()
+                .values()
+                .any(|channel| channel["x-jetstream"]["bucket"] == bucket.name);
+            assert!(found, "{} has no channel", bucket.name);
+        }
+    }
+
+    #[test]
+    fn addresses_are_what_the_subject_functions_write() {
+        let conversation = crate::ids::ConversationId::new("conv_1").unwrap();
+        let turn = crate::ids::TurnId::new("turn_1").unwrap();
+        let message = crate::ids::MessageId::new("msg_1").unwrap();
+        let letter = crate::ids::DeadLetterId::new("dl_1").unwrap();
+        let stage = crate::dead_letter::Stage::Egress;
+        let written = [
+            ("inbox", crate::subjects::inbox(&conversation)),
+            ("turns", crate::subjects::turn(&conversation)),
+            ("fetches.in", crate::subjects::fetch_in(&message)),
+            ("fetches.out", crate::subjects::fetch_out(&turn)),
+            ("deliveries", crate::subjects::delivery(&conversation)),
+            ("transcripts", crate::subjects::transcript(&conversation)),
+            (
+                "dead-letters",
+                crate::subjects::dead_letter(stage, "timeout", &letter),
+            ),
+            (
+                "contexts",
+                crate::subjects::key("contexts", conversation.as_str()),
+            ),
+            (
+                "progress.turn",
+                crate::subjects::key("progress", &crate::subjects::turn_progress(&turn)),
+            ),
+            (
+                "progress.delivery",
+                crate::subjects::key("progress", &crate::subjects::delivery_progress(&turn, 0)),
+            ),
+            (
+                "progress.files",
+                crate::subjects::key("progress", &crate::subjects::files_progress(&turn)),
+            ),
+        ];
+        let channels = all();
+        for (name, subject) in written {
+            let address = channels[name]["address"].as_str().unwrap();
+            assert!(fits(address, &subject), "{subject} is not on {address}");
+        }
+    }
+
+    fn fits(address: &str, subject: &str) -> bool {
+        let (address, subject): (Vec<_>, Vec<_>) =
+            (address.split('.').collect(), subject.split('.').collect());
+        address.len() == subject.len()
+            && address
+                .iter()
+                .zip(&subject)
+                .all(|(pattern, token)| pattern.starts_with('{') || pattern == token)
+    }
+}

@@ -1,0 +1,183 @@
+//! Who sends and who receives, each service from its own point of view.
+
+use serde_json::{Map, Value, json};
+
+use crate::topology::{CONTEXT_EVENTS, ConsumerSpec, DELIVERY_WORK, FETCH_WORK, INBOX_EVENTS, TURN_WORK};
+
+#[derive(Clone, Copy)]
+enum Action {
+    Send,
+    /// Reads or watches without a consumer of its own.
+    Receive,
+    /// Reads through a durable consumer.
+    Consume(ConsumerSpec),
+}
+
+/// Service, what it does, on which channels.
+const OPERATIONS: &[(&str, Action, &[&str])] = &[
+    ("ingress", Action::Send, &["inbox", "dead-letters"]),
+    (
+        "ingress",
+        Action::Receive,
+        &["registry.bots", "registry.connections"],
+    ),
+    ("context-builder", Action::Consume(INBOX_EVENTS), &["inbox"]),
+    ("context-builder", Action::Consume(CONTEXT_EVENTS), &["contexts"]),
+    ("context-builder", Action::Receive, &["registry.bots"]),
+    (
+        "context-builder",
+        Action::Send,
+        &["turns", "fetches.in", "dead-letters"],
+    ),
+    ("webhook-caller", Action::Consume(TURN_WORK), &["turns"]),
+    (
+        "webhook-caller",
+        Action::Receive,
+        &["contexts", "progress.turn", "registry.integrations"],
+    ),
+    (
+        "webhook-caller",
+        Action::Send,
+        &[
+            "contexts",
+            "deliveries",
+            "fetches.out",
+            "progress.turn",
+            "dead-letters",
+        ],
+    ),
+    (
+        "attachment-fetcher",
+        Action::Consume(FETCH_WORK),
+        &["fetches.in", "fetches.out"],
+    ),
+    ("attachment-fetcher", Action::Receive, &["registry.connections"]),
+    (
+        "attachment-fetcher",
+        Action::Send,
+        &["inbox", "progress.files", "dead-letters"],
+    ),
+    ("egress", Action::Consume(DELIVERY_WORK), &["deliveries"]),
+    (
+        "egress",
+        Action::Receive,
+        &[
+            "transcripts",
+            "progress.delivery",
+            "progress.files",
+            "registry.connections",
+        ],
+    ),
+    (
+        "egress",
+        Action::Send,
+        &["transcripts", "progress.delivery", "dead-letters"],
+    ),
+    (
+        "chatbot",
+        Action::Send,
+        &[
+            "registry.bots",
+            "registry.integrations",
+            "registry.connections",
+            "inbox",
+            "deliveries",
+        ],
+    ),
+    ("chatbot", Action::Receive, &["transcripts", "dead-letters"]),
+];
+
+/// All operations by name, as `egress.receive.deliveries`.
+pub(super) fn all() -> Map<String, Value> {
+    OPERATIONS
+        .iter()
+        .flat_map(|(service, action, channels)| {
+            channels
+                .iter()
+                .map(|channel| operation(service, *action, channel))
+        })
+        .collect()
+}
+
+fn operation(service: &str, action: Action, channel: &str) -> (String, Value) {
+    let (verb, name) = match action {
+        Action::Send => ("send", "send"),
+        Action::Receive => ("receive", "receive"),
+        Action::Consume(_) => ("receive", "consume"),
+    };
+    let mut operation = json!({
+        "action": verb,
+        "channel": {"$ref": format!("#/channels/{channel}")},
+        "tags": [{"name": service}],
+    });
+    if let Action::Consume(consumer) = action {
+        operation["x-jetstream"] = consumer_facts(&consumer);
+    }
+    (format!("{service}.{name}.{channel}"), operation)
+}
+
+fn consumer_facts(consumer: &ConsumerSpec) -> Value {
+    json!({
+        "stream": consumer.stream,
+        "consumer": consumer.name,
+        "durable": true,
+        "pull": true,
+        "ack_policy": "explicit",
+        "ack_wait_seconds": consumer.ack_wait.as_secs(),
+        "max_ack_pending": consumer.max_ack_pending,
+        "max_deliver": -1,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::asyncapi::channels;
+    use crate::topology::{CONSUMERS, bucket_stream};
+
+    #[test]
+    fn every_channel_has_a_sender_and_a_receiver() {
+        let operations = all();
+        for channel in channels::all().keys() {
+            for action in ["send", "receive"] {
+                let reference = format!("#/channels/{channel}");
+                let found = operations.values().any(|operation| {
+                    operation["action"] == action && operation["channel"]["$ref"] == reference
+                });
+                assert!(found, "nobody has {action} on {channel}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_operation_is_on_a_channel_that_exists() {
+        let channels = channels::all();
+        for (_, _, names) in OPERATIONS {
+            for name in *names {
+                assert!(channels.contains_key(*name), "there is no channel {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_consumer_is_used_by_its_own_service_on_its_own_stream() {
+        let channels = channels::all();
+        for consumer in CONSUMERS {
+            let uses: Vec<_> = OPERATIONS
+                .iter()
+                .filter(|(_, action, _)| matches!(action, Action::Consume(used) if *used == consumer))
+                .collect();
+            let [(service, _, names)] = uses[..] else {
+                panic!("{consumer:?} is used {} times", uses.len())
+            };
+            assert_eq!(*service, consumer.name);
+            for name in *names {
+                let facts = &channels[*name]["x-jetstream"];
+                let bucket = facts["bucket"].as_str().map(|bucket| format!("KV_{bucket}"));
+                let stream = bucket.or(facts["stream"].as_str().map(str::to_owned)).unwrap();
+                assert_eq!(stream, consumer.stream);
+            }
+        }
+        assert_eq!(bucket_stream(&crate::topology::CONTEXTS), "KV_contexts");
+    }
+}

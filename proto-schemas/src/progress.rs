@@ -1,0 +1,61 @@
+//! `progress`: how far work got, written only when something failed or takes several steps.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::content::{Attachment, StoredFile};
+use crate::dead_letter::Attempt;
+use crate::wire::Wire;
+
+/// The failed attempts of a turn.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TurnProgress {
+    /// What was tried, in order.
+    pub attempts: Vec<Attempt>,
+    /// Whether there is to be no further attempt: the turn is given up, with the class of the last one.
+    #[serde(default)]
+    pub exhausted: bool,
+}
+
+impl Wire for TurnProgress {
+    const TYPE: &'static str = "turn-progress.v1";
+}
+
+/// The parts of a delivery that the platform has taken.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeliveryProgress {
+    /// The platform's identifiers of the parts sent so far, in order.
+    pub platform_message_ids: Vec<String>,
+    /// How often sending has failed since the last part went out.
+    pub failures: u32,
+}
+
+impl Wire for DeliveryProgress {
+    const TYPE: &'static str = "delivery-progress.v1";
+}
+
+/// What became of a reply's files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FilesProgress {
+    /// One outcome for each attachment of the reply, in order.
+    pub files: Vec<OutgoingFile>,
+}
+
+impl Wire for FilesProgress {
+    const TYPE: &'static str = "files-progress.v1";
+}
+
+/// What became of one file of a reply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum OutgoingFile {
+    /// It lies in the object store.
+    Stored(StoredFile),
+    /// It cannot be had; the text goes out with a link instead.
+    Unavailable {
+        /// What the webhook asked for.
+        attachment: Attachment,
+        /// Why, in words. Holds no secret.
+        reason: String,
+    },
+}

@@ -1,0 +1,93 @@
+//! The subjects, written and read in one place.
+
+use crate::dead_letter::Stage;
+use crate::ids::{ConversationId, DeadLetterId, MessageId, TurnId};
+
+/// Where a conversation's inbox entries go.
+pub fn inbox(conversation: &ConversationId) -> String {
+    format!("inbox.{conversation}")
+}
+
+/// A conversation's slot for one turn.
+pub fn turn(conversation: &ConversationId) -> String {
+    format!("turns.{conversation}")
+}
+
+/// The slot for fetching a message's files.
+pub fn fetch_in(message: &MessageId) -> String {
+    format!("fetches.in.{message}")
+}
+
+/// The slot for fetching a reply's files.
+pub fn fetch_out(turn: &TurnId) -> String {
+    format!("fetches.out.{turn}")
+}
+
+/// A conversation's slot for one delivery.
+pub fn delivery(conversation: &ConversationId) -> String {
+    format!("deliveries.{conversation}")
+}
+
+/// Where a conversation's finished turns are written down.
+pub fn transcript(conversation: &ConversationId) -> String {
+    format!("transcripts.{conversation}")
+}
+
+/// Where a dead letter goes. `class` must be one token.
+pub fn dead_letter(stage: Stage, class: &str, id: &DeadLetterId) -> String {
+    format!("dead-letters.{}.{class}.{id}", stage.as_str())
+}
+
+/// The conversation that a subject of `INBOX`, `TURNS`, `DELIVERIES` or `TRANSCRIPTS`, or a key of the
+/// `contexts` bucket's stream, belongs to.
+pub fn conversation(subject: &str) -> Option<ConversationId> {
+    let (family, token) = subject.rsplit_once('.')?;
+    match family {
+        "inbox" | "turns" | "deliveries" | "transcripts" | "$KV.contexts" => ConversationId::new(token).ok(),
+        _ => None,
+    }
+}
+
+/// Subject of a key in a bucket.
+pub fn key(bucket: &str, key: &str) -> String {
+    format!("$KV.{bucket}.{key}")
+}
+
+/// Key of a turn's failed attempts in `progress`.
+pub fn turn_progress(turn: &TurnId) -> String {
+    format!("turn.{turn}")
+}
+
+/// Key of a delivery's sent parts in `progress`. A replay starts from the beginning, under a key of its own.
+pub fn delivery_progress(turn: &TurnId, replay: u32) -> String {
+    format!("delivery.{turn}.{replay}")
+}
+
+/// Key of a reply's files in `progress`.
+pub fn files_progress(turn: &TurnId) -> String {
+    format!("files.{turn}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conversation_is_read_back_from_its_subjects() {
+        let conversation = ConversationId::new("conv_1").unwrap();
+        for subject in [
+            inbox(&conversation),
+            turn(&conversation),
+            delivery(&conversation),
+            transcript(&conversation),
+            key("contexts", conversation.as_str()),
+        ] {
+            assert_eq!(
+                super::conversation(&subject),
+                Some(conversation.clone()),
+                "{subject}"
+            );
+        }
+        assert_eq!(super::conversation("fetches.in.msg_1"), None);
+    }
+}

@@ -1,0 +1,70 @@
+//! How a payload says what it is: one header with type and version, checked before decoding.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Header that names type and version of the payload, as `context.v1`.
+pub const MESSAGE_TYPE: &str = "Message-Type";
+/// Header of W3C Trace Context; one trace follows a message from ingress to its transcript.
+pub const TRACEPARENT: &str = "traceparent";
+/// Header by which the server recognises a repeated publish.
+pub const MESSAGE_ID: &str = "Nats-Msg-Id";
+
+/// A type that travels on a subject or lies in a bucket.
+pub trait Wire: Serialize + DeserializeOwned + JsonSchema {
+    /// Type and version as they stand in [`MESSAGE_TYPE`]. A breaking change is a new version.
+    const TYPE: &'static str;
+}
+
+/// Why a payload cannot be read. Always permanent: the same bytes never decode later.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// The header names another type, or a version that this build does not know.
+    #[error("expected a payload of type {expected}, got {found:?}")]
+    WrongType {
+        /// What the subject carries.
+        expected: &'static str,
+        /// What the header says, if there is one.
+        found: Option<String>,
+    },
+    /// The subject names nothing that the payload could belong to.
+    #[error("subject {subject:?} names no conversation")]
+    Subject {
+        /// The subject.
+        subject: String,
+    },
+    /// The bytes are not JSON of the right shape.
+    #[error("payload is not a valid {expected}: {source}")]
+    Malformed {
+        /// What the subject carries.
+        expected: &'static str,
+        /// What serde found.
+        source: serde_json::Error,
+    },
+}
+
+/// Writes `value` as JSON.
+///
+/// # Errors
+/// [`serde_json::Error`] if the value has no JSON form (a map with keys that are not strings).
+pub fn encode<T: Wire>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json::to_vec(value)
+}
+
+/// Reads a `T` from `payload`, whose header says `message_type`.
+///
+/// # Errors
+/// [`DecodeError`] when the header names another type or the payload is malformed.
+pub fn decode<T: Wire>(message_type: Option<&str>, payload: &[u8]) -> Result<T, DecodeError> {
+    if message_type != Some(T::TYPE) {
+        return Err(DecodeError::WrongType {
+            expected: T::TYPE,
+            found: message_type.map(str::to_owned),
+        });
+    }
+    serde_json::from_slice(payload).map_err(|source| DecodeError::Malformed {
+        expected: T::TYPE,
+        source,
+    })
+}
