@@ -1,0 +1,55 @@
+//! Our own HTTP channel: Standard Webhooks in both directions (`channels.md`, section 5).
+
+mod receive;
+mod send;
+
+use outbound::Client;
+use outbound::signature::SigningKey;
+use proto_schemas::content::{FileLocation, FileSource};
+use registry::{HttpConnection, SecretRef};
+use url::Url;
+
+pub use receive::{MAX_ATTACHMENTS, MAX_FIELD_CHARS, MAX_TEXT_BYTES, MAX_URL_BYTES};
+pub use send::MAX_CALLBACK_TEXT_BYTES;
+pub(crate) use send::render;
+
+use crate::account::OpenError;
+use crate::download::{DownloadError, Downloaded, download_url};
+
+/// An account of the HTTP channel.
+pub struct Account {
+    keys: Vec<SigningKey>,
+    callback_url: Url,
+    callback_key: SigningKey,
+}
+
+impl Account {
+    pub(crate) fn open(spec: &HttpConnection) -> Result<Self, OpenError> {
+        Ok(Self {
+            keys: spec.secrets.iter().map(signing_key).collect::<Result<_, _>>()?,
+            callback_url: spec.callback_url.clone(),
+            callback_key: signing_key(&spec.callback_secret)?,
+        })
+    }
+}
+
+fn signing_key(reference: &SecretRef) -> Result<SigningKey, OpenError> {
+    let secret = reference.resolve()?;
+    SigningKey::parse(secret.expose()).map_err(|source| OpenError::Key {
+        reference: reference.to_string(),
+        source,
+    })
+}
+
+pub(crate) async fn download(
+    client: &Client,
+    file: &FileSource,
+    max_bytes: u64,
+) -> Result<Downloaded, DownloadError> {
+    match &file.location {
+        FileLocation::Url { url } => {
+            download_url(client, url, &file.name, file.mime_type.as_deref(), max_bytes).await
+        }
+        FileLocation::Platform { .. } | FileLocation::Stored(_) => Err(DownloadError::misplaced()),
+    }
+}

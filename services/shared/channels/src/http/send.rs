@@ -1,0 +1,137 @@
+//! What we post to the callback: one signed call for a whole reply.
+
+use outbound::signature::{self, WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
+use outbound::{Client, read_capped, retry_after};
+use proto_schemas::content::ReplyAddress;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Method, Response};
+use serde::Serialize;
+
+use super::Account;
+use crate::outgoing::{
+    DEFAULT_PAUSE, FileLink, MAX_ANSWER_BYTES, OutgoingReply, Part, PartContent, ReplyKind, SEND_DEADLINE,
+    SendError, SendMeta, Sent, in_order, with_lines,
+};
+use crate::split::split;
+
+/// The longest text of one callback, in bytes: what webhooks may answer, so that a reply is normally one call.
+pub const MAX_CALLBACK_TEXT_BYTES: usize = 256 * 1024;
+
+/// The body of a callback.
+#[derive(Serialize)]
+struct Callback<'a> {
+    #[serde(rename = "type")]
+    kind: ReplyKind,
+    conversation_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thread_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_reply_to: Option<&'a str>,
+    message_id: &'a str,
+    text: &'a str,
+    attachments: &'a [FileLink],
+}
+
+/// One part with everything, unless the text is beyond all measure; the links go with the last part.
+pub(crate) fn render(reply: &OutgoingReply<'_>) -> Vec<Part> {
+    let mut links = Vec::new();
+    let mut lines = Vec::new();
+    for file in reply.files {
+        match &file.url {
+            Some(url) => links.push(FileLink {
+                url: url.clone(),
+                name: file.name.clone(),
+                content_type: file.mime_type.clone(),
+                size: file.stored.as_ref().map(|stored| stored.bytes),
+            }),
+            None => lines.push(file.as_line()),
+        }
+    }
+    let text = with_lines(reply.text, &lines);
+    let mut texts = split(&text, MAX_CALLBACK_TEXT_BYTES, char::len_utf8);
+    if texts.is_empty() && !links.is_empty() {
+        texts.push("");
+    }
+    let last = texts.len().saturating_sub(1);
+    in_order(
+        texts
+            .into_iter()
+            .enumerate()
+            .map(|(index, text)| PartContent::Message {
+                text: text.to_owned(),
+                links: if index == last {
+                    std::mem::take(&mut links)
+                } else {
+                    Vec::new()
+                },
+            }),
+    )
+}
+
+impl Account {
+    pub(crate) async fn send(
+        &self,
+        client: &Client,
+        address: &ReplyAddress,
+        part: &Part,
+        meta: &SendMeta<'_>,
+    ) -> Result<Sent, SendError> {
+        let PartContent::Message { text, links } = &part.content else {
+            return Err(SendError::permanent(
+                "foreign_part",
+                "this channel takes no uploads",
+            ));
+        };
+        let callback = Callback {
+            kind: meta.kind,
+            conversation_id: &address.chat_id,
+            thread_id: address.thread_id.as_deref(),
+            in_reply_to: address.message_id.as_deref(),
+            message_id: meta.part_id,
+            text,
+            attachments: links,
+        };
+        let body = serde_json::to_vec(&callback).expect("a struct of texts has a JSON form");
+        let response = client
+            .request(Method::POST, &self.callback_url)?
+            .timeout(SEND_DEADLINE)
+            .header(CONTENT_TYPE, "application/json")
+            .header(WEBHOOK_ID, meta.part_id)
+            .header(WEBHOOK_TIMESTAMP, meta.now_secs)
+            .header(
+                WEBHOOK_SIGNATURE,
+                signature::sign(&self.callback_key, meta.part_id, meta.now_secs, &body),
+            )
+            .body(body)
+            .send()
+            .await
+            .map_err(SendError::unanswered)?;
+        check(&response, meta.now_secs)?;
+        // The body means nothing; read, it leaves the connection free for the next call.
+        drop(read_capped(response, MAX_ANSWER_BYTES).await);
+        Ok(Sent {
+            platform_message_id: meta.part_id.to_owned(),
+        })
+    }
+}
+
+/// Which answers are worth another try (`channels.md`, section 5).
+fn check(response: &Response, now_secs: u64) -> Result<(), SendError> {
+    let status = response.status().as_u16();
+    let detail = format!("the callback answered HTTP {status}");
+    let wait = retry_after(response.headers(), now_secs);
+    match status {
+        200..=299 => Ok(()),
+        429 => Err(SendError::RateLimited {
+            retry_after: wait.unwrap_or(DEFAULT_PAUSE),
+            detail,
+        }),
+        408 | 425 | 500..=599 => Err(match wait {
+            Some(retry_after) => SendError::RateLimited { retry_after, detail },
+            None => SendError::transient("server_error", detail),
+        }),
+        300..=399 => Err(SendError::permanent("redirected", detail)),
+        410 => Err(SendError::permanent("gone", detail)),
+        _ => Err(SendError::permanent("refused", detail)),
+    }
+}

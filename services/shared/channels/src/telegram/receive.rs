@@ -1,0 +1,260 @@
+//! What Telegram pushes: a secret in a header, then an update.
+
+use std::collections::BTreeMap;
+
+use proto_schemas::content::{FileLocation, FileSource, User};
+use serde::de::IgnoredAny;
+use subtle::ConstantTimeEq;
+
+use super::Account;
+use super::update::{Chat, Entity, Media, Message, Person, PhotoSize, Update};
+use crate::inbound::{Inbound, InboundFile, InboundMessage, Refusal, Request, json_problem, media_type};
+use crate::names::sanitise_name;
+
+/// Nothing is signed; the secret itself authenticates (`channels.md`, section 1.3).
+const SECRET_HEADER: &str = "x-telegram-bot-api-secret-token";
+
+/// The updates that are not messages (`channels.md`, section 2.2.1).
+const OTHER_UPDATES: [&str; 24] = [
+    "edited_message",
+    "channel_post",
+    "edited_channel_post",
+    "business_connection",
+    "business_message",
+    "edited_business_message",
+    "deleted_business_messages",
+    "guest_message",
+    "message_reaction",
+    "message_reaction_count",
+    "inline_query",
+    "chosen_inline_result",
+    "callback_query",
+    "shipping_query",
+    "pre_checkout_query",
+    "purchased_paid_media",
+    "poll",
+    "poll_answer",
+    "my_chat_member",
+    "chat_member",
+    "chat_join_request",
+    "chat_boost",
+    "removed_chat_boost",
+    "managed_bot",
+];
+
+/// Contents of a message that we do not answer. A venue has a location too, so it comes first.
+const OTHER_CONTENTS: [&str; 9] = [
+    "sticker",
+    "venue",
+    "location",
+    "contact",
+    "poll",
+    "dice",
+    "story",
+    "checklist",
+    "paid_media",
+];
+
+/// What a message asks of the bot by a command.
+enum Command {
+    /// None, or one that the webhook understands.
+    Words,
+    /// To start afresh.
+    Reset,
+    /// It is meant for another bot in the group.
+    NotOurs,
+}
+
+impl Account {
+    pub(crate) fn receive(&self, request: &Request<'_>) -> Result<Inbound, Refusal> {
+        self.verify(request)?;
+        let update: Update = serde_json::from_slice(request.body)
+            .map_err(|error| Refusal::NotUnderstood(json_problem(&error)))?;
+        match update.message {
+            Some(message) => Ok(self.read(message)),
+            None => Ok(ignored(
+                known(&OTHER_UPDATES, &update.others).unwrap_or("unknown_update"),
+            )),
+        }
+    }
+
+    fn verify(&self, request: &Request<'_>) -> Result<(), Refusal> {
+        let refuse = |why: &str| Err(Refusal::Unauthorized(format!("{SECRET_HEADER} {why}")));
+        let Some(given) = request.headers.get(SECRET_HEADER) else {
+            return refuse("is missing");
+        };
+        let same: bool = given
+            .as_bytes()
+            .ct_eq(self.webhook_secret.expose().as_bytes())
+            .into();
+        if same { Ok(()) } else { refuse("is wrong") }
+    }
+
+    fn read(&self, message: Message) -> Inbound {
+        let file = file(&message);
+        let (text, entities) = match (&message.text, &message.caption) {
+            (Some(text), _) => (text.as_str(), &message.entities),
+            (None, Some(caption)) => (caption.as_str(), &message.caption_entities),
+            (None, None) => ("", &message.entities),
+        };
+        if text.is_empty() && file.is_none() {
+            return ignored(known(&OTHER_CONTENTS, &message.others).unwrap_or("service_message"));
+        }
+        let user = match author(&message) {
+            Ok(user) => user,
+            Err(kind) => return ignored(kind),
+        };
+        let command = self.command(text, entities);
+        let inbound = InboundMessage {
+            // An update's number names the push, not the message, and Telegram starts it anew after a quiet
+            // week; chat and message name the message for good (`channels.md`, sections 2.1.5 and 2.3).
+            dedup_key: format!("{}:{}", message.chat.id, message.message_id),
+            chat_id: message.chat.id.to_string(),
+            thread_id: topic(&message).map(|topic| topic.to_string()),
+            message_id: Some(message.message_id.to_string()),
+            user,
+            text: text.to_owned(),
+            files: file.into_iter().map(InboundFile::Source).collect(),
+            is_group: message.chat.kind != "private",
+        };
+        match command {
+            Command::Words => Inbound::Message(inbound),
+            Command::Reset => Inbound::Reset(inbound),
+            Command::NotOurs => ignored("command_for_another_bot"),
+        }
+    }
+
+    /// A command is an entity at the very beginning, `/name` or `/name@bot` (`channels.md`, section 2.2.3).
+    fn command(&self, text: &str, entities: &[Entity]) -> Command {
+        let Some(entity) = entities
+            .iter()
+            .find(|entity| entity.kind == "bot_command" && entity.offset == 0)
+        else {
+            return Command::Words;
+        };
+        let command = utf16_prefix(text, entity.length);
+        let (name, bot) = match command.split_once('@') {
+            Some((name, bot)) => (name, Some(bot)),
+            None => (command, None),
+        };
+        if let (Some(bot), Some(ours)) = (bot, &self.username)
+            && !bot.eq_ignore_ascii_case(ours)
+        {
+            return Command::NotOurs;
+        }
+        if name.eq_ignore_ascii_case("/reset") {
+            Command::Reset
+        } else {
+            Command::Words
+        }
+    }
+}
+
+fn ignored(kind: &'static str) -> Inbound {
+    Inbound::Ignored { kind }
+}
+
+fn known(kinds: &[&'static str], members: &BTreeMap<String, IgnoredAny>) -> Option<&'static str> {
+    kinds.iter().find(|kind| members.contains_key(**kind)).copied()
+}
+
+/// In ordinary groups a thread id marks chains of replies; only a topic is a conversation of its own.
+fn topic(message: &Message) -> Option<i64> {
+    message.message_thread_id.filter(|_| message.is_topic_message)
+}
+
+/// Who wrote it, or why that is nobody whom we answer. A message on behalf of a chat carries a made-up user
+/// (`channels.md`, section 2.2.2), so the chat is asked first.
+fn author(message: &Message) -> Result<User, &'static str> {
+    if message.is_automatic_forward {
+        return Err("automatic_forward");
+    }
+    if message.others.contains_key("direct_messages_topic") {
+        // A conversation of its own kind, which could not be answered in the right place.
+        return Err("direct_messages_topic");
+    }
+    match (&message.sender_chat, &message.from) {
+        (Some(chat), _) => Ok(chat_as_user(chat)),
+        (None, Some(person)) if person.is_bot => Err("from_a_bot"),
+        (None, Some(person)) => Ok(person_as_user(person)),
+        (None, None) => Err("without_author"),
+    }
+}
+
+fn chat_as_user(chat: &Chat) -> User {
+    User {
+        id: chat.id.to_string(),
+        name: chat.title.clone(),
+        username: chat.username.clone(),
+    }
+}
+
+fn person_as_user(person: &Person) -> User {
+    let name = match &person.last_name {
+        Some(last) => format!("{} {last}", person.first_name),
+        None => person.first_name.clone(),
+    };
+    User {
+        id: person.id.to_string(),
+        name: Some(name).filter(|name| !name.trim().is_empty()),
+        username: person.username.clone(),
+    }
+}
+
+/// The file of a message; Telegram allows one. An animation is listed as a document too and counts once.
+fn file(message: &Message) -> Option<FileSource> {
+    let media = |media: &Option<Media>, name: &str, mime_type: &str| {
+        media.as_ref().map(|media| media_file(media, name, mime_type))
+    };
+    media(&message.document, "document", "application/octet-stream")
+        .or_else(|| largest(&message.photo))
+        .or_else(|| media(&message.animation, "animation.mp4", "video/mp4"))
+        .or_else(|| media(&message.video, "video.mp4", "video/mp4"))
+        .or_else(|| media(&message.video_note, "video.mp4", "video/mp4"))
+        .or_else(|| media(&message.audio, "audio.mp3", "audio/mpeg"))
+        .or_else(|| media(&message.voice, "voice.ogg", "audio/ogg"))
+}
+
+fn media_file(media: &Media, name: &str, mime_type: &str) -> FileSource {
+    FileSource {
+        name: media
+            .file_name
+            .as_deref()
+            .map_or_else(|| name.to_owned(), sanitise_name),
+        mime_type: media
+            .mime_type
+            .as_deref()
+            .and_then(media_type)
+            .or_else(|| Some(mime_type.to_owned())),
+        bytes: media.file_size,
+        location: FileLocation::Platform {
+            file_id: media.file_id.clone(),
+        },
+    }
+}
+
+fn largest(sizes: &[PhotoSize]) -> Option<FileSource> {
+    let photo = sizes
+        .iter()
+        .max_by_key(|size| u64::from(size.width) * u64::from(size.height))?;
+    Some(FileSource {
+        name: "photo.jpg".to_owned(),
+        mime_type: Some("image/jpeg".to_owned()),
+        bytes: photo.file_size,
+        location: FileLocation::Platform {
+            file_id: photo.file_id.clone(),
+        },
+    })
+}
+
+/// The beginning of `text`, `units` UTF-16 code units long, or all of it.
+fn utf16_prefix(text: &str, units: u64) -> &str {
+    let mut passed = 0;
+    for (index, character) in text.char_indices() {
+        if passed >= units {
+            return &text[..index];
+        }
+        passed += character.len_utf16() as u64;
+    }
+    text
+}

@@ -1,0 +1,137 @@
+//! A reply in parts that Telegram takes: texts first, then files.
+
+use proto_schemas::content::StoredFile;
+
+use crate::outgoing::{OutgoingFile, OutgoingReply, Part, PartContent, UploadForm, in_order, with_lines};
+use crate::split::split;
+
+/// The longest text. Telegram says "characters"; counted in UTF-16 it is never too many (`channels.md`,
+/// section 2.5.3).
+const MAX_TEXT_UNITS: usize = 4096;
+/// The largest picture that is shown as one (`channels.md`, section 2.5.1); in decimal, to be on the safe side.
+const MAX_PHOTO_BYTES: u64 = 10_000_000;
+/// The largest file of any kind (`channels.md`, section 2.5.1).
+const MAX_DOCUMENT_BYTES: u64 = 50_000_000;
+
+pub(crate) fn render(reply: &OutgoingReply<'_>) -> Vec<Part> {
+    let mut uploads = Vec::new();
+    let mut lines = Vec::new();
+    for file in reply.files {
+        match upload(file) {
+            Some(upload) => uploads.push(upload),
+            None => lines.push(file.as_line()),
+        }
+    }
+    let text = with_lines(reply.text, &lines);
+    let texts = split(&text, MAX_TEXT_UNITS, char::len_utf16);
+    let texts = texts.into_iter().map(|text| PartContent::Message {
+        text: text.to_owned(),
+        links: Vec::new(),
+    });
+    in_order(texts.chain(uploads))
+}
+
+/// None when Telegram would refuse the file: too large, empty, or not there.
+fn upload(file: &OutgoingFile) -> Option<PartContent> {
+    let stored = file
+        .stored
+        .as_ref()
+        .filter(|stored| (1..=MAX_DOCUMENT_BYTES).contains(&stored.bytes))?;
+    Some(PartContent::Upload {
+        file: stored.clone(),
+        form: form(stored),
+    })
+}
+
+fn form(file: &StoredFile) -> UploadForm {
+    let picture = matches!(file.mime_type.as_str(), "image/jpeg" | "image/png" | "image/webp");
+    if picture && file.bytes <= MAX_PHOTO_BYTES {
+        UploadForm::Photo
+    } else {
+        UploadForm::Document
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(mime_type: &str, bytes: u64) -> OutgoingFile {
+        OutgoingFile {
+            name: "a.bin".to_owned(),
+            mime_type: Some(mime_type.to_owned()),
+            url: Some("https://files.test/a".to_owned()),
+            stored: Some(StoredFile {
+                key: "k".to_owned(),
+                name: "a.bin".to_owned(),
+                mime_type: mime_type.to_owned(),
+                bytes,
+            }),
+        }
+    }
+
+    fn outline(text: &str, files: &[OutgoingFile]) -> Vec<String> {
+        let part = |part: Part| match part.content {
+            PartContent::Message { text, .. } => text,
+            PartContent::Upload { form, .. } => format!("{form:?}"),
+        };
+        render(&OutgoingReply { text, files })
+            .into_iter()
+            .map(part)
+            .collect()
+    }
+
+    #[test]
+    fn a_text_of_exactly_the_limit_is_one_message() {
+        assert_eq!(outline(&"x".repeat(MAX_TEXT_UNITS), &[]).len(), 1);
+        assert_eq!(outline(&"x".repeat(MAX_TEXT_UNITS + 1), &[]).len(), 2);
+        assert_eq!(outline(&"😀".repeat(MAX_TEXT_UNITS / 2 + 1), &[]).len(), 2);
+    }
+
+    #[test]
+    fn files_follow_the_text_in_the_form_that_their_size_allows() {
+        let files = [
+            file("image/png", MAX_PHOTO_BYTES),
+            file("image/png", MAX_PHOTO_BYTES + 1),
+            file("application/pdf", MAX_DOCUMENT_BYTES),
+            file("image/gif", 1),
+        ];
+        assert_eq!(
+            outline("Here.", &files),
+            ["Here.", "Photo", "Document", "Document", "Document"]
+        );
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_sent_is_a_link_in_the_text() {
+        let mut gone = file("image/png", 1);
+        gone.stored = None;
+        gone.url = None;
+        let files = [
+            file("video/mp4", MAX_DOCUMENT_BYTES + 1),
+            file("text/plain", 0),
+            gone,
+        ];
+        let lines =
+            "File: a.bin https://files.test/a\nFile: a.bin https://files.test/a\nFile: a.bin (not available)";
+        assert_eq!(outline("Here.", &files), [format!("Here.\n\n{lines}")]);
+        assert_eq!(outline(" ", &files), [lines]);
+    }
+
+    #[test]
+    fn only_the_first_part_points_at_the_question() {
+        let parts = render(&OutgoingReply {
+            text: "a",
+            files: &[file("image/png", 1)],
+        });
+        assert_eq!(
+            parts.iter().map(|part| part.quotes).collect::<Vec<_>>(),
+            [true, false]
+        );
+    }
+
+    #[test]
+    fn a_reply_with_nothing_to_say_has_no_parts() {
+        assert_eq!(outline(" \n", &[]), [""; 0]);
+    }
+}

@@ -1,0 +1,206 @@
+//! Sends a part by the Bot API.
+
+use bytes::Bytes;
+use outbound::Client;
+use proto_schemas::content::{ReplyAddress, StoredFile};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Body, Method, RequestBuilder, multipart};
+use serde::{Deserialize, Serialize};
+
+use super::Account;
+use super::api::{CallError, Refused, call};
+use crate::outgoing::{
+    Part, PartContent, SEND_DEADLINE, SendError, SendMeta, Sent, UPLOAD_DEADLINE, UploadForm,
+};
+
+/// The topic that every forum has. Telegram finds no thread by this number (`channels.md`, section 2.3).
+const GENERAL_TOPIC: i64 = 1;
+
+/// Where a message goes, in Telegram's names.
+#[derive(Debug, Clone, Serialize)]
+struct Target {
+    chat_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_thread_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_parameters: Option<ReplyParameters>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct ReplyParameters {
+    message_id: i64,
+    /// A question that was deleted must not make its answer undeliverable.
+    allow_sending_without_reply: bool,
+}
+
+#[derive(Serialize)]
+struct SendMessage<'a> {
+    #[serde(flatten)]
+    target: &'a Target,
+    text: &'a str,
+}
+
+/// Of the message that Telegram made, all that we need.
+#[derive(Deserialize)]
+struct SentMessage {
+    message_id: i64,
+}
+
+/// What goes out, as the fix-ups may change it.
+struct Attempt<'a> {
+    target: Target,
+    content: AttemptContent<'a>,
+    migrated: bool,
+}
+
+enum AttemptContent<'a> {
+    Text(&'a str),
+    File {
+        file: &'a StoredFile,
+        bytes: Bytes,
+        form: UploadForm,
+    },
+}
+
+impl Account {
+    /// Two refusals can be mended on the spot, each at most once: a group that has become a supergroup, and a
+    /// picture that Telegram will only take as a document.
+    pub(crate) async fn send(
+        &self,
+        client: &Client,
+        address: &ReplyAddress,
+        part: &Part,
+        meta: &SendMeta<'_>,
+    ) -> Result<Sent, SendError> {
+        let mut attempt = Attempt {
+            target: target(address, part.quotes),
+            content: content(part, meta)?,
+            migrated: false,
+        };
+        loop {
+            let outcome = match self.request(client, &attempt) {
+                Ok(request) => call::<SentMessage>(request, meta.now_secs).await,
+                Err(error) => Err(error),
+            };
+            match outcome {
+                Ok(message) => {
+                    return Ok(Sent {
+                        platform_message_id: message.message_id.to_string(),
+                    });
+                }
+                Err(CallError::Refused(refused)) if attempt.mend(&refused) => {}
+                Err(error) => return Err(error.verdict()),
+            }
+        }
+    }
+
+    fn request(&self, client: &Client, attempt: &Attempt<'_>) -> Result<RequestBuilder, CallError> {
+        match &attempt.content {
+            AttemptContent::Text(text) => {
+                let message = SendMessage {
+                    target: &attempt.target,
+                    text,
+                };
+                let body = serde_json::to_vec(&message).expect("a struct of texts has a JSON form");
+                let request = client.request(Method::POST, &self.method_url("sendMessage"))?;
+                Ok(request
+                    .timeout(SEND_DEADLINE)
+                    .header(CONTENT_TYPE, "application/json")
+                    .body(body))
+            }
+            AttemptContent::File { file, bytes, form } => {
+                let (method, field) = match form {
+                    UploadForm::Photo => ("sendPhoto", "photo"),
+                    UploadForm::Document => ("sendDocument", "document"),
+                };
+                let request = client.request(Method::POST, &self.method_url(method))?;
+                let body = attempt.target.as_form().part(field, file_part(file, bytes));
+                Ok(request.timeout(UPLOAD_DEADLINE).multipart(body))
+            }
+        }
+    }
+}
+
+impl Attempt<'_> {
+    /// Changes the attempt so that it may succeed; false when there is nothing to change.
+    fn mend(&mut self, refused: &Refused) -> bool {
+        if let Some(chat) = refused.migrated_to
+            && !self.migrated
+        {
+            // Messages and topics of the old group have no numbers in the new one.
+            self.target = Target {
+                chat_id: chat.to_string(),
+                message_thread_id: None,
+                reply_parameters: None,
+            };
+            self.migrated = true;
+            return true;
+        }
+        match &mut self.content {
+            AttemptContent::File {
+                form: form @ UploadForm::Photo,
+                ..
+            } if refused.is_about_the_photo() => {
+                *form = UploadForm::Document;
+                true
+            }
+            AttemptContent::Text(_) | AttemptContent::File { .. } => false,
+        }
+    }
+}
+
+fn target(address: &ReplyAddress, quotes: bool) -> Target {
+    let number = |text: &String| text.parse::<i64>().ok();
+    let question = address.message_id.as_ref().filter(|_| quotes).and_then(number);
+    Target {
+        chat_id: address.chat_id.clone(),
+        message_thread_id: address
+            .thread_id
+            .as_ref()
+            .and_then(number)
+            .filter(|id| *id != GENERAL_TOPIC),
+        reply_parameters: question.map(|message_id| ReplyParameters {
+            message_id,
+            allow_sending_without_reply: true,
+        }),
+    }
+}
+
+fn content<'a>(part: &'a Part, meta: &SendMeta<'_>) -> Result<AttemptContent<'a>, SendError> {
+    match (&part.content, &meta.content) {
+        (PartContent::Message { text, .. }, _) => Ok(AttemptContent::Text(text)),
+        (PartContent::Upload { file, form }, Some(bytes)) => Ok(AttemptContent::File {
+            file,
+            bytes: bytes.clone(),
+            form: *form,
+        }),
+        (PartContent::Upload { .. }, None) => Err(SendError::permanent(
+            "file_missing",
+            "the file's bytes are not there",
+        )),
+    }
+}
+
+impl Target {
+    /// In a form every value is a text, and objects are JSON (`channels.md`, section 2.5.1).
+    fn as_form(&self) -> multipart::Form {
+        let mut form = multipart::Form::new().text("chat_id", self.chat_id.clone());
+        if let Some(thread) = self.message_thread_id {
+            form = form.text("message_thread_id", thread.to_string());
+        }
+        if let Some(reply) = &self.reply_parameters {
+            let reply = serde_json::to_string(reply).expect("a struct of numbers has a JSON form");
+            form = form.text("reply_parameters", reply);
+        }
+        form
+    }
+}
+
+fn file_part(file: &StoredFile, bytes: &Bytes) -> multipart::Part {
+    let part = || {
+        multipart::Part::stream_with_length(Body::from(bytes.clone()), bytes.len() as u64)
+            .file_name(file.name.clone())
+    };
+    // A type that is none is left out; Telegram looks into the file anyway.
+    part().mime_str(&file.mime_type).unwrap_or_else(|_| part())
+}

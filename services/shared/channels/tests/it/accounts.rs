@@ -1,0 +1,88 @@
+//! Accounts whose secrets lie in files of the test.
+
+use channels::{Account, OpenError};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub(crate) const OLD_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+pub(crate) const NEW_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+pub(crate) const CALLBACK_SECRET: &str = "whsec_Y2FsbGJhY2stc2VjcmV0LW9mLTI0LWJ5dGVz";
+pub(crate) const TOKEN: &str = "123456:ABC-DEF1234ghIkl";
+pub(crate) const WEBHOOK_SECRET: &str = "Hook_Secret-1";
+
+/// Opens an account of `channel`, in which every text `secret:VALUE` becomes a reference to a file.
+fn open(mut channel: Value) -> Result<Account, OpenError> {
+    let folder = TempDir::new().unwrap();
+    store_secrets(&mut channel, &folder, &mut 0);
+    let connection = json!({"id": "c", "bot": "b", "channel": channel});
+    Account::open(&serde_json::from_value(connection).unwrap())
+}
+
+fn store_secrets(value: &mut Value, folder: &TempDir, count: &mut u32) {
+    if let Some(secret) = value.as_str().and_then(|text| text.strip_prefix("secret:")) {
+        *count += 1;
+        let path = folder.path().join(count.to_string());
+        std::fs::write(&path, secret).unwrap();
+        *value = json!(format!("file:{}", path.display()));
+    } else if let Some(fields) = value.as_object_mut() {
+        fields
+            .values_mut()
+            .for_each(|inner| store_secrets(inner, folder, count));
+    } else if let Some(items) = value.as_array_mut() {
+        items
+            .iter_mut()
+            .for_each(|inner| store_secrets(inner, folder, count));
+    }
+}
+
+pub(crate) fn http(callback_url: &str) -> Account {
+    let secrets = [format!("secret:{NEW_SECRET}"), format!("secret:{OLD_SECRET}")];
+    let secret = format!("secret:{CALLBACK_SECRET}");
+    open(json!({"http": {"secrets": secrets, "callback_url": callback_url, "callback_secret": secret}}))
+        .unwrap()
+}
+
+pub(crate) fn telegram(api_base: &str, username: Option<&str>) -> Account {
+    let secret = format!("secret:{WEBHOOK_SECRET}");
+    let token = format!("secret:{TOKEN}");
+    let mut spec = json!({"token": token, "webhook_secret": secret, "api_base": api_base});
+    if let Some(username) = username {
+        spec["username"] = json!(username);
+    }
+    open(json!({ "telegram": spec })).unwrap()
+}
+
+#[test]
+fn a_secret_that_is_no_signing_key_is_named_and_not_shown() {
+    let secret = "secret:whsec_hunter2";
+    let channel =
+        json!({"http": {"secrets": [secret], "callback_url": "https://a.test", "callback_secret": secret}});
+    let error = open(channel).unwrap_err();
+    assert!(matches!(error, OpenError::Key { .. }), "{error}");
+    let text = format!("{error} {error:?}");
+    assert!(text.contains("file:") && !text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn a_missing_secret_is_an_error() {
+    let channel =
+        json!({"telegram": {"token": "file:/nowhere/token", "webhook_secret": "file:/nowhere/secret"}});
+    assert!(matches!(open(channel).unwrap_err(), OpenError::Secret(_)));
+}
+
+#[test]
+fn an_api_base_without_paths_is_an_error() {
+    let channel = json!({"telegram":
+        {"token": "secret:1", "webhook_secret": "secret:2", "api_base": "mailto:a@b.test"}});
+    assert!(matches!(open(channel).unwrap_err(), OpenError::BadApiBase));
+}
+
+#[test]
+fn an_account_shows_nothing_but_its_kind() {
+    let shown = format!(
+        "{:?} {:?}",
+        http("https://a.test/?key=hunter2"),
+        telegram("https://a.test", None)
+    );
+    assert_eq!(shown, "Account(http) Account(telegram)");
+}

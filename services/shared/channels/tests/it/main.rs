@@ -1,0 +1,13 @@
+//! The channels against recorded updates and fakes of the platforms.
+#![expect(
+    clippy::unwrap_used,
+    reason = "allow-unwrap-in-tests does not cover helpers of integration tests"
+)]
+
+mod accounts;
+mod download;
+mod http_receive;
+mod http_send;
+mod platform;
+mod telegram_receive;
+mod telegram_send;

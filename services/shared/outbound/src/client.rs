@@ -1,0 +1,121 @@
+//! The one pooled HTTP client of a process.
+
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder, redirect, retry};
+use rustls::crypto::{CryptoProvider, ring};
+use url::Url;
+
+use crate::error_text;
+use crate::policy::{Denied, Policy};
+use crate::resolver::PolicyResolver;
+
+/// How long resolving, connecting and TLS may take together. A peer that needs longer is down.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Idle connections kept for one host: as many as an integration has calls in flight by default, so that a
+/// busy one keeps its connections, and a burst to many hosts does not keep thousands.
+const IDLE_PER_HOST: usize = 256;
+/// How long an idle connection is kept: below the minute after which load balancers cut silently.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+/// What we call ourselves; some receivers refuse requests without a name.
+const USER_AGENT: &str = concat!("chatbot-platform/", env!("CARGO_PKG_VERSION"));
+
+/// An HTTP client under a policy. Clones share connections; make one for the process, never one per call.
+///
+/// Speaks HTTP/1.1 only, verifies certificates against the system's roots, follows no redirect, uses no
+/// proxy, sends nothing twice of its own accord. It sets no total deadline: the caller sets one by
+/// [`RequestBuilder::timeout`], and it then covers connecting, headers and body.
+#[derive(Debug, Clone)]
+pub struct Client {
+    policy: Policy,
+    http: reqwest::Client,
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The extra root certificates cannot be used.
+    #[error("the extra root certificates cannot be read: {0}")]
+    Roots(String),
+    /// TLS cannot be set up, as when the system has no root certificates.
+    #[error("the HTTP client cannot be built: {0}")]
+    Build(String),
+}
+
+impl Client {
+    /// Builds the client. `extra_roots_pem` holds certificates that are trusted besides the system's.
+    ///
+    /// # Errors
+    /// [`ClientError`] when the extra roots are no certificates or TLS cannot be set up.
+    pub fn new(policy: Policy, extra_roots_pem: Option<&[u8]>) -> Result<Self, ClientError> {
+        install_crypto_provider();
+        let mut builder = reqwest::Client::builder()
+            .http1_only()
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .referer(false)
+            .no_proxy()
+            .gzip(true)
+            .user_agent(USER_AGENT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_max_idle_per_host(IDLE_PER_HOST)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .dns_resolver(PolicyResolver::new(policy.clone()));
+        if let Some(pem) = extra_roots_pem {
+            builder = builder.tls_certs_merge(roots(pem)?);
+        }
+        let http = builder
+            .build()
+            .map_err(|error| ClientError::Build(error_text(error)))?;
+        Ok(Self { policy, http })
+    }
+
+    /// Begins a request, if the policy allows it as far as the URL tells. A name's addresses are checked when
+    /// the request connects; [`call_class`](crate::call_class) then says `denied`.
+    ///
+    /// # Errors
+    /// [`Denied`] by the policy.
+    pub fn request(&self, method: Method, url: &Url) -> Result<RequestBuilder, Denied> {
+        self.policy.check(url)?;
+        Ok(self.http.request(method, url.clone()))
+    }
+
+    /// What the client may call.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+}
+
+fn install_crypto_provider() {
+    if CryptoProvider::get_default().is_none() {
+        // Losing the race against another caller leaves a provider installed, which is all that is needed.
+        drop(ring::default_provider().install_default());
+    }
+}
+
+fn roots(pem: &[u8]) -> Result<Vec<reqwest::Certificate>, ClientError> {
+    let roots =
+        reqwest::Certificate::from_pem_bundle(pem).map_err(|error| ClientError::Roots(error_text(error)))?;
+    if roots.is_empty() {
+        return Err(ClientError::Roots("there is no certificate in it".to_owned()));
+    }
+    Ok(roots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_certificates_is_refused() {
+        let error = Client::new(Policy::public_only(), Some(b"not a certificate")).unwrap_err();
+        assert!(matches!(error, ClientError::Roots(_)), "{error}");
+    }
+
+    #[test]
+    fn the_policy_is_asked_before_a_request_is_made() {
+        let client = Client::new(Policy::public_only(), None).unwrap();
+        let refused = client.request(Method::GET, &Url::parse("http://example.com/").unwrap());
+        assert!(matches!(refused, Err(Denied::PlainHttp { .. })));
+    }
+}

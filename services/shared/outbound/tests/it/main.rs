@@ -1,0 +1,10 @@
+//! The client against real servers, plain and with TLS.
+#![expect(
+    clippy::unwrap_used,
+    reason = "allow-unwrap-in-tests does not cover helpers of integration tests"
+)]
+
+mod bodies;
+mod calls;
+mod servers;
+mod tls;

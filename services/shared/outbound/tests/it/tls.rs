@@ -1,0 +1,69 @@
+//! Certificates.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get as on_get;
+use outbound::{CallFailure, Client, Policy, call_class, error_text};
+use reqwest::Method;
+use rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::TlsAcceptor;
+use url::Url;
+
+use crate::servers::serve_tls;
+
+/// A server for `localhost` with a certificate of its own, and that certificate as PEM.
+async fn tls_server() -> (Url, String) {
+    let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let pem = signed.cert.pem();
+    let key = PrivateKeyDer::try_from(signed.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![signed.cert.into()], key)
+        .unwrap();
+    let router = Router::new().route("/", on_get(|| async { "hello" }));
+    (serve_tls(router, TlsAcceptor::from(Arc::new(config))).await, pem)
+}
+
+fn policy() -> Policy {
+    Policy::new(&["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap()
+}
+
+#[tokio::test]
+async fn an_unknown_certificate_is_refused() {
+    let (url, _) = tls_server().await;
+    let client = Client::new(policy(), None).unwrap();
+    let error = client
+        .request(Method::GET, &url)
+        .unwrap()
+        .send()
+        .await
+        .unwrap_err();
+    let class = call_class(&error);
+    assert_eq!(class, CallFailure::Tls, "{}", error_text(error));
+}
+
+#[tokio::test]
+async fn an_extra_root_makes_it_known() {
+    let (url, pem) = tls_server().await;
+    let client = Client::new(policy(), Some(pem.as_bytes())).unwrap();
+    let response = client.request(Method::GET, &url).unwrap().send().await.unwrap();
+    assert_eq!(response.text().await.unwrap(), "hello");
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_is_refused() {
+    let (mut url, pem) = tls_server().await;
+    url.set_host(Some("127.0.0.1")).unwrap();
+    let client = Client::new(policy(), Some(pem.as_bytes())).unwrap();
+    let error = client
+        .request(Method::GET, &url)
+        .unwrap()
+        .send()
+        .await
+        .unwrap_err();
+    assert_eq!(call_class(&error), CallFailure::Tls);
+}

@@ -1,0 +1,19 @@
+//! The operator's configuration: bots, integrations (webhooks) and connections (accounts of channels).
+//!
+//! It lies in the `registry` bucket, is watched by every service and applied without a restart. Secrets are
+//! never in it: it names the environment variable or the file that holds them.
+
+mod secret;
+mod spec;
+mod snapshot;
+mod span;
+mod validate;
+
+pub use secret::{Secret, SecretError, SecretRef};
+pub use snapshot::{Registry, Snapshot};
+pub use span::Span;
+pub use spec::{
+    Bot, Connection, ConnectionChannel, ContextPolicy, ConversationScope, HeaderValue, HttpConnection,
+    Integration, IntegrationLimits, Manifest, Overlap, RetryBudget, TelegramConnection,
+};
+pub use validate::{Problem, check_manifest};

@@ -1,0 +1,255 @@
+//! What an operator configures.
+
+use std::collections::BTreeMap;
+
+use proto_schemas::content::ChannelKind;
+use proto_schemas::ids::{BotId, ConnectionId, IntegrationId};
+use proto_schemas::wire::Wire;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::{SecretRef, Span};
+
+/// A file for `chatbot apply`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Manifest {
+    /// The bots.
+    pub bots: Vec<Bot>,
+    /// The webhooks.
+    pub integrations: Vec<Integration>,
+    /// The accounts of channels.
+    pub connections: Vec<Connection>,
+}
+
+/// A bot: who answers, with which context, in which words when it cannot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Bot {
+    /// The bot.
+    pub id: BotId,
+    /// The name that the webhook is told.
+    pub name: String,
+    /// The webhook that answers.
+    pub integration: IntegrationId,
+    /// What of the conversation the webhook is told.
+    #[serde(default)]
+    pub context: ContextPolicy,
+    /// What happens to messages that arrive while one is being answered.
+    #[serde(default)]
+    pub overlap: Overlap,
+    /// What the user is told, once, when a message cannot be answered.
+    #[serde(default = "default_error_message")]
+    pub error_message: String,
+    /// What the user is told after `/reset`; nothing when empty.
+    #[serde(default = "default_reset_message")]
+    pub reset_message: String,
+}
+
+impl Wire for Bot {
+    const TYPE: &'static str = "bot.v1";
+}
+
+fn default_error_message() -> String {
+    "Sorry, something went wrong and I could not answer. Please try again.".to_owned()
+}
+
+fn default_reset_message() -> String {
+    "Done. We start afresh: I have forgotten what was said before.".to_owned()
+}
+
+/// How much of a conversation the webhook is told. The system prompt does not count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ContextPolicy {
+    /// At most so many messages before the question. 0 to 200; default 10.
+    pub max_messages: usize,
+    /// At most so many bytes of text before the question. 0 to 262144; default 65536.
+    pub max_bytes: usize,
+    /// Nothing older than this. Without a limit when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Span>,
+    /// Always sent first. At most 32768 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_prompt: Option<String>,
+}
+
+impl Default for ContextPolicy {
+    fn default() -> Self {
+        Self { max_messages: 10, max_bytes: 64 * 1024, max_age: None, system_prompt: None }
+    }
+}
+
+/// What happens to messages that arrive while one is being answered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Overlap {
+    /// Each gets an answer of its own, in order.
+    #[default]
+    Queue,
+    /// All that wait are answered together.
+    Coalesce,
+}
+
+/// A webhook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Integration {
+    /// The integration.
+    pub id: IntegrationId,
+    /// Where it is called. HTTPS, and publicly routable unless the outbound policy allows more.
+    pub url: Url,
+    /// Headers of its own, at most 32, 4096 bytes each.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, HeaderValue>,
+    /// One deadline over connecting, TLS, headers and body. 1s to 10m; default 30s.
+    #[serde(default = "default_timeout")]
+    pub timeout: Span,
+    /// Signs requests by Standard Webhooks; the secret is `whsec_` and base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing_secret: Option<SecretRef>,
+    /// How much it bears.
+    #[serde(default)]
+    pub limits: IntegrationLimits,
+    /// How long we try.
+    #[serde(default)]
+    pub retry: RetryBudget,
+}
+
+impl Wire for Integration {
+    const TYPE: &'static str = "integration.v1";
+}
+
+fn default_timeout() -> Span {
+    Span::seconds(30)
+}
+
+/// Value of a header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum HeaderValue {
+    /// It may be seen.
+    Plain(String),
+    /// It may not: an optional text before the secret, as `Bearer `.
+    Secret {
+        /// Put before the secret.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        prefix: String,
+        /// The secret.
+        secret: SecretRef,
+    },
+}
+
+/// How much an integration bears.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct IntegrationLimits {
+    /// Calls per second, of one replica. 1 to 100000; without a limit when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_second: Option<u32>,
+    /// Calls at once after a pause. 1 to 100000; default: `per_second`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub burst: Option<u32>,
+    /// Calls in flight, of one replica. 1 to 100000; default 256.
+    pub concurrency: u32,
+}
+
+impl Default for IntegrationLimits {
+    fn default() -> Self {
+        Self { per_second: None, burst: None, concurrency: 256 }
+    }
+}
+
+/// When we give up. Both must be used up: a short outage of a backend must not kill every message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct RetryBudget {
+    /// At least so many calls. 1 to 100; default 5.
+    pub attempts: u32,
+    /// At least so long since the first. 0s to 24h; default 3m.
+    pub max_age: Span,
+}
+
+impl Default for RetryBudget {
+    fn default() -> Self {
+        Self { attempts: 5, max_age: Span::seconds(180) }
+    }
+}
+
+/// One account of one channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Connection {
+    /// The connection. Part of its incoming URL.
+    pub id: ConnectionId,
+    /// The bot that answers here.
+    pub bot: BotId,
+    /// Who shares a conversation in a group.
+    #[serde(default)]
+    pub conversations: ConversationScope,
+    /// The account.
+    pub channel: ConnectionChannel,
+}
+
+impl Wire for Connection {
+    const TYPE: &'static str = "connection.v1";
+}
+
+/// Who shares a conversation in a group.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ConversationScope {
+    /// Everyone in the chat (and thread).
+    #[default]
+    Chat,
+    /// Each user has one.
+    User,
+}
+
+/// The account behind a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionChannel {
+    /// Our own HTTP channel.
+    Http(HttpConnection),
+    /// A Telegram bot.
+    Telegram(TelegramConnection),
+}
+
+impl ConnectionChannel {
+    /// Its kind.
+    pub fn kind(&self) -> ChannelKind {
+        match self {
+            Self::Http(_) => ChannelKind::Http,
+            Self::Telegram(_) => ChannelKind::Telegram,
+        }
+    }
+}
+
+/// An account of the HTTP channel: Standard Webhooks both ways (`channels.md`, section 5).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HttpConnection {
+    /// Verifies what is pushed to us. More than one during a rotation.
+    pub secrets: Vec<SecretRef>,
+    /// Where replies are posted.
+    pub callback_url: Url,
+    /// Signs them.
+    pub callback_secret: SecretRef,
+}
+
+/// A Telegram bot (`channels.md`, section 2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TelegramConnection {
+    /// The bot's token.
+    pub token: SecretRef,
+    /// What Telegram sends in `X-Telegram-Bot-Api-Secret-Token`.
+    pub webhook_secret: SecretRef,
+    /// The bot's username without `@`: commands for other bots are ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// The Bot API server.
+    #[serde(default = "default_telegram_api")]
+    pub api_base: Url,
+}
+
+fn default_telegram_api() -> Url {
+    Url::parse("https://api.telegram.org").expect("the literal is a URL")
+}

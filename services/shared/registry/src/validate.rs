@@ -1,0 +1,283 @@
+//! The rules that types cannot say. Every broken rule is reported, each with its path.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::{Bot, ConnectionChannel, HeaderValue, Integration, Manifest};
+
+/// Headers that an integration may not set: they belong to the transport or to us.
+const FORBIDDEN_HEADERS: [&str; 9] = [
+    "host",
+    "connection",
+    "transfer-encoding",
+    "te",
+    "trailer",
+    "upgrade",
+    "expect",
+    "keep-alive",
+    "user-agent",
+];
+/// Their families. `content-type` is ours: the guide's examples list it, so setting it to JSON is harmless.
+const FORBIDDEN_PREFIXES: [&str; 3] = ["content-", "proxy-", "webhook-"];
+const MAX_HEADERS: usize = 32;
+const MAX_HEADER_BYTES: usize = 4096;
+const MAX_MESSAGE_BYTES: usize = 4096;
+const MAX_PROMPT_BYTES: usize = 32 * 1024;
+
+/// A broken rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where, as `integrations.echo.timeout`.
+    pub path: String,
+    /// What is wrong, with the bound.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.message)
+    }
+}
+
+/// Checks a manifest by itself: bounds, forbidden headers, duplicates. `known_bots` and `known_integrations`
+/// are stored already and may be referred to.
+pub fn check_manifest(
+    manifest: &Manifest,
+    known_bots: &BTreeSet<String>,
+    known_integrations: &BTreeSet<String>,
+) -> Vec<Problem> {
+    let mut report = Report::default();
+    let mut bots = known_bots.clone();
+    bots.extend(manifest.bots.iter().map(|bot| bot.id.to_string()));
+    let mut integrations = known_integrations.clone();
+    integrations.extend(manifest.integrations.iter().map(|integration| integration.id.to_string()));
+
+    report.unique("bots", manifest.bots.iter().map(|bot| bot.id.as_str()));
+    report.unique("integrations", manifest.integrations.iter().map(|integration| integration.id.as_str()));
+    report.unique("connections", manifest.connections.iter().map(|connection| connection.id.as_str()));
+    for bot in &manifest.bots {
+        report.bot(bot, &integrations);
+    }
+    for integration in &manifest.integrations {
+        report.integration(integration);
+    }
+    for connection in &manifest.connections {
+        let path = format!("connections.{}", connection.id);
+        if !bots.contains(connection.bot.as_str()) {
+            report.add(format!("{path}.bot"), format!("there is no bot {:?}", connection.bot.as_str()));
+        }
+        report.channel(&path, &connection.channel);
+    }
+    report.problems
+}
+
+#[derive(Default)]
+struct Report {
+    problems: Vec<Problem>,
+}
+
+impl Report {
+    fn add(&mut self, path: String, message: String) {
+        self.problems.push(Problem { path, message });
+    }
+
+    fn unique<'a>(&mut self, list: &str, ids: impl Iterator<Item = &'a str>) {
+        let mut seen = BTreeSet::new();
+        for id in ids {
+            if !seen.insert(id) {
+                self.add(format!("{list}.{id}"), "is listed twice".to_owned());
+            }
+        }
+    }
+
+    fn number(&mut self, path: String, value: u64, bounds: RangeInclusive<u64>) {
+        if !bounds.contains(&value) {
+            self.add(path, format!("{value} is not within {} to {}", bounds.start(), bounds.end()));
+        }
+    }
+
+    fn length(&mut self, path: String, text: &str, most: usize) {
+        if text.len() > most {
+            self.add(path, format!("{} bytes are more than {most}", text.len()));
+        }
+    }
+
+    fn span(&mut self, path: String, value: Duration, bounds: RangeInclusive<Duration>) {
+        if !bounds.contains(&value) {
+            let show = humantime::format_duration;
+            self.add(
+                path,
+                format!("{} is not within {} to {}", show(value), show(*bounds.start()), show(*bounds.end())),
+            );
+        }
+    }
+
+    fn bot(&mut self, bot: &Bot, integrations: &BTreeSet<String>) {
+        let path = format!("bots.{}", bot.id);
+        if !integrations.contains(bot.integration.as_str()) {
+            self.add(
+                format!("{path}.integration"),
+                format!("there is no integration {:?}", bot.integration.as_str()),
+            );
+        }
+        self.number(format!("{path}.context.max_messages"), bot.context.max_messages as u64, 0..=200);
+        self.number(format!("{path}.context.max_bytes"), bot.context.max_bytes as u64, 0..=256 * 1024);
+        if let Some(prompt) = &bot.context.system_prompt {
+            self.length(format!("{path}.context.system_prompt"), prompt, MAX_PROMPT_BYTES);
+        }
+        self.length(format!("{path}.name"), &bot.name, 256);
+        self.length(format!("{path}.error_message"), &bot.error_message, MAX_MESSAGE_BYTES);
+        self.length(format!("{path}.reset_message"), &bot.reset_message, MAX_MESSAGE_BYTES);
+        if bot.error_message.is_empty() {
+            self.add(
+                format!("{path}.error_message"),
+                "must not be empty: a failure is told to the user".to_owned(),
+            );
+        }
+    }
+
+    fn integration(&mut self, integration: &Integration) {
+        let path = format!("integrations.{}", integration.id);
+        self.http_url(format!("{path}.url"), &integration.url);
+        self.span(
+            format!("{path}.timeout"),
+            integration.timeout.0,
+            Duration::from_secs(1)..=Duration::from_secs(600),
+        );
+        self.headers(&path, integration);
+        let limits = &integration.limits;
+        if let Some(rate) = limits.per_second {
+            self.number(format!("{path}.limits.per_second"), rate.into(), 1..=100_000);
+        }
+        if let Some(burst) = limits.burst {
+            self.number(format!("{path}.limits.burst"), burst.into(), 1..=100_000);
+        }
+        self.number(format!("{path}.limits.concurrency"), limits.concurrency.into(), 1..=100_000);
+        self.number(format!("{path}.retry.attempts"), integration.retry.attempts.into(), 1..=100);
+        self.span(
+            format!("{path}.retry.max_age"),
+            integration.retry.max_age.0,
+            Duration::ZERO..=Duration::from_secs(24 * 60 * 60),
+        );
+    }
+
+    fn headers(&mut self, path: &str, integration: &Integration) {
+        let count = integration.headers.len();
+        if count > MAX_HEADERS {
+            self.add(format!("{path}.headers"), format!("{count} headers are more than {MAX_HEADERS}"));
+        }
+        for (name, value) in &integration.headers {
+            let at = format!("{path}.headers.{name}");
+            let lower = name.to_ascii_lowercase();
+            let reserved = FORBIDDEN_HEADERS.contains(&lower.as_str())
+                || FORBIDDEN_PREFIXES.iter().any(|prefix| lower.starts_with(prefix));
+            if reserved && lower != "content-type" {
+                self.add(at.clone(), "is a header that integrations may not set".to_owned());
+            }
+            if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)) {
+                self.add(at.clone(), "is not a header name".to_owned());
+            }
+            let visible = match value {
+                HeaderValue::Plain(text) => text,
+                HeaderValue::Secret { prefix, .. } => prefix,
+            };
+            self.length(at.clone(), visible, MAX_HEADER_BYTES);
+            if visible.bytes().any(|byte| byte < 0x20 || byte == 0x7f) {
+                self.add(at, "holds a control character".to_owned());
+            }
+        }
+    }
+
+    fn channel(&mut self, path: &str, channel: &ConnectionChannel) {
+        match channel {
+            ConnectionChannel::Http(http) => {
+                let path = format!("{path}.channel.http");
+                self.number(format!("{path}.secrets"), http.secrets.len() as u64, 1..=10);
+                self.http_url(format!("{path}.callback_url"), &http.callback_url);
+            }
+            ConnectionChannel::Telegram(telegram) => {
+                self.http_url(format!("{path}.channel.telegram.api_base"), &telegram.api_base);
+            }
+        }
+    }
+
+    /// Whether plain HTTP or a private address is allowed is for the outbound policy of the service that
+    /// calls; here only what can never be called is refused.
+    fn http_url(&mut self, path: String, url: &url::Url) {
+        if !matches!(url.scheme(), "https" | "http") || url.host_str().is_none() {
+            self.add(path.clone(), format!("{:?} is not an HTTP address", url.scheme()));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            self.add(path, "must not hold a password: use a header with a secret".to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(json: serde_json::Value) -> Manifest {
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn every_broken_rule_is_reported_with_its_path() {
+        let manifest = manifest(serde_json::json!({
+            "bots": [{"id": "b", "name": "B", "integration": "nowhere", "error_message": "",
+                      "context": {"max_messages": 201}}],
+            "integrations": [{"id": "i", "url": "ftp://u:p@x/", "timeout": "0s",
+                              "headers": {"Host": "x", "webhook-id": "y", "X-Ok": "a\nb"},
+                              "limits": {"concurrency": 0}, "retry": {"attempts": 0}}],
+            "connections": [{"id": "c", "bot": "nobody", "channel":
+                {"http": {"secrets": [], "callback_url": "https://x/", "callback_secret": "env:S"}}}]
+        }));
+        let problems = check_manifest(&manifest, &BTreeSet::new(), &BTreeSet::new());
+        let paths: Vec<&str> = problems.iter().map(|problem| problem.path.as_str()).collect();
+        assert_eq!(
+            paths,
+            [
+                "bots.b.integration",
+                "bots.b.context.max_messages",
+                "bots.b.error_message",
+                "integrations.i.url",
+                "integrations.i.url",
+                "integrations.i.timeout",
+                "integrations.i.headers.Host",
+                "integrations.i.headers.X-Ok",
+                "integrations.i.headers.webhook-id",
+                "integrations.i.limits.concurrency",
+                "integrations.i.retry.attempts",
+                "connections.c.bot",
+                "connections.c.channel.http.secrets",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_guides_own_headers_are_allowed() {
+        let manifest = manifest(serde_json::json!({
+            "integrations": [{"id": "i", "url": "https://api.example.com/chat", "headers": {
+                "Authorization": {"prefix": "Bearer ", "secret": "env:KEY"},
+                "Content-Type": "application/json", "X-Feature-Flags": "streaming,tools"}}]
+        }));
+        assert_eq!(check_manifest(&manifest, &BTreeSet::new(), &BTreeSet::new()), []);
+    }
+
+    #[test]
+    fn what_is_stored_already_may_be_referred_to() {
+        let manifest = manifest(serde_json::json!({"bots": [{"id": "b", "name": "B", "integration": "i"}]}));
+        let stored = BTreeSet::from(["i".to_owned()]);
+        assert_eq!(check_manifest(&manifest, &BTreeSet::new(), &stored), []);
+    }
+
+    #[test]
+    fn an_id_listed_twice_is_refused() {
+        let one = serde_json::json!({"id": "i", "url": "https://a.example/"});
+        let manifest = manifest(serde_json::json!({ "integrations": [one, one] }));
+        let problems = check_manifest(&manifest, &BTreeSet::new(), &BTreeSet::new());
+        assert_eq!(problems[0].to_string(), "integrations.i: is listed twice");
+    }
+}
