@@ -1,0 +1,134 @@
+//! Buckets: one record per key, read directly, written by compare-and-set, watched from the beginning.
+
+use async_nats::jetstream::kv;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use proto_schemas::subjects;
+use proto_schemas::topology::{BucketSpec, bucket_stream};
+use proto_schemas::wire::Wire;
+
+use crate::{Bus, BusError, Entry, Outgoing, Published, TraceContext};
+
+/// Header by which a bucket marks a key as deleted or purged.
+const KV_OPERATION: &str = "KV-Operation";
+
+/// A record and the revision it was read at.
+#[derive(Debug, Clone)]
+pub struct Revision<T> {
+    /// Grows with every write of the key; what a compare-and-set names.
+    pub revision: u64,
+    /// The record.
+    pub record: T,
+}
+
+/// A key that was written or removed.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The key.
+    pub key: String,
+    /// Its bytes; none when it was removed.
+    pub value: Option<Bytes>,
+    /// Whether all that was there when watching began has been told by now.
+    pub caught_up: bool,
+}
+
+/// The changes of a bucket, first what is there, then what happens.
+pub type Changes = BoxStream<'static, Result<Change, BusError>>;
+
+impl Bus {
+    /// Reads a key.
+    ///
+    /// # Errors
+    /// [`BusError::Undecodable`] when it holds something else; [`BusError`] when the broker is away.
+    pub async fn get<T: Wire>(
+        &self,
+        bucket: &BucketSpec,
+        key: &str,
+    ) -> Result<Option<Revision<T>>, BusError> {
+        let found = self.last(&bucket_stream(bucket), &subjects::key(bucket.name, key)).await?;
+        let Some(entry) = found.filter(|entry| !is_removed(entry)) else { return Ok(None) };
+        Ok(Some(Revision { revision: entry.sequence, record: entry.decode()? }))
+    }
+
+    /// Writes a key if it still has `revision`; 0 means that it must not exist. Returns the new revision.
+    ///
+    /// A repetition of a write that went through (same identity, within the duplicate window) loses like any
+    /// other late write.
+    ///
+    /// # Errors
+    /// [`BusError::Conflict`] when somebody else wrote first.
+    pub async fn compare_and_set<T: Wire>(
+        &self,
+        bucket: &BucketSpec,
+        key: &str,
+        revision: u64,
+        record: &T,
+        trace: TraceContext,
+    ) -> Result<u64, BusError> {
+        let identity = format!("{}:{key}:{revision}", T::TYPE);
+        let message = Outgoing::new(subjects::key(bucket.name, key), record, &identity, trace)?;
+        match self.publish(message.expecting(revision)).await? {
+            Published::Accepted { sequence } => Ok(sequence),
+            Published::Duplicate => Err(BusError::Conflict),
+        }
+    }
+
+    /// Writes a key, whatever was there.
+    ///
+    /// # Errors
+    /// [`BusError`] when the broker is away or refuses.
+    pub async fn put<T: Wire>(
+        &self,
+        bucket: &BucketSpec,
+        key: &str,
+        record: &T,
+        identity: &str,
+        trace: TraceContext,
+    ) -> Result<(), BusError> {
+        self.publish(Outgoing::new(subjects::key(bucket.name, key), record, identity, trace)?).await?;
+        Ok(())
+    }
+
+    /// Follows a whole bucket: each key's present value, then every change.
+    ///
+    /// # Errors
+    /// [`BusError`] when the broker is away or has no such bucket.
+    pub async fn changes(&self, bucket: &BucketSpec) -> Result<Changes, BusError> {
+        self.check_connected()?;
+        let unavailable = |error: &dyn std::error::Error| BusError::Unavailable(error.to_string());
+        let store = self.jetstream.get_key_value(bucket.name).await.map_err(|error| unavailable(&error))?;
+        let watch = store.watch_with_history(">").await.map_err(|error| unavailable(&error))?;
+        Ok(watch
+            .map(move |entry| match entry {
+                Ok(entry) => Ok(Change {
+                    key: entry.key,
+                    value: match entry.operation {
+                        kv::Operation::Put => Some(entry.value),
+                        kv::Operation::Delete | kv::Operation::Purge => None,
+                    },
+                    caught_up: entry.seen_current,
+                }),
+                Err(error) => Err(BusError::Unavailable(error.to_string())),
+            })
+            .boxed())
+    }
+
+    /// The number of keys in a bucket, to know whether there is anything to wait for.
+    ///
+    /// # Errors
+    /// [`BusError`] when the broker is away or has no such bucket.
+    pub async fn is_empty(&self, bucket: &BucketSpec) -> Result<bool, BusError> {
+        let stream = self
+            .jetstream
+            .get_stream(bucket_stream(bucket))
+            .await
+            .map_err(|error| BusError::Unavailable(error.to_string()))?;
+        Ok(stream.cached_info().state.messages == 0)
+    }
+}
+
+fn is_removed(entry: &Entry) -> bool {
+    entry.header(KV_OPERATION).is_some()
+}
+

@@ -1,0 +1,147 @@
+//! The connection: kept for ever, quick to notice a dead peer, quick to come back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_nats::jetstream;
+use async_nats::{Client, ConnectOptions, Event};
+use rand::RngExt;
+use tokio::sync::watch;
+
+use crate::BusError;
+
+/// A dead peer is noticed after about two of these; the client's own default takes minutes.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+/// The longest pause between two attempts to reconnect; the client's own default grows to 4 s.
+const RECONNECT_CAP: Duration = Duration::from_millis(250);
+const RECONNECT_FIRST: Duration = Duration::from_millis(20);
+/// How long a request may take before the broker counts as away.
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How to reach the broker.
+#[derive(Debug, Clone)]
+pub struct BusConfig {
+    /// `nats://host:port`, several separated by commas.
+    pub url: String,
+    /// The connection's name, as the server's monitoring shows it.
+    pub name: String,
+    /// Copies of each stream, when they are created.
+    pub replicas: usize,
+    /// Takes the place of every consumer's `ack_wait`, when they are created.
+    pub ack_wait: Option<Duration>,
+}
+
+/// A handle to the broker. Cheap to clone; all clones share one connection.
+#[derive(Clone)]
+pub struct Bus {
+    pub(crate) client: Client,
+    pub(crate) jetstream: jetstream::Context,
+    pub(crate) config: Arc<BusConfig>,
+    connected: watch::Receiver<bool>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    reconnects: AtomicU64,
+    permission_errors: AtomicU64,
+}
+
+impl Bus {
+    /// Connects, and keeps trying in the background for as long as it takes: see [`Bus::connected`].
+    ///
+    /// # Errors
+    /// [`BusError::Refused`] when the address is no address.
+    pub async fn connect(config: BusConfig) -> Result<Self, BusError> {
+        let (sender, connected) = watch::channel(false);
+        let counts = Arc::new(Counts::default());
+        let for_events = Arc::clone(&counts);
+        let sender = Arc::new(sender);
+        let options = ConnectOptions::new()
+            .name(&config.name)
+            .retry_on_initial_connect()
+            .ping_interval(PING_INTERVAL)
+            .request_timeout(Some(REQUEST_TIMEOUT))
+            .reconnect_delay_callback(reconnect_delay)
+            .event_callback(move |event| {
+                note(&event, &sender, &for_events);
+                std::future::ready(())
+            });
+        let servers: Vec<&str> = config.url.split(',').map(str::trim).collect();
+        let client = options
+            .connect(servers)
+            .await
+            .map_err(|error| BusError::Refused { code: 0, description: error.to_string() })?;
+        let jetstream = jetstream::new(client.clone());
+        Ok(Self { client, jetstream, config: Arc::new(config), connected, counts })
+    }
+
+    /// Whether the connection stands, and when that changes.
+    pub fn connected(&self) -> watch::Receiver<bool> {
+        self.connected.clone()
+    }
+
+    /// How often the connection came back.
+    pub fn reconnects(&self) -> u64 {
+        self.counts.reconnects.load(Ordering::Relaxed)
+    }
+
+    /// How often the server refused a subject.
+    pub fn permission_errors(&self) -> u64 {
+        self.counts.permission_errors.load(Ordering::Relaxed)
+    }
+
+    /// Sends what lies in the client's buffer, such as acknowledgements, before the process ends.
+    ///
+    /// # Errors
+    /// [`BusError::Unavailable`] when the broker is away.
+    pub async fn flush(&self) -> Result<(), BusError> {
+        match tokio::time::timeout(REQUEST_TIMEOUT, self.client.flush()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(BusError::Unavailable(error.to_string())),
+            Err(_) => Err(BusError::Unavailable("flushing took too long".to_owned())),
+        }
+    }
+
+    /// Fails at once while the broker is away, so that callers need not wait for a time-out.
+    pub(crate) fn check_connected(&self) -> Result<(), BusError> {
+        if *self.connected.borrow() {
+            return Ok(());
+        }
+        Err(BusError::Unavailable("not connected to the broker".to_owned()))
+    }
+}
+
+fn reconnect_delay(attempts: usize) -> Duration {
+    let doubled = RECONNECT_FIRST.saturating_mul(1 << attempts.min(6));
+    doubled.min(RECONNECT_CAP).mul_f64(rand::rng().random_range(0.8..1.2))
+}
+
+fn note(event: &Event, connected: &watch::Sender<bool>, counts: &Counts) {
+    match event {
+        Event::Connected => {
+            connected.send_replace(true);
+            tracing::info!("connected to the broker");
+        }
+        Event::Disconnected => {
+            connected.send_replace(false);
+            counts.reconnects.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!("lost the broker; reconnecting");
+        }
+        Event::Closed => {
+            connected.send_replace(false);
+        }
+        Event::ServerError(error) => {
+            let text = error.to_string();
+            if text.to_ascii_lowercase().contains("permissions violation") {
+                counts.permission_errors.fetch_add(1, Ordering::Relaxed);
+            }
+            tracing::error!(error = text, "the broker refused something");
+        }
+        Event::SlowConsumer(_) => tracing::error!("a subscription overflowed and lost messages"),
+        Event::LameDuckMode => tracing::warn!("the broker is about to shut down"),
+        Event::Draining => tracing::debug!("draining the connection"),
+        Event::ClientError(error) => tracing::debug!(error = error.to_string(), "connection attempt failed"),
+    }
+}

@@ -1,0 +1,25 @@
+//! The broker, in the pipeline's words. No other crate names `async-nats`.
+//!
+//! Guarantees:
+//! * a publish that returns [`Published`] is confirmed by the stream;
+//! * reads are direct gets by literal subject, never a replay of a log;
+//! * the connection is kept for ever: while the broker is away every call fails with
+//!   [`BusError::Unavailable`], and [`Bus::connected`] tells.
+
+mod buckets;
+mod connect;
+mod consume;
+mod objects;
+mod publish;
+mod read;
+mod topology;
+mod trace;
+
+pub use buckets::{Change, Changes, Revision};
+pub use connect::{Bus, BusConfig};
+pub use consume::{Consumer, Work, WorkStream};
+pub use objects::{ObjectError, StoredBytes};
+pub use publish::{BusError, Outgoing, Published};
+pub use read::{Entries, Entry};
+pub use topology::{ConsumerState, OnDifference};
+pub use trace::TraceContext;

@@ -1,0 +1,161 @@
+//! Direct gets: the newest message of a subject, and a subject's messages from a sequence on.
+
+use async_nats::{HeaderMap, StatusCode};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use proto_schemas::wire::{self, Wire};
+use serde::Serialize;
+
+use crate::connect::REQUEST_TIMEOUT;
+use crate::publish::request_failure;
+use crate::{Bus, BusError};
+
+const SEQUENCE: &str = "Nats-Sequence";
+const SUBJECT: &str = "Nats-Subject";
+const NUM_PENDING: &str = "Nats-Num-Pending";
+const TIME_STAMP: &str = "Nats-Time-Stamp";
+/// Status that ends a batch.
+const END_OF_BATCH: u16 = 204;
+const NOT_FOUND: u16 = 404;
+
+/// A stored message.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its subject.
+    pub subject: String,
+    /// Its sequence in the stream.
+    pub sequence: u64,
+    /// When the server stored it, in RFC 3339.
+    pub stored_at: String,
+    /// Its bytes.
+    pub payload: Bytes,
+    headers: HeaderMap,
+}
+
+impl Entry {
+    /// The value it holds.
+    ///
+    /// # Errors
+    /// [`wire::DecodeError`] when it holds something else.
+    pub fn decode<T: Wire>(&self) -> Result<T, wire::DecodeError> {
+        wire::decode(self.header(wire::MESSAGE_TYPE), &self.payload)
+    }
+
+    /// One of its headers.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(async_nats::HeaderValue::as_str)
+    }
+}
+
+/// Messages of a subject, in order.
+#[derive(Debug, Default)]
+pub struct Entries {
+    /// The messages.
+    pub list: Vec<Entry>,
+    /// Whether there are more behind the last one.
+    pub more: bool,
+}
+
+#[derive(Serialize)]
+struct BatchRequest<'a> {
+    seq: u64,
+    next_by_subj: &'a str,
+    batch: usize,
+    max_bytes: usize,
+}
+
+impl Bus {
+    /// The newest message of a literal subject.
+    ///
+    /// # Errors
+    /// [`BusError`] when the broker is away or refuses.
+    pub async fn last(&self, stream: &str, subject: &str) -> Result<Option<Entry>, BusError> {
+        self.check_connected()?;
+        let answer = self
+            .client
+            .request(format!("$JS.API.DIRECT.GET.{stream}.{subject}"), Bytes::new())
+            .await
+            .map_err(|error| request_failure(error.kind(), &error))?;
+        entry_of(answer).map(|found| found.map(|(entry, _)| entry))
+    }
+
+    /// The messages of a subject with a sequence of at least `from`, oldest first: at most `count`, and about
+    /// `max_bytes`. A literal subject is quick; a wildcard walks the stream and is for the command line only.
+    ///
+    /// # Errors
+    /// [`BusError`] when the broker is away or refuses.
+    pub async fn entries(
+        &self,
+        stream: &str,
+        subject: &str,
+        from: u64,
+        count: usize,
+        max_bytes: usize,
+    ) -> Result<Entries, BusError> {
+        self.check_connected()?;
+        let request = BatchRequest { seq: from.max(1), next_by_subj: subject, batch: count, max_bytes };
+        let payload = serde_json::to_vec(&request).map_err(BusError::Unencodable)?;
+        let inbox = self.client.new_inbox();
+        let unavailable = |error: &dyn std::error::Error| BusError::Unavailable(error.to_string());
+        let mut answers = self.client.subscribe(inbox.clone()).await.map_err(|error| unavailable(&error))?;
+        self.client
+            .publish_with_reply(format!("$JS.API.DIRECT.GET.{stream}"), inbox, payload.into())
+            .await
+            .map_err(|error| unavailable(&error))?;
+        tokio::time::timeout(REQUEST_TIMEOUT, collect(&mut answers))
+            .await
+            .map_err(|_| BusError::Unavailable(format!("reading {stream} took too long")))?
+    }
+}
+
+async fn collect(answers: &mut async_nats::Subscriber) -> Result<Entries, BusError> {
+    let mut entries = Entries::default();
+    while let Some(answer) = answers.next().await {
+        match answer.status.map(|status| status.as_u16()) {
+            Some(END_OF_BATCH) => {
+                entries.more = pending(&answer) > 0;
+                return Ok(entries);
+            }
+            Some(NOT_FOUND) => return Ok(entries),
+            Some(_) | None => {}
+        }
+        if let Some((entry, _)) = entry_of(answer)? {
+            entries.list.push(entry);
+        }
+    }
+    Err(BusError::Unavailable("the connection closed while reading".to_owned()))
+}
+
+fn pending(answer: &async_nats::Message) -> u64 {
+    let header = answer.headers.as_ref().and_then(|headers| headers.get(NUM_PENDING));
+    header.and_then(|value| value.as_str().parse().ok()).unwrap_or(0)
+}
+
+fn entry_of(answer: async_nats::Message) -> Result<Option<(Entry, u64)>, BusError> {
+    match answer.status {
+        None => {}
+        Some(status) if status.as_u16() == NOT_FOUND => return Ok(None),
+        Some(StatusCode::NO_RESPONDERS) => {
+            return Err(BusError::Unavailable("no stream answers direct gets".to_owned()));
+        }
+        Some(status) => {
+            let description = answer.description.unwrap_or_default();
+            return Err(BusError::Refused { code: status.as_u16().into(), description });
+        }
+    }
+    let left = pending(&answer);
+    let headers = answer.headers.unwrap_or_default();
+    let text = |name: &str| headers.get(name).map(|value| value.as_str().to_owned()).unwrap_or_default();
+    let sequence = text(SEQUENCE)
+        .parse()
+        .map_err(|_| BusError::Unavailable("a stored message came without its sequence".to_owned()))?;
+    let entry = Entry {
+        subject: text(SUBJECT),
+        sequence,
+        stored_at: text(TIME_STAMP),
+        payload: answer.payload,
+        headers,
+    };
+    Ok(Some((entry, left)))
+}
+

@@ -1,0 +1,207 @@
+//! Makes the broker look like `proto_schemas::topology`, as often as one likes.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::pull;
+use async_nats::jetstream::context::CreateStreamErrorKind;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
+use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, StorageType};
+use async_nats::jetstream::{kv, object_store};
+use proto_schemas::topology::{
+    ATTACHMENTS, BUCKETS, BucketSpec, CONSUMERS, ConsumerSpec, Retention, STREAMS, StreamSpec,
+};
+
+use crate::{Bus, BusError};
+
+/// How long a publish is recognised when it is repeated. Longer costs memory for every message of the window;
+/// what is repeated later is recognised by the context record and the transcript.
+const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+/// "stream name already in use with a different configuration".
+const STREAM_DIFFERS: u64 = 10058;
+/// How many pulls may wait at a consumer: replicas times their streams.
+const MAX_WAITING: i64 = 2048;
+
+/// What happens to a stream or consumer that is there but looks otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDifference {
+    /// It stays, with a warning: an operator may have tuned it.
+    Keep,
+    /// It is made to look as this build wants it.
+    Update,
+}
+
+/// What a consumer has to do, for metrics and scaling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConsumerState {
+    /// Messages not delivered yet.
+    pub pending: u64,
+    /// Messages delivered and not settled: in work, or parked by a delayed nak.
+    pub ack_pending: u64,
+    /// Messages delivered more than once and not settled.
+    pub redelivered: u64,
+}
+
+impl Bus {
+    /// Creates what is missing: streams, buckets, the object store, consumers.
+    ///
+    /// # Errors
+    /// [`BusError`] when the broker is away or refuses.
+    pub async fn ensure_topology(&self, on_difference: OnDifference) -> Result<(), BusError> {
+        self.check_connected()?;
+        for spec in &STREAMS {
+            self.ensure_stream(spec.name, self.stream_config(spec), on_difference).await?;
+        }
+        for spec in &BUCKETS {
+            self.ensure_bucket(spec, on_difference).await?;
+        }
+        self.ensure_object_store().await?;
+        for spec in &CONSUMERS {
+            self.ensure_consumer(spec, on_difference).await?;
+        }
+        Ok(())
+    }
+
+    /// What a consumer has to do.
+    ///
+    /// # Errors
+    /// [`BusError::Unavailable`] when the broker is away or there is no such consumer.
+    pub async fn consumer_state(&self, spec: &ConsumerSpec) -> Result<ConsumerState, BusError> {
+        self.check_connected()?;
+        let unavailable = |error: &dyn std::error::Error| BusError::Unavailable(error.to_string());
+        let stream = self
+            .jetstream
+            .get_stream_no_info(spec.stream)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        let info = stream.consumer_info(spec.name).await.map_err(|error| unavailable(&error))?;
+        Ok(ConsumerState {
+            pending: info.num_pending,
+            ack_pending: info.num_ack_pending as u64,
+            redelivered: info.num_redelivered as u64,
+        })
+    }
+
+    /// Removes one message from a stream, for the command line: a dead letter that was replayed or purged.
+    ///
+    /// # Errors
+    /// [`BusError::Refused`] when it is not there.
+    pub async fn delete(&self, stream: &str, sequence: u64) -> Result<(), BusError> {
+        self.check_connected()?;
+        let unavailable = |error: &dyn std::error::Error| BusError::Unavailable(error.to_string());
+        let stream =
+            self.jetstream.get_stream_no_info(stream).await.map_err(|error| unavailable(&error))?;
+        stream
+            .delete_message(sequence)
+            .await
+            .map(|_| ())
+            .map_err(|error| BusError::Refused { code: 0, description: error.to_string() })
+    }
+
+    async fn ensure_stream(
+        &self,
+        name: &str,
+        config: stream::Config,
+        on_difference: OnDifference,
+    ) -> Result<(), BusError> {
+        let Err(error) = self.jetstream.create_stream(config.clone()).await else { return Ok(()) };
+        let differs = matches!(error.kind(), CreateStreamErrorKind::JetStream(inner) if inner.error_code().0 == STREAM_DIFFERS);
+        match on_difference {
+            OnDifference::Keep if differs => {
+                tracing::warn!(stream = name, "the stream is not configured as this build would; left as it is");
+                Ok(())
+            }
+            OnDifference::Update if differs => {
+                let updated = self.jetstream.update_stream(config).await;
+                updated.map(|_| ()).map_err(|error| refused(name, &error))
+            }
+            OnDifference::Keep | OnDifference::Update => Err(refused(name, &error)),
+        }
+    }
+
+    fn stream_config(&self, spec: &StreamSpec) -> stream::Config {
+        let slots = spec.retention == Retention::Slots;
+        stream::Config {
+            name: spec.name.to_owned(),
+            description: Some(spec.about.to_owned()),
+            subjects: spec.subjects.iter().map(|&subject| subject.to_owned()).collect(),
+            retention: if slots { RetentionPolicy::WorkQueue } else { RetentionPolicy::Limits },
+            discard: if slots { DiscardPolicy::New } else { DiscardPolicy::Old },
+            discard_new_per_subject: slots,
+            max_messages_per_subject: spec.max_per_subject.unwrap_or(-1),
+            max_age: spec.max_age.unwrap_or_default(),
+            max_bytes: spec.max_bytes.unwrap_or(-1),
+            storage: StorageType::File,
+            num_replicas: self.config.replicas,
+            allow_direct: true,
+            duplicate_window: DUPLICATE_WINDOW,
+            ..Default::default()
+        }
+    }
+
+    async fn ensure_bucket(&self, spec: &BucketSpec, on_difference: OnDifference) -> Result<(), BusError> {
+        let config = || kv::Config {
+            bucket: spec.name.to_owned(),
+            description: spec.about.to_owned(),
+            history: spec.history,
+            max_age: spec.ttl.unwrap_or_default(),
+            storage: StorageType::File,
+            num_replicas: self.config.replicas,
+            ..Default::default()
+        };
+        match on_difference {
+            OnDifference::Keep if self.jetstream.get_key_value(spec.name).await.is_ok() => Ok(()),
+            OnDifference::Keep => {
+                let created = self.jetstream.create_key_value(config()).await;
+                created.map(|_| ()).map_err(|error| refused(spec.name, &error))
+            }
+            OnDifference::Update => {
+                let updated = self.jetstream.create_or_update_key_value(config()).await;
+                updated.map(|_| ()).map_err(|error| refused(spec.name, &error))
+            }
+        }
+    }
+
+    async fn ensure_object_store(&self) -> Result<(), BusError> {
+        if self.jetstream.get_object_store(ATTACHMENTS.name).await.is_ok() {
+            return Ok(());
+        }
+        let config = object_store::Config {
+            bucket: ATTACHMENTS.name.to_owned(),
+            max_age: ATTACHMENTS.ttl,
+            max_bytes: -1,
+            storage: StorageType::File,
+            num_replicas: self.config.replicas,
+            ..Default::default()
+        };
+        let created = self.jetstream.create_object_store(config).await;
+        created.map(|_| ()).map_err(|error| refused(ATTACHMENTS.name, &error))
+    }
+
+    async fn ensure_consumer(&self, spec: &ConsumerSpec, on_difference: OnDifference) -> Result<(), BusError> {
+        let stream = self
+            .jetstream
+            .get_stream_no_info(spec.stream)
+            .await
+            .map_err(|error| refused(spec.stream, &error))?;
+        if on_difference == OnDifference::Keep && stream.consumer_info(spec.name).await.is_ok() {
+            return Ok(());
+        }
+        let config = pull::Config {
+            durable_name: Some(spec.name.to_owned()),
+            deliver_policy: DeliverPolicy::All,
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: self.config.ack_wait.unwrap_or(spec.ack_wait),
+            // Unlimited: at a limit the server would leave the message in the stream for ever, unseen.
+            max_deliver: -1,
+            max_ack_pending: spec.max_ack_pending,
+            max_waiting: MAX_WAITING,
+            ..Default::default()
+        };
+        let created = stream.create_consumer(config).await;
+        created.map(|_| ()).map_err(|error| refused(spec.name, &error))
+    }
+}
+
+fn refused(name: &str, error: &dyn std::error::Error) -> BusError {
+    BusError::Unavailable(format!("{name}: {error}"))
+}

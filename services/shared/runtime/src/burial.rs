@@ -1,0 +1,100 @@
+//! Dead letters: confirmed before the work leaves its stream.
+
+use std::collections::BTreeMap;
+
+use bus::{Bus, BusError, Outgoing, TraceContext, Work};
+use bytes::Bytes;
+use data_encoding::HEXLOWER;
+use domain::ids;
+use proto_schemas::dead_letter::{DeadLetter, Payload, Stage};
+use proto_schemas::ids::DeadLetterId;
+use proto_schemas::{subjects, wire};
+
+use crate::clock;
+use crate::stage::GiveUp;
+
+/// A larger payload goes to the object store. Escaped as JSON text it may grow sixfold, and must stay below
+/// the server's `max_payload` of 1 MiB.
+const INLINE_BYTES: usize = 128 * 1024;
+
+/// Work to be buried.
+#[derive(Debug)]
+pub struct Remains {
+    /// Tells this work from all other work of the stage; the same for each try to bury it.
+    pub identity: String,
+    /// The stream it came from; none when it came from outside.
+    pub stream: Option<String>,
+    /// The subject it came on, or the route.
+    pub subject: String,
+    /// The headers that a replay needs.
+    pub headers: BTreeMap<String, String>,
+    /// Its bytes.
+    pub payload: Bytes,
+}
+
+impl Remains {
+    /// What is left of a stream's message.
+    pub fn of(stream: &str, work: &Work) -> Self {
+        let kept = [wire::MESSAGE_TYPE, wire::TRACEPARENT];
+        let headers = kept
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), work.header(name)?.to_owned())))
+            .collect();
+        Self {
+            identity: format!("{stream}:{}:{}", work.sequence, work.stored_at.0),
+            stream: Some(stream.to_owned()),
+            subject: work.subject.clone(),
+            headers,
+            payload: work.payload.clone(),
+        }
+    }
+}
+
+/// Writes a dead letter and returns when it is confirmed. Doing so twice leaves one.
+///
+/// # Errors
+/// [`BusError`] when the broker is away or refuses; the work must not be let go of then.
+pub async fn bury(
+    bus: &Bus,
+    stage: Stage,
+    remains: Remains,
+    give_up: &GiveUp,
+    trace: TraceContext,
+) -> Result<DeadLetterId, BusError> {
+    let id = ids::dead_letter_id(stage, &remains.identity);
+    let dead_letter = DeadLetter {
+        id: id.clone(),
+        stage,
+        class: give_up.class.to_owned(),
+        cause: give_up.cause.clone(),
+        attempts: give_up.attempts.clone(),
+        stream: remains.stream,
+        subject: remains.subject,
+        headers: remains.headers,
+        payload: payload(bus, &id, remains.payload).await?,
+        buried_at: clock::now(),
+    };
+    let subject = subjects::dead_letter(stage, give_up.class, &id);
+    bus.publish(Outgoing::new(subject, &dead_letter, id.as_str(), trace)?)
+        .await?;
+    tracing::warn!(
+        dead_letter = id.as_str(),
+        class = give_up.class,
+        cause = give_up.cause,
+        attempts = give_up.attempts.len(),
+        "gave up; a dead letter holds the work"
+    );
+    Ok(id)
+}
+
+async fn payload(bus: &Bus, id: &DeadLetterId, bytes: Bytes) -> Result<Payload, BusError> {
+    if bytes.len() > INLINE_BYTES {
+        let key = format!("dead-letters/{id}");
+        bus.store_file(&key, "application/octet-stream", &bytes).await?;
+        return Ok(Payload::Object(key));
+    }
+    Ok(match std::str::from_utf8(&bytes) {
+        Ok(text) => Payload::Text(text.to_owned()),
+        Err(_) => Payload::Hex(HEXLOWER.encode(&bytes)),
+    })
+}

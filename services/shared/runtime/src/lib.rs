@@ -1,0 +1,24 @@
+//! What every service shares: process life, configuration, actors, the stage runner, telemetry, health.
+//!
+//! A service is a [`Service`]: its configuration and a `start` that wires its parts. [`service::main`] does the
+//! rest, the same way for all: arguments, configuration, logs, broker, topology, admin endpoints, signals, drain.
+
+pub mod actor;
+pub mod admin;
+pub mod burial;
+pub mod clock;
+pub mod config;
+pub mod health;
+pub mod links;
+pub mod metrics;
+pub mod outgoing;
+pub mod random;
+pub mod runner;
+pub mod service;
+pub mod stage;
+pub mod task;
+pub mod telemetry;
+pub mod web;
+
+pub use service::{Process, Service, StartError};
+pub use stage::{GiveUp, Job, Outcome, Stage};

@@ -1,0 +1,156 @@
+//! Metrics: one registry per service, and what every stage counts.
+
+use std::collections::HashMap;
+
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
+
+use crate::stage::Outcome;
+
+/// Bounds of a stage's handling time, in seconds.
+const DURATION_BOUNDS: [f64; 14] = [
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
+/// Bounds of a message's age, in seconds.
+const AGE_BOUNDS: [f64; 13] = [
+    0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0,
+];
+
+/// The metrics of one service. Names start with `chatbot_`; every series carries `service`.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Registry,
+}
+
+/// Why a metric cannot be declared: its name or labels are not allowed, or it is declared twice.
+#[derive(Debug, thiserror::Error)]
+#[error("a metric cannot be declared: {0}")]
+pub struct MetricError(#[from] prometheus::Error);
+
+impl Metrics {
+    /// Metrics of a service.
+    ///
+    /// # Errors
+    /// [`MetricError`] when the service's name is no label value.
+    pub fn new(service: &str) -> Result<Self, MetricError> {
+        let labels = HashMap::from([("service".to_owned(), service.to_owned())]);
+        Ok(Self {
+            registry: Registry::new_custom(Some("chatbot".to_owned()), Some(labels))?,
+        })
+    }
+
+    /// Declares a counter with labels. Its series are born by the caller, at zero.
+    ///
+    /// # Errors
+    /// [`MetricError`] when it is declared twice.
+    pub fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, MetricError> {
+        let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
+        self.registry.register(Box::new(counters.clone()))?;
+        Ok(counters)
+    }
+
+    /// Declares a gauge.
+    ///
+    /// # Errors
+    /// [`MetricError`] when it is declared twice.
+    pub fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, MetricError> {
+        let gauge = IntGauge::new(name, help)?;
+        self.registry.register(Box::new(gauge.clone()))?;
+        Ok(gauge)
+    }
+
+    /// Declares a histogram with labels.
+    ///
+    /// # Errors
+    /// [`MetricError`] when it is declared twice.
+    pub fn histograms(
+        &self,
+        name: &str,
+        help: &str,
+        bounds: &[f64],
+        labels: &[&str],
+    ) -> Result<HistogramVec, MetricError> {
+        let histograms = HistogramVec::new(HistogramOpts::new(name, help).buckets(bounds.to_vec()), labels)?;
+        self.registry.register(Box::new(histograms.clone()))?;
+        Ok(histograms)
+    }
+
+    /// The text that a scrape returns (format 0.0.4).
+    ///
+    /// # Errors
+    /// [`MetricError`] when a metric cannot be written.
+    pub fn render(&self) -> Result<String, MetricError> {
+        Ok(TextEncoder::new().encode_to_string(&self.registry.gather())?)
+    }
+}
+
+/// What the runner counts for a stage.
+#[derive(Clone)]
+pub struct StageMetrics {
+    processed: IntCounterVec,
+    dead_letters: IntCounterVec,
+    duration: Histogram,
+    age: Histogram,
+    pub(crate) in_flight: IntGauge,
+}
+
+impl StageMetrics {
+    /// Declares them.
+    ///
+    /// # Errors
+    /// [`MetricError`] when they are declared twice.
+    pub fn new(metrics: &Metrics) -> Result<Self, MetricError> {
+        let processed = metrics.counters(
+            "messages_processed_total",
+            "Messages that the stage settled, by outcome.",
+            &["outcome"],
+        )?;
+        for outcome in Outcome::NAMES {
+            processed.with_label_values(&[outcome]);
+        }
+        let none: [&str; 0] = [];
+        Ok(Self {
+            processed,
+            dead_letters: metrics.counters(
+                "dead_letters_published_total",
+                "Messages that the stage gave up, by class of the cause.",
+                &["class"],
+            )?,
+            duration: metrics
+                .histograms(
+                    "stage_duration_seconds",
+                    "How long the stage handled a message.",
+                    &DURATION_BOUNDS,
+                    &none,
+                )?
+                .with_label_values(&none),
+            age: metrics
+                .histograms(
+                    "pipeline_age_seconds",
+                    "Time from ingress accepting a message to this stage being done with it.",
+                    &AGE_BOUNDS,
+                    &none,
+                )?
+                .with_label_values(&none),
+            in_flight: metrics.gauge("in_flight_messages", "Messages that the stage is handling.")?,
+        })
+    }
+
+    pub(crate) fn settled(
+        &self,
+        outcome: &'static str,
+        took: std::time::Duration,
+        age: Option<std::time::Duration>,
+    ) {
+        self.processed.with_label_values(&[outcome]).inc();
+        self.duration.observe(took.as_secs_f64());
+        if let Some(age) = age {
+            self.age.observe(age.as_secs_f64());
+        }
+    }
+
+    pub(crate) fn buried(&self, class: &str) {
+        self.dead_letters.with_label_values(&[class]).inc();
+    }
+}

@@ -1,0 +1,247 @@
+//! Runs a stage: takes work, keeps it alive, settles it by its outcome. The only place that settles.
+//!
+//! | the stage returns | the runner does |
+//! |---|---|
+//! | done, duplicate | ack |
+//! | retry | nak with a delay |
+//! | give up, or undecodable | dead letter confirmed, outcome committed, then term |
+//! | panic | as retry |
+//! | fatal | leaves it unacked and ends the service |
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::{Bus, BusError, Work, WorkStream};
+use domain::retry;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use proto_schemas::topology::ConsumerSpec;
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::burial::{self, Remains};
+use crate::clock;
+use crate::health::Pulse;
+use crate::metrics::StageMetrics;
+use crate::random;
+use crate::stage::{GiveUp, Job, Outcome, Stage};
+use crate::task::panic_text;
+
+/// Pause before a broken pull is opened again.
+const REOPEN_PAUSE: Duration = Duration::from_millis(200);
+/// How often the loop shows life.
+const PULSE: Duration = Duration::from_secs(1);
+/// Signs of life to the server, per `ack_wait`. The first comes after a third: most work is done before.
+const KEEP_ALIVES_PER_ACK_WAIT: u32 = 3;
+/// The most messages pulled ahead. They wait without a sign of life, so they must be few.
+const MAX_BATCH: usize = 256;
+
+/// A stage on its consumer.
+pub struct Runner<S> {
+    /// The stage.
+    pub stage: Arc<S>,
+    /// Its name, for dead letters.
+    pub name: proto_schemas::dead_letter::Stage,
+    /// Where its work comes from.
+    pub consumer: ConsumerSpec,
+    /// How many messages it handles at once.
+    pub concurrency: usize,
+    /// The broker.
+    pub bus: Bus,
+    /// What it counts.
+    pub metrics: StageMetrics,
+    /// Shows that its loop goes round.
+    pub pulse: Pulse,
+    /// The signal to take no more work.
+    pub shutdown: CancellationToken,
+}
+
+/// The process cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Fatal(String);
+
+impl<S: Stage> Runner<S> {
+    /// Takes work until shutdown, then finishes what is in flight.
+    ///
+    /// # Errors
+    /// [`Fatal`] when the stage says that the process cannot go on.
+    pub async fn run(self) -> Result<(), Fatal> {
+        let mut in_flight = FuturesUnordered::new();
+        let mut pulse = interval(PULSE);
+        'open: while !self.shutdown.is_cancelled() {
+            let (mut stream, ack_wait) = tokio::select! {
+                () = self.shutdown.cancelled() => break 'open,
+                opened = self.open() => opened,
+            };
+            loop {
+                self.metrics
+                    .in_flight
+                    .set(i64::try_from(in_flight.len()).unwrap_or(i64::MAX));
+                tokio::select! {
+                    biased;
+                    () = self.shutdown.cancelled() => {
+                        give_back(stream).await;
+                        break 'open;
+                    }
+                    Some(settled) = in_flight.next(), if !in_flight.is_empty() => settled?,
+                    _ = pulse.tick() => self.pulse.beat(),
+                    work = stream.next(), if in_flight.len() < self.concurrency => match work {
+                        Ok(work) => in_flight.push(self.process(work, ack_wait)),
+                        Err(error) => {
+                            tracing::warn!(%error, stream = self.consumer.stream, "the pull broke; opening another");
+                            break;
+                        }
+                    },
+                }
+            }
+        }
+        while let Some(settled) = in_flight.next().await {
+            settled?;
+        }
+        self.metrics.in_flight.set(0);
+        Ok(())
+    }
+
+    /// Opens a pull, for as long as it takes: the broker may be away, the topology not there yet.
+    async fn open(&self) -> (WorkStream, Duration) {
+        let batch = self.concurrency.min(MAX_BATCH);
+        loop {
+            let opened = async {
+                let consumer = self.bus.consumer(&self.consumer).await?;
+                Ok::<_, BusError>((consumer.work(batch).await?, consumer.ack_wait()))
+            };
+            match opened.await {
+                Ok(opened) => return opened,
+                Err(error) => tracing::debug!(%error, stream = self.consumer.stream, "cannot pull yet"),
+            }
+            self.pulse.beat();
+            tokio::time::sleep(REOPEN_PAUSE).await;
+        }
+    }
+
+    async fn process(&self, work: Work, ack_wait: Duration) -> Result<(), Fatal> {
+        let trace = work.trace().child();
+        let job = Job {
+            sequence: work.sequence,
+            delivered: work.delivered,
+            stored_at: work.stored_at,
+            trace,
+        };
+        let span = tracing::info_span!("message", trace_id = trace.trace_id(), subject = work.subject);
+        async {
+            let began = Instant::now();
+            let handled = AssertUnwindSafe(self.handle(&work, &job)).catch_unwind();
+            let (outcome, age) = keep_alive(handled, &work, ack_wait)
+                .await
+                .unwrap_or_else(|panic| {
+                    let cause = format!("panicked: {}", panic_text(panic.as_ref()));
+                    tracing::error!(cause, "the stage panicked; the message comes again");
+                    (Outcome::retry(cause), None)
+                });
+            self.metrics.settled(outcome.name(), began.elapsed(), age);
+            self.settle(&work, outcome).await
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// The stage's outcome, and how old the message is by now.
+    async fn handle(&self, work: &Work, job: &Job) -> (Outcome, Option<Duration>) {
+        let input = match self.stage.decode(work) {
+            Ok(Some(input)) => input,
+            Ok(None) => return (Outcome::Done, None),
+            Err(error) => {
+                let give_up = GiveUp::permanent("undecodable", error.to_string());
+                return (self.bury(work, give_up, job).await, None);
+            }
+        };
+        let outcome = match self.stage.handle(&input, job).await {
+            Outcome::GiveUp(give_up) => match self.bury(work, give_up.clone(), job).await {
+                Outcome::GiveUp(give_up) => match self.stage.given_up(&input, &give_up, job).await {
+                    Outcome::Done | Outcome::Duplicate => Outcome::GiveUp(give_up),
+                    other @ (Outcome::Retry { .. } | Outcome::GiveUp(_) | Outcome::Fatal(_)) => other,
+                },
+                other @ (Outcome::Done | Outcome::Duplicate | Outcome::Retry { .. } | Outcome::Fatal(_)) => {
+                    other
+                }
+            },
+            other @ (Outcome::Done | Outcome::Duplicate | Outcome::Retry { .. } | Outcome::Fatal(_)) => other,
+        };
+        let age = self
+            .stage
+            .accepted_at(&input)
+            .map(|accepted| clock::now().since(accepted));
+        (outcome, age)
+    }
+
+    /// Confirms the dead letter; if that fails the work stays.
+    async fn bury(&self, work: &Work, give_up: GiveUp, job: &Job) -> Outcome {
+        let remains = Remains::of(self.consumer.stream, work);
+        match burial::bury(&self.bus, self.name, remains, &give_up, job.trace).await {
+            Ok(_) => {
+                self.metrics.buried(give_up.class);
+                Outcome::GiveUp(give_up)
+            }
+            Err(error) => Outcome::retry(format!("the dead letter is not confirmed: {error}")),
+        }
+    }
+
+    async fn settle(&self, work: &Work, outcome: Outcome) -> Result<(), Fatal> {
+        let settled = match outcome {
+            Outcome::Done | Outcome::Duplicate => work.ack().await,
+            Outcome::GiveUp(_) => work.term().await,
+            Outcome::Retry { after, cause } => {
+                let delay =
+                    after.unwrap_or_else(|| retry::redelivery_delay(work.delivered, random::fraction()));
+                tracing::debug!(
+                    cause,
+                    delay_ms = delay.as_millis(),
+                    delivered = work.delivered,
+                    "comes again"
+                );
+                work.nak(delay).await
+            }
+            Outcome::Fatal(cause) => return Err(Fatal(cause)),
+        };
+        if let Err(error) = settled {
+            // Unsettled work comes again after ack_wait.
+            tracing::warn!(%error, "the message could not be settled");
+        }
+        Ok(())
+    }
+}
+
+/// Drives `handled` to its end, with signs of life to the server. Both end together.
+async fn keep_alive<T>(handled: impl Future<Output = T>, work: &Work, ack_wait: Duration) -> T {
+    let every = ack_wait / KEEP_ALIVES_PER_ACK_WAIT;
+    let mut beats = interval_at(Instant::now() + every, every);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tokio::pin!(handled);
+    loop {
+        tokio::select! {
+            biased;
+            handled = &mut handled => return handled,
+            _ = beats.tick() => if let Err(error) = work.keep_alive().await {
+                tracing::debug!(%error, "no sign of life could be given");
+            },
+        }
+    }
+}
+
+/// Returns what was pulled ahead, so that another replica gets it at once and not after `ack_wait`.
+async fn give_back(mut stream: WorkStream) {
+    let mut pulled = Vec::new();
+    while let Some(Ok(work)) = stream.next().now_or_never() {
+        pulled.push(work);
+    }
+    // Closed before the naks: the server would hand the messages back to this very pull.
+    drop(stream);
+    for work in pulled {
+        if work.nak(Duration::ZERO).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What a stage does with one message, and what the runner does with its answer.
+
+use std::future::Future;
+use std::time::Duration;
+
+use bus::{BusError, TraceContext, Work};
+use proto_schemas::dead_letter::Attempt;
+use proto_schemas::ids::UnixMillis;
+use proto_schemas::wire::{DecodeError, Wire};
+
+/// One step of the pipeline.
+///
+/// A message may be handled twice, late, or by two replicas at once: `handle` must bear that.
+pub trait Stage: Send + Sync + 'static {
+    /// What it takes.
+    type Input: Send + Sync;
+
+    /// Reads the input. None means that there is nothing to do, as for a key that was removed.
+    ///
+    /// # Errors
+    /// [`DecodeError`] ends in a dead letter: the same bytes never decode later.
+    fn decode(&self, work: &Work) -> Result<Option<Self::Input>, DecodeError>;
+
+    /// Does the work.
+    fn handle(&self, input: &Self::Input, job: &Job) -> impl Future<Output = Outcome> + Send;
+
+    /// Commits the outcome of work that was given up, when its dead letter is confirmed. Anything but
+    /// [`Outcome::Done`] brings the work back, and with it the (recognised) dead letter.
+    fn given_up(
+        &self,
+        _input: &Self::Input,
+        _give_up: &GiveUp,
+        _job: &Job,
+    ) -> impl Future<Output = Outcome> + Send {
+        std::future::ready(Outcome::Done)
+    }
+
+    /// When ingress took the message, for the age that the pipeline reports.
+    fn accepted_at(&self, _input: &Self::Input) -> Option<UnixMillis> {
+        None
+    }
+}
+
+/// Decodes a value of type `T`, as most stages do.
+///
+/// # Errors
+/// As for [`Stage::decode`].
+pub fn decode<T: Wire>(work: &Work) -> Result<Option<T>, DecodeError> {
+    work.decode().map(Some)
+}
+
+/// What a stage may know about the message besides its content.
+#[derive(Debug, Clone, Copy)]
+pub struct Job {
+    /// Its sequence in the stream.
+    pub sequence: u64,
+    /// How often it was delivered, this time included. Not a count of attempts.
+    pub delivered: u64,
+    /// When the stream stored it.
+    pub stored_at: UnixMillis,
+    /// Its trace, with a span of this stage's own; goes with everything the stage publishes.
+    pub trace: TraceContext,
+}
+
+impl Job {
+    /// Whether somebody may have had the message before: look up how far it got.
+    pub fn is_redelivery(&self) -> bool {
+        self.delivered > 1
+    }
+}
+
+/// How handling a message ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// All that was to be published is confirmed.
+    Done,
+    /// It was done before.
+    Duplicate,
+    /// Not now.
+    Retry {
+        /// Deliver it again after exactly this; after the runner's own growing delay when absent.
+        after: Option<Duration>,
+        /// Why, in words. Holds no secret.
+        cause: String,
+    },
+    /// Never: to a dead letter.
+    GiveUp(GiveUp),
+    /// The process cannot go on.
+    Fatal(String),
+}
+
+/// Why work is given up.
+#[derive(Debug, Clone)]
+pub struct GiveUp {
+    /// The class: one token, from a fixed set.
+    pub class: &'static str,
+    /// The cause in words. Holds no secret.
+    pub cause: String,
+    /// What was tried.
+    pub attempts: Vec<Attempt>,
+}
+
+impl GiveUp {
+    /// Work that fails by its nature, not by attempts.
+    pub fn permanent(class: &'static str, cause: impl Into<String>) -> Self {
+        Self {
+            class,
+            cause: cause.into(),
+            attempts: Vec::new(),
+        }
+    }
+}
+
+impl Outcome {
+    /// The names by which outcomes are counted.
+    pub const NAMES: [&'static str; 5] = ["done", "duplicate", "retry", "dead_letter", "fatal"];
+
+    /// A failure that passes by itself.
+    pub fn retry(cause: impl std::fmt::Display) -> Self {
+        Self::Retry {
+            after: None,
+            cause: cause.to_string(),
+        }
+    }
+
+    /// A failure that passes after a known time.
+    pub fn retry_after(after: Duration, cause: impl std::fmt::Display) -> Self {
+        Self::Retry {
+            after: Some(after),
+            cause: cause.to_string(),
+        }
+    }
+
+    /// The name by which it is counted.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Duplicate => "duplicate",
+            Self::Retry { .. } => "retry",
+            Self::GiveUp(_) => "dead_letter",
+            Self::Fatal(_) => "fatal",
+        }
+    }
+}
+
+/// The one mapping of the broker's errors. What a caller expects and handles, such as a taken slot, it
+/// matches before.
+impl From<BusError> for Outcome {
+    fn from(error: BusError) -> Self {
+        match error {
+            BusError::Unavailable(_) | BusError::SlotTaken | BusError::Conflict => Self::retry(error),
+            BusError::TooLarge => Self::GiveUp(GiveUp::permanent("oversize", error.to_string())),
+            BusError::Refused { .. } => Self::retry(error),
+            BusError::Unencodable(_) | BusError::Undecodable(_) => {
+                Self::GiveUp(GiveUp::permanent("undecodable", error.to_string()))
+            }
+        }
+    }
+}

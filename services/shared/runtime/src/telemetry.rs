@@ -1,0 +1,63 @@
+//! Logs: JSON for machines, pretty for people.
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use crate::config::Reader;
+
+/// How to log.
+#[derive(Debug, Clone)]
+pub struct LogConfig {
+    json: bool,
+    level: String,
+}
+
+impl LogConfig {
+    /// Reads the keys.
+    pub fn read(reader: &mut Reader) -> Self {
+        let format = reader.choice("LOG_FORMAT", "json", &["json", "pretty"], "How log lines look.");
+        let level = reader.text(
+            "LOG_LEVEL",
+            "info",
+            "What is logged, as `info` or `info,bus=debug`.",
+        );
+        if EnvFilter::try_new(&level).is_err() {
+            reader.error(format!(
+                "LOG_LEVEL: {level:?} must be a level or a list as `info,bus=debug`"
+            ));
+        }
+        Self {
+            json: format == "json",
+            level,
+        }
+    }
+
+    /// Pretty logs of a level, for the command line.
+    pub fn pretty(level: &str) -> Self {
+        Self {
+            json: false,
+            level: level.to_owned(),
+        }
+    }
+}
+
+/// Starts logging to standard error. The first call in a process wins.
+pub fn start(config: &LogConfig) {
+    let filter = EnvFilter::try_new(&config.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_span_events(FmtSpan::NONE)
+        .with_writer(std::io::stderr);
+    let started = if config.json {
+        builder
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .try_init()
+    } else {
+        builder.with_target(false).try_init()
+    };
+    if started.is_err() {
+        tracing::debug!("logging was started before");
+    }
+}

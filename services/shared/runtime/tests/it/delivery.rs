@@ -1,0 +1,136 @@
+//! How messages reach the stage: kept alive, limited, given back, after a restart.
+
+use std::time::Duration;
+
+use proto_schemas::topology::DELIVERY_WORK;
+use runtime::stage::Outcome;
+use testkit::condition::{PATIENCE, wait_until};
+
+use crate::fixture::{Scripted, World, publish};
+
+/// The shortest that the configuration allows.
+const ACK_WAIT: Duration = Duration::from_secs(1);
+/// Far below the default `ack_wait` of 30 s: what comes within this did not wait for it.
+const AT_ONCE: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn work_that_takes_longer_than_ack_wait_is_not_delivered_twice() {
+    let world = World::new(Some(ACK_WAIT)).await;
+    let stage = Scripted::holding(&world, |_| Outcome::Done);
+    world.run(&stage, 4);
+    world.publish("slow").await;
+    stage.wait_for(1).await;
+
+    // The clock of this test: a message of a like consumer that nobody keeps alive.
+    publish(&world.bus, "deliveries.clock", "clock").await;
+    let mut clock = world
+        .bus
+        .consumer(&DELIVERY_WORK)
+        .await
+        .unwrap()
+        .work(1)
+        .await
+        .unwrap();
+    while clock.next().await.unwrap().delivered < 3 {}
+
+    stage.release();
+    world.wait_until_gone("slow").await;
+    assert_eq!(stage.handled().len(), 1);
+}
+
+#[tokio::test]
+async fn the_concurrency_is_reached_and_never_exceeded() {
+    let world = World::new(None).await;
+    let stage = Scripted::holding(&world, |_| Outcome::Done);
+    let texts: Vec<String> = (0..12).map(|number| format!("m{number}")).collect();
+    for text in &texts {
+        world.publish(text).await;
+    }
+    world.run(&stage, 3);
+    stage.wait_for(3).await;
+    stage.release();
+    for text in &texts {
+        world.wait_until_gone(text).await;
+    }
+    assert_eq!(stage.most_in_flight(), 3);
+    assert_eq!(stage.handled().len(), texts.len());
+}
+
+#[tokio::test]
+async fn a_drain_finishes_what_is_in_flight_and_gives_back_at_once_what_is_not() {
+    const IN_FLIGHT: usize = 64;
+    const ALL: usize = 100;
+    let world = World::new(None).await;
+    let first = Scripted::holding(&world, |_| Outcome::Done);
+    let second = Scripted::new(&world, |_| Outcome::Done);
+    let texts: Vec<String> = (0..ALL).map(|number| format!("m{number}")).collect();
+    for text in &texts {
+        world.publish(text).await;
+    }
+    let draining = world.run(&first, IN_FLIGHT);
+    first.wait_for(IN_FLIGHT).await;
+    // The broker's answer comes behind all that it sent before, so the second pull is in the buffer.
+    wait_until(PATIENCE, "messages pulled ahead", async || {
+        world.state().await.ack_pending == ALL as u64
+    })
+    .await;
+    draining.shutdown.cancel();
+
+    world.run(&second, 4);
+    wait_until(AT_ONCE, "the other replica to get the rest", async || {
+        second.tally().len() == ALL - IN_FLIGHT
+    })
+    .await;
+    assert!(!draining.running.is_finished());
+    first.release();
+    draining.running.await.unwrap().unwrap();
+    for text in &texts {
+        world.wait_until_gone(text).await;
+    }
+    assert_eq!(
+        (first.handled().len(), second.handled().len()),
+        (IN_FLIGHT, ALL - IN_FLIGHT)
+    );
+}
+
+#[tokio::test]
+async fn a_runner_goes_on_when_the_broker_is_back() {
+    let mut world = World::new(None).await;
+    let stage = Scripted::new(&world, |_| Outcome::Done);
+    let started = world.run(&stage, 4);
+    world.publish("before").await;
+    world.wait_until_gone("before").await;
+
+    world.server.kill();
+    world
+        .bus
+        .connected()
+        .wait_for(|connected| !*connected)
+        .await
+        .unwrap();
+    world.server.restart().await;
+    world
+        .bus
+        .connected()
+        .wait_for(|connected| *connected)
+        .await
+        .unwrap();
+    world.publish("after").await;
+    world.wait_until_gone("after").await;
+    assert!(world.bus.reconnects() >= 1);
+    started.stop().await;
+}
+
+#[tokio::test]
+async fn a_runner_waits_for_a_broker_that_is_away_and_can_still_be_stopped() {
+    let world = World::new(None).await;
+    world.server.kill();
+    world
+        .bus
+        .connected()
+        .wait_for(|connected| !*connected)
+        .await
+        .unwrap();
+    let started = world.run(&Scripted::new(&world, |_| Outcome::Done), 4);
+    started.stop().await;
+}

@@ -1,0 +1,24 @@
+//! For tests only: a real nats-server, the real binaries as processes, and fakes with behaviour for all that
+//! lies outside the platform (a webhook, Telegram, an HTTP channel's callback, a host of files).
+//!
+//! It knows the wire types and none of the platform's code, so a fake cannot agree with a bug. Everything
+//! listens on 127.0.0.1, ends with the value that a test holds, and panics where a wait is in vain.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "code for tests: a panic is its report, the clock is the real one, and its servers end with the test"
+)]
+
+pub mod backend;
+pub mod callback;
+mod child;
+pub mod client;
+pub mod condition;
+pub mod files;
+pub mod gate;
+pub mod nats;
+pub mod process;
+mod server;
+mod signature;
+pub mod telegram;

@@ -1,0 +1,193 @@
+//! One of the real binaries as a child process.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
+
+use tempfile::TempDir;
+
+use crate::child::Child;
+use crate::client::client;
+use crate::condition::{PATIENCE, wait_for, wait_until};
+
+/// Variable that tells a binary where to write the addresses it has bound: a JSON object of names and
+/// `ip:port`, as `{"admin":"127.0.0.1:41234"}`, renamed into place.
+pub const ADDRESS_FILE: &str = "ADDRESS_FILE";
+
+/// A running binary. Dropped, it is killed; if a test is panicking, its output is printed.
+#[derive(Debug)]
+pub struct Service {
+    // Before the folder: the process must be gone when the folder is removed.
+    child: Child,
+    name: String,
+    env: Vec<(String, String)>,
+    folder: TempDir,
+}
+
+impl Service {
+    /// Starts the binary `name`, built beside the running test, with `env` as its whole environment (and
+    /// `PATH`), and waits until it has bound its addresses.
+    ///
+    /// # Panics
+    /// When it is not built, or ends instead; then its output is part of the message.
+    pub async fn start(name: &str, env: &[(&str, String)]) -> Self {
+        let service = Self::spawn(name, env);
+        service.addresses().await;
+        service
+    }
+
+    /// As [`Service::start`], but waits for nothing: for a binary that is to refuse its configuration.
+    ///
+    /// # Panics
+    /// When it is not built.
+    pub fn spawn(name: &str, env: &[(&str, String)]) -> Self {
+        let env: Vec<_> = env
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), value.clone()))
+            .collect();
+        let folder = tempfile::tempdir().unwrap();
+        let child = launch(name, &env, &folder);
+        Self {
+            child,
+            name: name.to_owned(),
+            env,
+            folder,
+        }
+    }
+
+    /// The address that the binary bound under `name` (`admin`, `http`). Free ports differ after a restart.
+    ///
+    /// # Panics
+    /// When the binary binds none of that name, or ends instead.
+    pub async fn address(&self, name: &str) -> SocketAddr {
+        let addresses = self.addresses().await;
+        *addresses
+            .get(name)
+            .unwrap_or_else(|| panic!("{} has no address {name:?}", self.name))
+    }
+
+    /// Waits until the admin address answers `/readyz` with 200.
+    ///
+    /// # Panics
+    /// When it does not in time, or the binary ends.
+    pub async fn ready(&self) {
+        let url = format!("http://{}/readyz", self.address("admin").await);
+        wait_until(PATIENCE, &format!("{} to be ready", self.name), async || {
+            self.assert_running();
+            client()
+                .get(&url)
+                .send()
+                .await
+                .is_ok_and(|answer| answer.status() == 200)
+        })
+        .await;
+    }
+
+    /// Whether `/readyz` answers 200 now.
+    pub async fn is_ready(&self) -> bool {
+        let url = format!("http://{}/readyz", self.address("admin").await);
+        client()
+            .get(url)
+            .send()
+            .await
+            .is_ok_and(|answer| answer.status() == 200)
+    }
+
+    /// Ends it at once (SIGKILL).
+    pub fn kill(&self) {
+        self.child.kill();
+    }
+
+    /// Asks it to end (SIGTERM) and waits for that.
+    pub async fn terminate(&self) -> ExitStatus {
+        self.child.signal("TERM");
+        self.ended().await
+    }
+
+    /// Waits for its end and says how it ended.
+    pub async fn ended(&self) -> ExitStatus {
+        self.child.ended(PATIENCE).await
+    }
+
+    /// Starts it again with the same environment; kills it first if it runs.
+    pub async fn restart(&mut self) {
+        self.child.kill();
+        self.child = launch(&self.name, &self.env, &self.folder);
+        self.addresses().await;
+    }
+
+    /// Freezes it (SIGSTOP), as a pause longer than any lease.
+    pub async fn pause(&self) {
+        self.child.pause().await;
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub fn resume(&self) {
+        self.child.resume();
+    }
+
+    /// What it wrote so far, over all starts.
+    pub fn logs(&self) -> String {
+        self.child.log()
+    }
+
+    async fn addresses(&self) -> BTreeMap<String, SocketAddr> {
+        let file = address_file(&self.folder);
+        wait_for(PATIENCE, &format!("the addresses of {}", self.name), async || {
+            let Ok(text) = std::fs::read(&file) else {
+                self.assert_running();
+                return None;
+            };
+            let addresses: BTreeMap<String, String> = serde_json::from_slice(&text).unwrap();
+            Some(
+                addresses
+                    .into_iter()
+                    .map(|(name, address)| (name, address.parse().unwrap()))
+                    .collect(),
+            )
+        })
+        .await
+    }
+
+    fn assert_running(&self) {
+        let ended = self.child.exit_status();
+        assert!(
+            ended.is_none(),
+            "{} ended ({}):\n{}",
+            self.name,
+            ended.unwrap(),
+            self.logs()
+        );
+    }
+}
+
+fn launch(name: &str, env: &[(String, String)], folder: &TempDir) -> Child {
+    let addresses = address_file(folder);
+    // A start must not be taken for bound by the addresses of the one before.
+    if addresses.exists() {
+        std::fs::remove_file(&addresses).unwrap();
+    }
+    let mut command = Command::new(binary(name));
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.env(ADDRESS_FILE, addresses).envs(env.iter().cloned());
+    Child::spawn(name, command, &folder.path().join("log"))
+}
+
+fn address_file(folder: &TempDir) -> PathBuf {
+    folder.path().join("addresses.json")
+}
+
+/// Test executables lie in `deps/`, binaries one folder up, wherever the target folder is.
+fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let folder = test.parent().unwrap().parent().unwrap();
+    let binary = folder.join(name);
+    assert!(
+        binary.exists(),
+        "{name} is not built: cargo build --workspace --bins"
+    );
+    binary
+}
