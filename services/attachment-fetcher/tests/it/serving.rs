@@ -1,0 +1,121 @@
+//! Who may read what, and how it is handed out.
+
+use domain::links;
+use proto_schemas::ids::UnixMillis;
+use reqwest::Method;
+use testkit::client::client;
+use testkit::condition::{PATIENCE, wait_until};
+
+use crate::fixture::{Fixture, LINK_SECRET};
+
+async fn store(fixture: &Fixture, key: &str, mime_type: &str, content: &'static str) {
+    fixture
+        .bus
+        .store_file(key, mime_type, &content.as_bytes().into())
+        .await
+        .unwrap();
+}
+
+async fn status(url: &str) -> u16 {
+    client().get(url).send().await.unwrap().status().as_u16()
+}
+
+async fn served(fixture: &Fixture, result: &str) -> u64 {
+    let labels = format!("result=\"{result}\",service=\"attachment-fetcher\"");
+    fixture
+        .metric(&format!("chatbot_files_served_total{{{labels}}}"))
+        .await
+}
+
+#[tokio::test]
+async fn what_is_served_cannot_run_as_a_page_of_ours() {
+    let fixture = Fixture::start(&[]).await;
+    store(&fixture, "conv_1/msg_1/page.html", "text/html", "<script>").await;
+    store(&fixture, "conv_1/msg_1/a.png", "image/png", "png").await;
+    let page = fixture.get("conv_1/msg_1/page.html").await;
+    let header = |name: &str| page.headers()[name].to_str().unwrap();
+    assert_eq!(
+        header("content-disposition"),
+        "attachment; filename=\"page.html\""
+    );
+    assert_eq!(header("x-content-type-options"), "nosniff");
+    assert_eq!(header("content-security-policy"), "sandbox; default-src 'none'");
+    assert_eq!(header("content-type"), "text/html");
+    assert!(header("cache-control").starts_with("private, max-age="));
+    let picture = fixture.get("conv_1/msg_1/a.png").await;
+    assert_eq!(
+        picture.headers()["content-disposition"],
+        "inline; filename=\"a.png\""
+    );
+    assert_eq!(served(&fixture, "served").await, 2);
+}
+
+#[tokio::test]
+async fn a_head_request_tells_size_and_type_without_the_file() {
+    let fixture = Fixture::start(&[]).await;
+    store(&fixture, "conv_1/msg_1/0", "text/plain", "content").await;
+    let head = client()
+        .request(Method::HEAD, fixture.links.link("conv_1/msg_1/0"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        (head.status().as_u16(), &head.headers()["content-length"]),
+        (200, &"7".parse().unwrap())
+    );
+    assert!(head.bytes().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_link_that_is_forged_changed_or_cut_opens_nothing() {
+    let fixture = Fixture::start(&[]).await;
+    store(&fixture, "conv_1/msg_1/0", "text/plain", "content").await;
+    let good = fixture.links.link("conv_1/msg_1/0");
+    let bare = good.split('?').next().unwrap();
+    for bad in [
+        bare.to_owned(),
+        format!("{bare}?expires=soon&signature=AAAA"),
+        format!("{good}AAAA"),
+        good.replace("/msg_1/0", "/msg_1/1"),
+        good.replace("expires=", "expires=1"),
+    ] {
+        assert_eq!(status(&bad).await, 403, "{bad}");
+    }
+    assert_eq!(served(&fixture, "bad_signature").await, 5);
+    assert_eq!(status(&good).await, 200);
+}
+
+#[tokio::test]
+async fn a_link_whose_time_is_over_is_gone_and_a_file_that_is_gone_is_not_found() {
+    let fixture = Fixture::start(&[]).await;
+    store(&fixture, "conv_1/msg_1/0", "text/plain", "content").await;
+    let past = UnixMillis(runtime::clock::now().0 - 1);
+    let expired = links::sign(&fixture.files_url, "conv_1/msg_1/0", past, LINK_SECRET.as_bytes());
+    assert_eq!(status(&expired).await, 410);
+    assert_eq!(status(&fixture.links.link("conv_1/msg_1/9")).await, 404);
+    assert_eq!(
+        (
+            served(&fixture, "expired").await,
+            served(&fixture, "missing").await
+        ),
+        (1, 1)
+    );
+}
+
+#[tokio::test]
+async fn while_the_broker_is_away_files_are_unavailable() {
+    let mut fixture = Fixture::start(&[]).await;
+    store(&fixture, "conv_1/msg_1/0", "text/plain", "content").await;
+    let link = fixture.links.link("conv_1/msg_1/0");
+    fixture.nats.kill();
+    let answer = client().get(&link).send().await.unwrap();
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["retry-after"]),
+        (503, &"1".parse().unwrap())
+    );
+    fixture.nats.restart().await;
+    wait_until(PATIENCE, "the file to be served again", async || {
+        status(&link).await == 200
+    })
+    .await;
+}

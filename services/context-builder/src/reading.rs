@@ -1,0 +1,131 @@
+//! Reading a conversation: its context and what has arrived since.
+
+use std::collections::HashMap;
+
+use bus::{Bus, BusError, TraceContext};
+use domain::decide::{ContextAt, Pending};
+use proto_schemas::context::Context;
+use proto_schemas::ids::{ConversationId, MessageId};
+use proto_schemas::inbox::InboxEntry;
+use proto_schemas::subjects;
+use proto_schemas::topology::{CONTEXTS, INBOX};
+use proto_schemas::wire::TRACEPARENT;
+
+/// Entries that one read brings.
+const PAGE: usize = 256;
+/// Bytes that one read brings, about.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
+/// Entries that are enough to decide. A longer backlog is decided from its beginning; only a reset behind it
+/// is seen later.
+const ENOUGH: usize = 1024;
+
+/// A conversation as it was read.
+pub(crate) struct Reading {
+    pub(crate) context: Option<ContextAt>,
+    /// What arrived after the context's cursor, in order. Entries that nobody can read are left out; they
+    /// have a dead letter of their own.
+    pub(crate) pending: Vec<Pending>,
+    /// The trace of each of them: a turn belongs to the trace of its first message, whatever event made it due.
+    traces: HashMap<u64, TraceContext>,
+    /// The last sequence that was looked at; all before it on the subject is in `pending` or unreadable.
+    read_through: u64,
+    /// Whether more lies behind.
+    truncated: bool,
+}
+
+impl Reading {
+    /// Reads context and inbox. The context first: what is committed later is then still pending here, and
+    /// the stale turn loses its compare-and-set.
+    pub(crate) async fn of(bus: &Bus, conversation: &ConversationId) -> Result<Self, BusError> {
+        let found = bus.get::<Context>(&CONTEXTS, conversation.as_str()).await?;
+        let context = found.map(|found| ContextAt { revision: found.revision, record: found.record });
+        Self::since(bus, conversation, context).await
+    }
+
+    /// Reads the inbox behind a context that is known already.
+    pub(crate) async fn since(
+        bus: &Bus,
+        conversation: &ConversationId,
+        context: Option<ContextAt>,
+    ) -> Result<Self, BusError> {
+        let cursor = context.as_ref().map_or(0, |context| context.record.answered_through);
+        let mut reading = Self {
+            context,
+            pending: Vec::new(),
+            traces: HashMap::new(),
+            read_through: cursor,
+            truncated: true,
+        };
+        while reading.truncated && reading.pending.len() < ENOUGH {
+            reading.read_page(bus, conversation, |_| true).await?;
+        }
+        Ok(reading)
+    }
+
+    /// Looks for what became of a message's files in the rest of a long backlog.
+    pub(crate) async fn find_attached(
+        &mut self,
+        bus: &Bus,
+        conversation: &ConversationId,
+        message: &MessageId,
+    ) -> Result<(), BusError> {
+        let about_it = |entry: &InboxEntry| match entry {
+            InboxEntry::Attached(attached) => attached.message_id == *message,
+            InboxEntry::Received(_) | InboxEntry::Reset(_) => false,
+        };
+        while self.truncated {
+            self.read_page(bus, conversation, about_it).await?;
+        }
+        Ok(())
+    }
+
+    async fn read_page(
+        &mut self,
+        bus: &Bus,
+        conversation: &ConversationId,
+        keep: impl Fn(&InboxEntry) -> bool,
+    ) -> Result<(), BusError> {
+        let subject = subjects::inbox(conversation);
+        let page = bus.entries(INBOX.name, &subject, self.read_through + 1, PAGE, PAGE_BYTES).await?;
+        self.truncated = page.more && !page.list.is_empty();
+        for stored in page.list {
+            self.read_through = stored.sequence;
+            if let Ok(entry) = stored.decode::<InboxEntry>()
+                && keep(&entry)
+            {
+                if let Some(trace) = stored.header(TRACEPARENT).and_then(TraceContext::parse) {
+                    self.traces.insert(stored.sequence, trace);
+                }
+                self.pending.push(Pending { sequence: stored.sequence, entry });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the reading includes an inbox entry that is known to be stored. A follower may lag behind.
+    pub(crate) fn includes(&self, sequence: u64) -> bool {
+        self.truncated || self.read_through >= sequence
+    }
+
+    /// Whether the message still waits for its outcome.
+    pub(crate) fn awaits(&self, message: &MessageId) -> bool {
+        self.pending.iter().any(|pending| match &pending.entry {
+            InboxEntry::Received(received) | InboxEntry::Reset(received) => received.message_id == *message,
+            InboxEntry::Attached(_) => false,
+        })
+    }
+
+    /// The trace that a message began.
+    pub(crate) fn trace_of(&self, message: &MessageId) -> Option<TraceContext> {
+        let received = self.pending.iter().find(|pending| pending.entry.message_id() == message)?;
+        self.traces.get(&received.sequence).map(|trace| trace.child())
+    }
+
+    /// The bot that is to answer: of the oldest waiting message, which is the one that is due.
+    pub(crate) fn first_received(&self) -> Option<&proto_schemas::inbox::Received> {
+        self.pending.iter().find_map(|pending| match &pending.entry {
+            InboxEntry::Received(received) | InboxEntry::Reset(received) => Some(received),
+            InboxEntry::Attached(_) => None,
+        })
+    }
+}

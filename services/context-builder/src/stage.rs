@@ -1,0 +1,316 @@
+//! The story of one event: read the conversation, decide what is due, do it, and let go of the event only
+//! when its own message is looked after.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::{Bus, BusError, Outgoing, Published, TraceContext, Work};
+use domain::conclude::{SlotAnswer, looked_after, vouches_for};
+use domain::decide::{ContextAt, Decision, decide};
+use domain::policy::{BotPolicy, Overlap};
+use proto_schemas::context::Context;
+use proto_schemas::fetch::Fetch;
+use proto_schemas::ids::{BotId, ConversationId, TurnId, UnixMillis};
+use proto_schemas::inbox::InboxEntry;
+use proto_schemas::subjects;
+use proto_schemas::topology::TURNS;
+use proto_schemas::turn::{Task, Turn};
+use proto_schemas::wire::{DecodeError, MESSAGE_ID};
+use registry::{Bot, Registry};
+use runtime::stage::{GiveUp, Job, Outcome, Stage};
+use runtime::{clock, stage};
+
+use crate::metrics::BuilderMetrics;
+use crate::reading::Reading;
+
+/// How long a message may wait for its bot to be configured. After that an operator has to act; the message
+/// stays in the inbox and is answered when the conversation next moves.
+const UNKNOWN_BOT_PATIENCE: Duration = Duration::from_secs(60 * 60);
+
+/// How soon a slot is looked at again whose turn is committed.
+const SETTLING_FIRST: Duration = Duration::from_millis(5);
+/// And how late at most.
+const SETTLING_CAP: Duration = Duration::from_millis(500);
+
+/// What both kinds of event share.
+pub(crate) struct Builder {
+    pub(crate) bus: Bus,
+    pub(crate) registry: Registry,
+    pub(crate) metrics: BuilderMetrics,
+}
+
+/// What was found due, and what came of it.
+enum Step {
+    Idle,
+    Fetching,
+    Offered(Box<Turn>, SlotAnswer),
+    UnknownBot(BotId),
+}
+
+impl Builder {
+    /// Decides from a reading and acts on it.
+    async fn advance(
+        &self,
+        conversation: &ConversationId,
+        reading: &mut Reading,
+        job: &Job,
+    ) -> Result<Step, BusError> {
+        let Some(due) = reading.first_received() else {
+            self.metrics.decided("idle");
+            return Ok(Step::Idle);
+        };
+        let Some(bot) = self.registry.bot(&due.bot) else { return Ok(Step::UnknownBot(due.bot.clone())) };
+        let policy = policy(&bot);
+        let mut decision = decide(reading.context.as_ref(), &reading.pending, &policy, clock::now());
+        if let Decision::Fetch(Fetch::In { message_id, .. }) = &decision {
+            let message = message_id.clone();
+            reading.find_attached(&self.bus, conversation, &message).await?;
+            decision = decide(reading.context.as_ref(), &reading.pending, &policy, clock::now());
+        }
+        match decision {
+            Decision::Idle => {
+                self.metrics.decided("idle");
+                Ok(Step::Idle)
+            }
+            Decision::Fetch(fetch) => {
+                self.metrics.decided("fetch");
+                self.request_fetch(&fetch, reading, job).await?;
+                Ok(Step::Fetching)
+            }
+            Decision::Call(turn) => {
+                self.metrics.decided("call");
+                let trace = turn.answers.first().and_then(|message| reading.trace_of(message));
+                let (turn, answer) = self.offer(turn, trace.unwrap_or(job.trace)).await?;
+                Ok(Step::Offered(turn, answer))
+            }
+        }
+    }
+
+    async fn request_fetch(&self, fetch: &Fetch, reading: &Reading, job: &Job) -> Result<(), BusError> {
+        let Fetch::In { message_id, .. } = fetch else { return Ok(()) };
+        let trace = reading.trace_of(message_id).unwrap_or(job.trace);
+        let subject = subjects::fetch_in(message_id);
+        let identity = format!("fetch:{message_id}");
+        match self.bus.publish(Outgoing::new(subject, fetch, &identity, trace)?).await {
+            // Taken: it is being fetched.
+            Ok(Published::Accepted { .. } | Published::Duplicate) | Err(BusError::SlotTaken) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Offers the turn to its conversation's slot. History that makes it larger than the broker takes is
+    /// left out, oldest half first.
+    async fn offer(
+        &self,
+        mut turn: Box<Turn>,
+        trace: TraceContext,
+    ) -> Result<(Box<Turn>, SlotAnswer), BusError> {
+        let subject = subjects::turn(&turn.conversation);
+        loop {
+            let message = Outgoing::new(subject.clone(), turn.as_ref(), turn.id.as_str(), trace)?;
+            let answer = match self.bus.publish(message).await {
+                Ok(Published::Accepted { .. }) => SlotAnswer::Accepted,
+                Ok(Published::Duplicate) => SlotAnswer::Duplicate,
+                Err(BusError::SlotTaken) => SlotAnswer::Taken,
+                Err(BusError::TooLarge) if forget_half(&mut turn) => continue,
+                Err(error) => return Err(error),
+            };
+            self.metrics.offered(match answer {
+                SlotAnswer::Accepted => "accepted",
+                SlotAnswer::Duplicate => "duplicate",
+                SlotAnswer::Taken => "taken",
+            });
+            return Ok((turn, answer));
+        }
+    }
+}
+
+impl Builder {
+    /// Whether a conversation's slot, taken a moment ago, is free by now or soon: it holds nothing, or the turn
+    /// that is committed already.
+    async fn slot_is_settling(
+        &self,
+        conversation: &ConversationId,
+        committed: Option<&TurnId>,
+    ) -> Result<bool, BusError> {
+        let held = self.bus.last(TURNS.name, &subjects::turn(conversation)).await?;
+        let holder = held.as_ref().and_then(|entry| entry.header(MESSAGE_ID));
+        Ok(holder.is_none() || holder == committed.map(TurnId::as_str))
+    }
+}
+
+/// Drops the older half of the history; false when there is none left.
+fn forget_half(turn: &mut Turn) -> bool {
+    match &mut turn.task {
+        Task::Ask { history, .. } if !history.is_empty() => {
+            history.drain(..history.len().div_ceil(2));
+            true
+        }
+        Task::Ask { .. } | Task::Reset { .. } => false,
+    }
+}
+
+fn policy(bot: &Bot) -> BotPolicy {
+    BotPolicy {
+        name: bot.name.clone(),
+        integration: bot.integration.clone(),
+        max_messages: bot.context.max_messages,
+        max_bytes: bot.context.max_bytes,
+        max_age: bot.context.max_age.map(|age| age.0),
+        system_prompt: bot.context.system_prompt.clone(),
+        overlap: match bot.overlap {
+            registry::Overlap::Queue => Overlap::Queue,
+            registry::Overlap::Coalesce => Overlap::Coalesce,
+        },
+        error_message: bot.error_message.clone(),
+        reset_message: bot.reset_message.clone(),
+    }
+}
+
+/// The stage that reacts to what arrives.
+pub(crate) struct InboxEvents {
+    pub(crate) builder: Arc<Builder>,
+}
+
+/// An inbox entry and the conversation it lies in.
+pub(crate) struct InboxEvent {
+    conversation: ConversationId,
+    entry: InboxEntry,
+}
+
+impl Stage for InboxEvents {
+    type Input = InboxEvent;
+
+    fn decode(&self, work: &Work) -> Result<Option<InboxEvent>, DecodeError> {
+        let conversation = conversation_of(work)?;
+        Ok(stage::decode(work)?.map(|entry| InboxEvent { conversation, entry }))
+    }
+
+    async fn handle(&self, event: &InboxEvent, job: &Job) -> Outcome {
+        let builder = &self.builder;
+        let message = event.entry.message_id();
+        let mut reading = match Reading::of(&builder.bus, &event.conversation).await {
+            Ok(reading) => reading,
+            Err(error) => return error.into(),
+        };
+        if !reading.includes(job.sequence) {
+            builder.metrics.read_stale();
+            return Outcome::retry("the read did not include the event yet");
+        }
+        let step = match builder.advance(&event.conversation, &mut reading, job).await {
+            Ok(step) => step,
+            Err(error) => return error.into(),
+        };
+        let context = reading.context.as_ref().map(|context| &context.record);
+        let answered = match &event.entry {
+            InboxEntry::Received(_) | InboxEntry::Reset(_) => looked_after(message, job.sequence, context),
+            InboxEntry::Attached(_) => !reading.awaits(message),
+        };
+        match step {
+            _ if answered => Outcome::Done,
+            Step::Offered(turn, answer) if vouches_for(&turn, answer, message) => Outcome::Done,
+            Step::Offered(..) => Outcome::retry("an earlier message is due first"),
+            Step::Fetching => Outcome::retry("files are being fetched"),
+            Step::Idle => Outcome::retry("nothing is due, and the message has no outcome yet"),
+            Step::UnknownBot(bot) => unknown_bot(&bot, &reading),
+        }
+    }
+
+    fn accepted_at(&self, event: &InboxEvent) -> Option<UnixMillis> {
+        match &event.entry {
+            InboxEntry::Received(received) | InboxEntry::Reset(received) => Some(received.accepted_at),
+            InboxEntry::Attached(_) => None,
+        }
+    }
+}
+
+fn unknown_bot(bot: &BotId, reading: &Reading) -> Outcome {
+    let accepted_at = reading.first_received().map_or(UnixMillis(0), |received| received.accepted_at);
+    if clock::now().since(accepted_at) < UNKNOWN_BOT_PATIENCE {
+        return Outcome::retry(format!("there is no bot {bot}"));
+    }
+    Outcome::GiveUp(GiveUp::permanent("unknown_bot", format!("there is no bot {bot}")))
+}
+
+/// The stage that reacts to finished turns: each may make the next message due.
+pub(crate) struct ContextEvents {
+    pub(crate) builder: Arc<Builder>,
+}
+
+/// A context and the conversation it belongs to.
+pub(crate) struct ContextEvent {
+    conversation: ConversationId,
+    record: Context,
+}
+
+impl Stage for ContextEvents {
+    type Input = ContextEvent;
+
+    fn decode(&self, work: &Work) -> Result<Option<ContextEvent>, DecodeError> {
+        // An empty value marks a key that was removed.
+        if work.payload.is_empty() {
+            return Ok(None);
+        }
+        let conversation = conversation_of(work)?;
+        Ok(stage::decode(work)?.map(|record| ContextEvent { conversation, record }))
+    }
+
+    /// The safety of messages does not depend on this event, their speed does: it comes with the commit, a
+    /// moment before the committed turn leaves its slot, and stays until that has happened.
+    async fn handle(&self, event: &ContextEvent, job: &Job) -> Outcome {
+        let builder = &self.builder;
+        let reading = if job.is_redelivery() {
+            Reading::of(&builder.bus, &event.conversation).await
+        } else {
+            let context = ContextAt { revision: job.sequence, record: event.record.clone() };
+            Reading::since(&builder.bus, &event.conversation, Some(context)).await
+        };
+        let mut reading = match reading {
+            Ok(reading) => reading,
+            Err(error) => return error.into(),
+        };
+        let step = match builder.advance(&event.conversation, &mut reading, job).await {
+            Ok(step) => step,
+            Err(error) => return error.into(),
+        };
+        let committed = reading.context.as_ref().map(|context| &context.record.last.turn);
+        match step {
+            Step::Offered(turn, SlotAnswer::Taken) => {
+                match builder.slot_is_settling(&turn.conversation, committed).await {
+                    Ok(true) => Outcome::retry_after(settling(job.delivered), "the last turn is leaving its slot"),
+                    Ok(false) => Outcome::Done,
+                    Err(error) => error.into(),
+                }
+            }
+            Step::Idle
+            | Step::Fetching
+            | Step::UnknownBot(_)
+            | Step::Offered(_, SlotAnswer::Accepted | SlotAnswer::Duplicate) => Outcome::Done,
+        }
+    }
+}
+
+/// When a slot is looked at again whose turn is committed: soon, then less often, for it may have to wait
+/// until an earlier reply has left.
+fn settling(delivered: u64) -> Duration {
+    let doublings = u32::try_from(delivered.saturating_sub(1)).unwrap_or(u32::MAX).min(16);
+    SETTLING_FIRST.saturating_mul(1 << doublings).min(SETTLING_CAP)
+}
+
+fn conversation_of(work: &Work) -> Result<ConversationId, DecodeError> {
+    subjects::conversation(&work.subject)
+        .ok_or_else(|| DecodeError::Subject { subject: work.subject.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leaving_turn_is_looked_for_soon_and_then_less_often() {
+        assert_eq!(settling(1), SETTLING_FIRST);
+        assert_eq!(settling(2), SETTLING_FIRST * 2);
+        assert_eq!(settling(8), SETTLING_CAP);
+        assert_eq!(settling(u64::MAX), SETTLING_CAP);
+    }
+}

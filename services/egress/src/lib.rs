@@ -1,0 +1,60 @@
+//! Sends the parts of a reply to their chat, in order, and writes the transcript when all are sent.
+//!
+//! The delivery's slot keeps the next reply of the conversation back until this one is settled.
+
+mod config;
+mod connection;
+mod files;
+mod limits;
+mod metrics;
+mod receipt;
+mod stage;
+
+use std::sync::Arc;
+
+use channels::Accounts;
+use proto_schemas::dead_letter::Stage;
+use proto_schemas::topology::DELIVERY_WORK;
+use runtime::metrics::StageMetrics;
+use runtime::runner::Runner;
+use runtime::{Process, Service, StartError};
+
+pub use config::Config;
+use connection::Connections;
+use metrics::EgressMetrics;
+use stage::Sender;
+
+/// The service.
+pub struct Egress;
+
+impl Service for Egress {
+    const NAME: Stage = Stage::Egress;
+    const ABOUT: &'static str = "sends replies to their chats, in order, and writes the transcript";
+    type Config = Config;
+
+    async fn start(config: Config, process: Process) -> Result<(), StartError> {
+        let metrics = Arc::new(EgressMetrics::new(&process.metrics)?);
+        let connections =
+            Connections::new(config.outgoing.client()?, process.tasks.clone(), Arc::clone(&metrics));
+        let sender = Sender {
+            bus: process.bus.clone(),
+            registry: process.registry.clone(),
+            accounts: Accounts::default(),
+            links: config.links.open()?,
+            connections,
+            budget: config.budget,
+        };
+        let runner = Runner {
+            stage: Arc::new(sender),
+            name: Self::NAME,
+            consumer: DELIVERY_WORK,
+            concurrency: config.concurrency,
+            bus: process.bus.clone(),
+            metrics: StageMetrics::new(&process.metrics)?,
+            pulse: process.health.pulse("deliveries"),
+            shutdown: process.tasks.shutdown().clone(),
+        };
+        process.tasks.critical("deliveries", runner.run());
+        Ok(())
+    }
+}

@@ -1,0 +1,227 @@
+//! The story of one delivery: was it finished before? are its files there? send the parts that are left, in
+//! order; write the transcript.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::{Bus, BusError, ObjectError, Work};
+use bytes::Bytes;
+use channels::{Account, Accounts, OutgoingReply, Part, ReplyKind, SendError};
+use domain::retry::{Budget, NextStep, next_step};
+use proto_schemas::context::TurnResult;
+use proto_schemas::delivery::Delivery;
+use proto_schemas::ids::UnixMillis;
+use proto_schemas::progress::DeliveryProgress;
+use proto_schemas::transcript::Receipt;
+use proto_schemas::wire::DecodeError;
+use registry::{Connection, Registry};
+use runtime::links::Links;
+use runtime::stage::{GiveUp, Job, Outcome, Stage};
+use runtime::{clock, random, stage};
+
+use crate::connection::{self, Connections};
+use crate::files::{self, Files};
+use crate::receipt;
+
+/// How long a delivery waits for its connection to be configured, or its secrets to be readable.
+const CONNECTION_PATIENCE: Duration = Duration::from_secs(60 * 60);
+/// How long a platform may put a delivery off. It spends no attempt, so it needs an end of its own.
+const PACE_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+/// How soon a delivery looks again for its files.
+const FILES_PAUSE: Duration = Duration::from_millis(300);
+
+/// The stage.
+pub(crate) struct Sender {
+    pub(crate) bus: Bus,
+    pub(crate) registry: Registry,
+    pub(crate) accounts: Accounts,
+    pub(crate) links: Links,
+    pub(crate) connections: Connections,
+    pub(crate) budget: Budget,
+}
+
+impl Stage for Sender {
+    type Input = Delivery;
+
+    fn decode(&self, work: &Work) -> Result<Option<Delivery>, DecodeError> {
+        stage::decode(work)
+    }
+
+    async fn handle(&self, delivery: &Delivery, job: &Job) -> Outcome {
+        let progress = match self.how_far(delivery, job).await {
+            Ok(Some(progress)) => progress,
+            Ok(None) => return Outcome::Duplicate,
+            Err(error) => return error.into(),
+        };
+        let files = match files::of(&self.bus, delivery, &self.links).await {
+            Ok(Files::Ready(files)) => files,
+            Ok(Files::Awaited) => return Outcome::retry_after(FILES_PAUSE, "the reply's files are being fetched"),
+            Err(error) => return error.into(),
+        };
+        let (connection, account) = match self.account(delivery) {
+            Ok(found) => found,
+            Err(outcome) => return outcome,
+        };
+        let reply = OutgoingReply { text: delivery.conclusion.result.text(), files: &files };
+        let parts = account.render(&reply);
+        match self.send_parts(delivery, &connection, &account, parts, progress, job).await {
+            Ok(receipt) => self.conclude(delivery, receipt, job).await,
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// The dead letter is confirmed: the transcript says that the reply did not arrive.
+    async fn given_up(&self, delivery: &Delivery, give_up: &GiveUp, job: &Job) -> Outcome {
+        self.conclude(delivery, Receipt::Undeliverable { class: give_up.class.to_owned() }, job).await
+    }
+
+    fn accepted_at(&self, delivery: &Delivery) -> Option<UnixMillis> {
+        // A replay is as old as the operator likes.
+        (delivery.replay == 0).then_some(delivery.accepted_at)
+    }
+}
+
+impl Sender {
+    /// The parts that went out before; none when the delivery is finished.
+    async fn how_far(&self, delivery: &Delivery, job: &Job) -> Result<Option<DeliveryProgress>, BusError> {
+        if !job.is_redelivery() {
+            return Ok(Some(DeliveryProgress::default()));
+        }
+        let last = receipt::last_transcript(&self.bus, delivery).await?;
+        if last.is_some_and(|last| receipt::is_finished(delivery, &last)) {
+            return Ok(None);
+        }
+        receipt::progress(&self.bus, delivery).await.map(Some)
+    }
+
+    fn account(&self, delivery: &Delivery) -> Result<(Arc<Connection>, Arc<Account>), Outcome> {
+        let id = &delivery.connection;
+        let problem = match self.registry.connection(id) {
+            Some(connection) => match self.accounts.open(&connection) {
+                Ok(account) => return Ok((connection, account)),
+                Err(error) => error.to_string(),
+            },
+            None => format!("there is no connection {id}"),
+        };
+        if clock::now().since(delivery.conclusion.committed_at) < CONNECTION_PATIENCE {
+            return Err(Outcome::retry(problem));
+        }
+        Err(Outcome::GiveUp(GiveUp::permanent("unusable_connection", problem)))
+    }
+
+    /// Sends the parts that are left, one after the other.
+    async fn send_parts(
+        &self,
+        delivery: &Delivery,
+        connection: &Arc<Connection>,
+        account: &Arc<Account>,
+        parts: Vec<Part>,
+        mut progress: DeliveryProgress,
+        job: &Job,
+    ) -> Result<Receipt, Outcome> {
+        let count = parts.len();
+        if count == 0 {
+            return Ok(Receipt::Nothing);
+        }
+        for (index, part) in parts.into_iter().enumerate().skip(progress.platform_message_ids.len()) {
+            let content = self.content(&part).await?;
+            let send = connection::Job {
+                account: Arc::clone(account),
+                address: delivery.address.clone(),
+                part,
+                part_id: part_id(delivery, index),
+                kind: kind(&delivery.conclusion.result),
+                content,
+            };
+            match self.connections.send(connection, send).await {
+                Ok(sent) => {
+                    progress.platform_message_ids.push(sent.platform_message_id);
+                    progress.failures = 0;
+                    // The last part's receipt is the transcript.
+                    if index + 1 < count {
+                        receipt::keep_progress(&self.bus, delivery, &progress, job).await?;
+                    }
+                }
+                Err(error) => return Err(self.failed(delivery, progress, error, job).await),
+            }
+        }
+        Ok(Receipt::Sent { platform_message_ids: progress.platform_message_ids })
+    }
+
+    /// The bytes of a part that is sent as a file.
+    async fn content(&self, part: &Part) -> Result<Option<Bytes>, Outcome> {
+        let Some(file) = part.upload() else { return Ok(None) };
+        match self.bus.file(&file.key, files::MAX_UPLOAD_BYTES).await {
+            Ok(file) => Ok(Some(file.bytes)),
+            Err(ObjectError::Bus(error)) => Err(error.into()),
+            Err(error @ ObjectError::Incomplete) => Err(Outcome::retry(error)),
+            Err(error @ (ObjectError::Missing { .. } | ObjectError::TooLarge { .. })) => {
+                Err(Outcome::GiveUp(GiveUp::permanent("file_gone", error.to_string())))
+            }
+        }
+    }
+
+    async fn failed(
+        &self,
+        delivery: &Delivery,
+        mut progress: DeliveryProgress,
+        error: SendError,
+        job: &Job,
+    ) -> Outcome {
+        let (class, detail) = match error {
+            // What the platform or our own pace asks for spends no attempt.
+            SendError::RateLimited { retry_after, detail } => {
+                if clock::now().since(delivery.conclusion.committed_at) >= PACE_PATIENCE {
+                    return Outcome::GiveUp(GiveUp::permanent("rate_limited", detail));
+                }
+                return Outcome::retry_after(retry_after.mul_f64(1.0 + 0.1 * random::fraction()), detail);
+            }
+            SendError::Permanent { class, detail } => return Outcome::GiveUp(GiveUp::permanent(class, detail)),
+            SendError::Transient { class, detail } => (class, detail),
+        };
+        progress.failures += 1;
+        if let Err(error) = receipt::keep_progress(&self.bus, delivery, &progress, job).await {
+            return error.into();
+        }
+        let age = clock::now().since(delivery.conclusion.committed_at);
+        match next_step(&self.budget, progress.failures, age, None, random::fraction()) {
+            NextStep::RetryAfter(delay) => {
+                tracing::info!(class, detail, failures = progress.failures, "sending failed; it is tried again");
+                Outcome::retry_after(delay, detail)
+            }
+            NextStep::GiveUp => Outcome::GiveUp(GiveUp::permanent(class, detail)),
+        }
+    }
+
+    async fn conclude(&self, delivery: &Delivery, receipt: Receipt, job: &Job) -> Outcome {
+        let not_below = if delivery.replay > 0 {
+            match receipt::last_transcript(&self.bus, delivery).await {
+                Ok(last) => last.map_or(0, |last| last.answered_through),
+                Err(error) => return error.into(),
+            }
+        } else {
+            0
+        };
+        match receipt::write_transcript(&self.bus, delivery, receipt, not_below, job).await {
+            Ok(()) => Outcome::Done,
+            Err(error) => error.into(),
+        }
+    }
+}
+
+/// The part's identity: the same on every retry, another one for an operator's replay.
+fn part_id(delivery: &Delivery, index: usize) -> String {
+    let turn = &delivery.conclusion.turn;
+    match delivery.replay {
+        0 => format!("{turn}_{index}"),
+        replay => format!("{turn}_{index}_r{replay}"),
+    }
+}
+
+fn kind(result: &TurnResult) -> ReplyKind {
+    match result {
+        TurnResult::Reply { .. } | TurnResult::NoReply => ReplyKind::Reply,
+        TurnResult::Failure { .. } => ReplyKind::Failure,
+        TurnResult::Reset { .. } => ReplyKind::Reset,
+    }
+}

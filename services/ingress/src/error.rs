@@ -1,0 +1,218 @@
+//! Why a push is refused, and what its sender is told: one exhaustive mapping.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bus::BusError;
+use channels::OpenError;
+use serde::Serialize;
+
+use crate::metrics::RequestResult;
+
+/// How long a sender should wait when the broker is away or we have too much to do: both pass quickly or not
+/// at all, and the senders' own back-off grows.
+const SHORT_WAIT: Duration = Duration::from_secs(1);
+/// How long a sender should wait for an operator to mend a connection.
+const OPERATOR_WAIT: Duration = Duration::from_secs(30);
+
+/// Why a push is refused. The texts are for its sender: they hold neither secrets nor what lies behind us.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    /// Nobody configured it, or it belongs to another channel.
+    #[error("there is no such connection here")]
+    UnknownConnection,
+    /// Its secrets cannot be read.
+    #[error("the connection cannot be used at the moment")]
+    Misconfigured(#[source] OpenError),
+    /// It is not signed, or not rightly.
+    #[error("{0}")]
+    Unauthorized(String),
+    /// Its sender has to mend it.
+    #[error("{0}")]
+    BadBody(String),
+    /// Its body took too long to arrive.
+    #[error("the body did not arrive in time")]
+    TooSlow,
+    /// It is larger than we read, or than the broker takes.
+    #[error("the body is too large")]
+    TooLarge,
+    /// The connection or the conversation sends too much.
+    #[error("too many messages; wait before you send more")]
+    RateLimited(Duration),
+    /// We have too much to do.
+    #[error("too many requests at once; try again")]
+    Overloaded,
+    /// No stream has confirmed it.
+    #[error("the message could not be stored; send it again")]
+    NotStored(#[source] BusError),
+}
+
+/// What a refusal looks like from outside.
+pub(crate) struct Verdict {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) result: RequestResult,
+}
+
+impl Refused {
+    /// The one mapping of refusals.
+    pub(crate) fn verdict(&self) -> Verdict {
+        use RequestResult as R;
+        use StatusCode as S;
+        let verdict = |status, code, retry_after, result| Verdict {
+            status,
+            code,
+            retry_after,
+            result,
+        };
+        match self {
+            Self::UnknownConnection => {
+                verdict(S::NOT_FOUND, "unknown_connection", None, R::UnknownConnection)
+            }
+            Self::Misconfigured(_) => {
+                let wait = Some(OPERATOR_WAIT);
+                verdict(
+                    S::SERVICE_UNAVAILABLE,
+                    "connection_misconfigured",
+                    wait,
+                    R::Unavailable,
+                )
+            }
+            Self::Unauthorized(_) => verdict(S::UNAUTHORIZED, "unauthorized", None, R::Unauthorized),
+            Self::BadBody(_) => verdict(S::BAD_REQUEST, "bad_body", None, R::BadBody),
+            Self::TooSlow => verdict(S::REQUEST_TIMEOUT, "body_timeout", None, R::BadBody),
+            Self::TooLarge => verdict(S::PAYLOAD_TOO_LARGE, "body_too_large", None, R::TooLarge),
+            Self::RateLimited(wait) => {
+                verdict(S::TOO_MANY_REQUESTS, "rate_limited", Some(*wait), R::RateLimited)
+            }
+            Self::Overloaded => verdict(
+                S::SERVICE_UNAVAILABLE,
+                "overloaded",
+                Some(SHORT_WAIT),
+                R::Unavailable,
+            ),
+            Self::NotStored(_) => verdict(
+                S::SERVICE_UNAVAILABLE,
+                "not_stored",
+                Some(SHORT_WAIT),
+                R::Unavailable,
+            ),
+        }
+    }
+
+    /// Tells the operator, once, of what the sender cannot mend; for the rest the counters do.
+    pub(crate) fn log(&self) {
+        match self {
+            Self::Misconfigured(error) => tracing::error!(%error, "a connection cannot be used"),
+            Self::NotStored(error) => tracing::warn!(%error, "a push could not be stored"),
+            Self::Overloaded => tracing::warn!("refused a push: too many requests at once"),
+            Self::UnknownConnection
+            | Self::Unauthorized(_)
+            | Self::BadBody(_)
+            | Self::TooSlow
+            | Self::TooLarge
+            | Self::RateLimited(_) => tracing::debug!(reason = %self, "refused a push"),
+        }
+    }
+}
+
+impl From<OpenError> for Refused {
+    fn from(error: OpenError) -> Self {
+        Self::Misconfigured(error)
+    }
+}
+
+impl From<BusError> for Refused {
+    fn from(error: BusError) -> Self {
+        match error {
+            BusError::TooLarge => Self::TooLarge,
+            BusError::Unavailable(_)
+            | BusError::SlotTaken
+            | BusError::Conflict
+            | BusError::Refused { .. }
+            | BusError::Unencodable(_)
+            | BusError::Undecodable(_) => Self::NotStored(error),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ErrorBody {
+    error: String,
+    code: &'static str,
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let verdict = self.verdict();
+        let body = ErrorBody {
+            error: self.to_string(),
+            code: verdict.code,
+        };
+        let mut response = (verdict.status, Json(body)).into_response();
+        if let Some(wait) = verdict.retry_after {
+            let value = HeaderValue::from(whole_seconds(wait));
+            response.headers_mut().insert(header::RETRY_AFTER, value);
+        }
+        response
+    }
+}
+
+/// Rounded up, and at least one: zero would invite the sender back at once.
+fn whole_seconds(wait: Duration) -> u64 {
+    let more = u64::from(wait.subsec_nanos() > 0);
+    wait.as_secs().saturating_add(more).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_rounded_up_to_at_least_a_second() {
+        let millis = |millis| whole_seconds(Duration::from_millis(millis));
+        assert_eq!((millis(0), millis(1), millis(1000), millis(1001)), (1, 1, 1, 2));
+    }
+
+    #[test]
+    fn what_passes_by_itself_names_a_wait_and_what_does_not_names_none() {
+        let unavailable = || BusError::Unavailable("x".to_owned());
+        let waits = [Refused::Overloaded, Refused::NotStored(unavailable())];
+        assert!(
+            waits
+                .iter()
+                .all(|refused| refused.verdict().retry_after.is_some())
+        );
+        let final_ones = [
+            Refused::UnknownConnection,
+            Refused::TooLarge,
+            Refused::BadBody(String::new()),
+        ];
+        assert!(
+            final_ones
+                .iter()
+                .all(|refused| refused.verdict().retry_after.is_none())
+        );
+    }
+
+    #[test]
+    fn what_the_broker_finds_too_large_is_not_sent_again() {
+        assert_eq!(
+            Refused::from(BusError::TooLarge).verdict().status,
+            StatusCode::PAYLOAD_TOO_LARGE
+        );
+        let refused = BusError::Refused {
+            code: 10_052,
+            description: "s3cret".to_owned(),
+        };
+        let refused = Refused::from(refused);
+        assert_eq!(refused.verdict().status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(
+            !refused.to_string().contains("s3cret"),
+            "what lies behind us is not shown"
+        );
+    }
+}

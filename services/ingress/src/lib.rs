@@ -1,0 +1,75 @@
+//! Takes what the chat platforms push and answers when it is durable.
+//!
+//! Guarantees:
+//! - 2xx is answered only after the stream has confirmed the message, or after a dead letter holds it.
+//! - Nothing is parsed, counted against a limit or stored before it is authentic.
+//! - The same push is answered the same way each time and stored once.
+//! - Overload is refused early, with the time after which another try makes sense.
+
+mod accounts;
+mod config;
+mod error;
+mod limits;
+mod metrics;
+mod stage;
+mod web;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto_schemas::dead_letter::Stage;
+use runtime::{Process, Service, StartError};
+use tokio_util::sync::CancellationToken;
+
+use accounts::Accounts;
+pub use config::{Config, Rate};
+use limits::Limiter;
+use metrics::IngressMetrics;
+use stage::Intake;
+use web::Door;
+
+/// How often idle limits and removed connections are let go of. A conversation costs about a hundred bytes
+/// while it is remembered, so a minute of the busiest traffic is a few megabytes.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The service.
+pub struct Ingress;
+
+impl Service for Ingress {
+    const NAME: Stage = Stage::Ingress;
+    const ABOUT: &'static str = "takes what the platforms push and answers when it is durable";
+    type Config = Config;
+
+    async fn start(config: Config, process: Process) -> Result<(), StartError> {
+        let intake = Arc::new(Intake {
+            bus: process.bus.clone(),
+            registry: process.registry.clone(),
+            accounts: Accounts::default(),
+            connections: Limiter::new(config.connection_rate),
+            conversations: Limiter::new(config.conversation_rate),
+        });
+        let metrics = IngressMetrics::new(&process.metrics)?;
+        let door = Door::new(Arc::clone(&intake), metrics, config.max_concurrent_requests);
+        let bound = runtime::web::bind(config.http_listen).await?;
+        process.announce("http", bound.address)?;
+        let shutdown = process.tasks.shutdown().clone();
+        process.tasks.critical("sweep", sweep(intake, shutdown.clone()));
+        process.tasks.critical(
+            "http",
+            bound.serve(web::router(door, config.max_body_bytes), shutdown),
+        );
+        Ok(())
+    }
+}
+
+/// Keeps the memory of limits and accounts to what is in use.
+async fn sweep(intake: Arc<Intake>, shutdown: CancellationToken) -> Result<(), Infallible> {
+    let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            _ = ticks.tick() => intake.forget_unused(),
+        }
+    }
+}

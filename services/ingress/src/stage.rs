@@ -1,0 +1,278 @@
+//! The story of one push: is it authentic, what does it say, may it come now, store it, answer.
+//!
+//! The answer is given only when the stream (or, for what nobody understands, a dead letter) has confirmed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use bus::{Bus, BusError, Outgoing, Published, TraceContext};
+use bytes::Bytes;
+use channels::{Inbound, InboundFile, InboundMessage, Refusal, Request};
+use data_encoding::HEXLOWER;
+use domain::ids;
+use proto_schemas::content::{ChannelKind, FileLocation, FileSource, ReplyAddress, StoredFile};
+use proto_schemas::dead_letter::Stage;
+use proto_schemas::ids::{ConnectionId, ConversationId, MessageId};
+use proto_schemas::inbox::{InboxEntry, Received};
+use proto_schemas::subjects;
+use registry::{Connection, ConversationScope, Registry};
+use runtime::burial::{self, Remains};
+use runtime::{GiveUp, clock};
+use sha2::{Digest, Sha256};
+
+use crate::accounts::Accounts;
+use crate::error::Refused;
+use crate::limits::Limiter;
+
+/// The type of a file whose sender claims none.
+const UNKNOWN_TYPE: &str = "application/octet-stream";
+
+/// What a push is checked against and stored with.
+pub(crate) struct Intake {
+    pub(crate) bus: Bus,
+    pub(crate) registry: Registry,
+    pub(crate) accounts: Accounts,
+    pub(crate) connections: Limiter<ConnectionId>,
+    pub(crate) conversations: Limiter<ConversationId>,
+}
+
+/// A push as it arrived.
+pub(crate) struct Push<'a> {
+    /// The channel that its route belongs to.
+    pub(crate) channel: ChannelKind,
+    /// The connection, as the URL names it.
+    pub(crate) connection: &'a str,
+    /// Its route, for a dead letter.
+    pub(crate) route: &'a str,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) body: &'a Bytes,
+    pub(crate) trace: TraceContext,
+}
+
+/// What a push came to; all of it is durable.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// A message, now in the inbox of its conversation.
+    Message {
+        id: MessageId,
+        conversation: ConversationId,
+        duplicate: bool,
+    },
+    /// Nothing that is answered.
+    Ignored,
+    /// A dead letter: it is authentic, and nobody understands it.
+    Buried,
+}
+
+impl Intake {
+    /// Takes a push in.
+    pub(crate) async fn take(&self, push: &Push<'_>) -> Result<Taken, Refused> {
+        let connection = self.connection(push).ok_or(Refused::UnknownConnection)?;
+        let account = self.accounts.open(&connection, clock::now())?;
+        let request = Request {
+            headers: push.headers,
+            body: push.body,
+            now_secs: clock::now().0 / 1000,
+        };
+        let inbound = account.receive(&request);
+        // What anybody could send must not use up what the connection may.
+        if !matches!(inbound, Err(Refusal::Unauthorized(_))) {
+            self.connections
+                .take(&connection.id)
+                .map_err(Refused::RateLimited)?;
+        }
+        match inbound {
+            Ok(Inbound::Message(message)) => {
+                self.store(&connection, message, InboxEntry::Received, push.trace)
+                    .await
+            }
+            Ok(Inbound::Reset(message)) => {
+                self.store(&connection, message, InboxEntry::Reset, push.trace)
+                    .await
+            }
+            Ok(Inbound::Ignored { kind }) => {
+                tracing::debug!(kind, connection = %connection.id, "nothing that is answered");
+                Ok(Taken::Ignored)
+            }
+            Err(Refusal::Unauthorized(reason)) => Err(Refused::Unauthorized(reason)),
+            Err(Refusal::BadBody(reason)) => Err(Refused::BadBody(reason)),
+            Err(Refusal::NotUnderstood(reason)) => self.bury(&connection, push, &reason).await,
+        }
+    }
+
+    /// The connection that the URL names, if it is one of the route's channel.
+    fn connection(&self, push: &Push<'_>) -> Option<Arc<Connection>> {
+        let id = ConnectionId::new(push.connection).ok()?;
+        self.registry
+            .connection(&id)
+            .filter(|connection| connection.channel.kind() == push.channel)
+    }
+
+    /// Appends a message to the inbox of its conversation. The same message again changes nothing.
+    async fn store(
+        &self,
+        connection: &Connection,
+        message: InboundMessage,
+        entry: impl FnOnce(Received) -> InboxEntry,
+        trace: TraceContext,
+    ) -> Result<Taken, Refused> {
+        let conversation = conversation_of(connection, &message);
+        self.conversations
+            .take(&conversation)
+            .map_err(Refused::RateLimited)?;
+        let id = ids::message_id(&conversation, &message.dedup_key);
+        let received = Received {
+            message_id: id.clone(),
+            conversation: conversation.clone(),
+            bot: connection.bot.clone(),
+            connection: connection.id.clone(),
+            channel: connection.channel.kind(),
+            address: ReplyAddress {
+                chat_id: message.chat_id,
+                thread_id: message.thread_id,
+                message_id: message.message_id,
+            },
+            user: message.user,
+            text: message.text,
+            files: self.store_inline(&conversation, &id, message.files).await?,
+            replay_of: None,
+            accepted_at: clock::now(),
+        };
+        let subject = subjects::inbox(&conversation);
+        let published = self
+            .bus
+            .publish(Outgoing::new(subject, &entry(received), id.as_str(), trace)?)
+            .await?;
+        let duplicate = match published {
+            Published::Accepted { .. } => false,
+            Published::Duplicate => true,
+        };
+        tracing::debug!(message = %id, %conversation, duplicate, "took a message");
+        Ok(Taken::Message {
+            id,
+            conversation,
+            duplicate,
+        })
+    }
+
+    /// Puts files that came inside the push into the object store. Those that are elsewhere stay there for
+    /// attachment-fetcher.
+    async fn store_inline(
+        &self,
+        conversation: &ConversationId,
+        message: &MessageId,
+        files: Vec<InboundFile>,
+    ) -> Result<Vec<FileSource>, BusError> {
+        let mut sources = Vec::with_capacity(files.len());
+        for (index, file) in files.into_iter().enumerate() {
+            sources.push(match file {
+                InboundFile::Source(source) => source,
+                InboundFile::Inline {
+                    name,
+                    mime_type,
+                    bytes,
+                } => {
+                    let key = format!("{conversation}/{message}/{index}");
+                    let mime_type = mime_type.unwrap_or_else(|| UNKNOWN_TYPE.to_owned());
+                    self.bus.store_file(&key, &mime_type, &bytes).await?;
+                    stored_source(StoredFile {
+                        key,
+                        name,
+                        mime_type,
+                        bytes: bytes.len() as u64,
+                    })
+                }
+            });
+        }
+        Ok(sources)
+    }
+
+    /// Keeps what is authentic and not understood: a refusal would make the platform send it for ever, and
+    /// hold back what comes after it (`channels.md`, section 0.2).
+    async fn bury(&self, connection: &Connection, push: &Push<'_>, reason: &str) -> Result<Taken, Refused> {
+        let hash = HEXLOWER.encode(&Sha256::digest(push.body));
+        let remains = Remains {
+            identity: format!("{}:{hash}", connection.id),
+            stream: None,
+            subject: push.route.to_owned(),
+            // A replay needs none, and one of them is the platform's secret.
+            headers: BTreeMap::new(),
+            payload: push.body.clone(),
+        };
+        let give_up = GiveUp::permanent("not_understood", reason);
+        burial::bury(&self.bus, Stage::Ingress, remains, &give_up, push.trace).await?;
+        Ok(Taken::Buried)
+    }
+
+    /// Lets go of limits that nobody is near and of accounts that are no more.
+    pub(crate) fn forget_unused(&self) {
+        self.connections.forget_idle();
+        self.conversations.forget_idle();
+        let snapshot = self.registry.current();
+        self.accounts.retain(|id| snapshot.connections.contains_key(id));
+    }
+}
+
+/// The conversation that a message belongs to. Users of a group have one each where the connection wants it.
+fn conversation_of(connection: &Connection, message: &InboundMessage) -> ConversationId {
+    let user = match connection.conversations {
+        ConversationScope::User if message.is_group => Some(message.user.id.as_str()),
+        ConversationScope::User | ConversationScope::Chat => None,
+    };
+    ids::conversation_id(
+        &connection.id,
+        &message.chat_id,
+        message.thread_id.as_deref(),
+        user,
+    )
+}
+
+fn stored_source(file: StoredFile) -> FileSource {
+    FileSource {
+        name: file.name.clone(),
+        mime_type: Some(file.mime_type.clone()),
+        bytes: Some(file.bytes),
+        location: FileLocation::Stored(file),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto_schemas::content::User;
+
+    use super::*;
+
+    fn message(is_group: bool, user: &str) -> InboundMessage {
+        InboundMessage {
+            dedup_key: "1".to_owned(),
+            chat_id: "-100".to_owned(),
+            thread_id: None,
+            message_id: None,
+            user: User {
+                id: user.to_owned(),
+                name: None,
+                username: None,
+            },
+            text: String::new(),
+            files: Vec::new(),
+            is_group,
+        }
+    }
+
+    fn connection(conversations: &str) -> Connection {
+        let channel = serde_json::json!({"telegram": {"token": "env:T", "webhook_secret": "env:S"}});
+        let connection = serde_json::json!({
+            "id": "c", "bot": "b", "conversations": conversations, "channel": channel,
+        });
+        serde_json::from_value(connection).unwrap()
+    }
+
+    #[test]
+    fn users_of_a_group_are_kept_apart_only_where_it_is_configured() {
+        let of = |scope, is_group, user| conversation_of(&connection(scope), &message(is_group, user));
+        assert_eq!(of("chat", true, "a"), of("chat", true, "b"));
+        assert_ne!(of("user", true, "a"), of("user", true, "b"));
+        assert_eq!(of("user", false, "a"), of("chat", false, "a"));
+    }
+}

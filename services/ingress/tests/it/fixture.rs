@@ -1,0 +1,212 @@
+//! A broker, a configuration with one connection of each channel, and the service in this process.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use bus::{Bus, BusConfig, Entry, OnDifference};
+use ingress::{Config, Ingress};
+use proto_schemas::dead_letter::DeadLetter;
+use proto_schemas::inbox::{InboxEntry, Received};
+use proto_schemas::topology::{DEAD_LETTERS, INBOX};
+use registry::Manifest;
+use runtime::config::{FromEnvironment, Reader};
+use runtime::service::{self, CommonConfig};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use testkit::callback::new_secret;
+use testkit::client::client;
+use testkit::condition::{PATIENCE, wait_for, wait_until};
+use testkit::nats::NatsServer;
+use tokio_util::sync::CancellationToken;
+
+/// The connection of the HTTP channel.
+pub(crate) const HTTP: &str = "support-http";
+/// The connection of Telegram.
+pub(crate) const TELEGRAM: &str = "support-telegram";
+/// What Telegram sends along.
+pub(crate) const WEBHOOK_SECRET: &str = "telegram-s3cret";
+/// A connection whose secrets are nowhere.
+pub(crate) const BROKEN: &str = "broken-http";
+
+/// A running service. Ends with the test's runtime.
+pub(crate) struct Fixture {
+    pub(crate) nats: NatsServer,
+    pub(crate) bus: Bus,
+    /// Signs pushes of [`HTTP`].
+    pub(crate) secret: String,
+    /// Where it takes pushes, without a slash at the end.
+    pub(crate) url: String,
+    admin: String,
+    shutdown: CancellationToken,
+    _folder: TempDir,
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+impl Fixture {
+    /// Starts everything, with `settings` besides those that every test needs.
+    pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let nats = NatsServer::start().await;
+        let bus = connect(nats.url()).await;
+        let secret = new_secret("push");
+        manifest(folder.path(), &secret).store(&bus).await.unwrap();
+        let addresses = folder.path().join("addresses");
+        let shutdown = CancellationToken::new();
+        launch(nats.url(), &addresses, settings, &shutdown).await;
+        let (url, admin) = (bound(&addresses, "http"), bound(&addresses, "admin"));
+        Self {
+            nats,
+            bus,
+            secret,
+            url,
+            admin,
+            shutdown,
+            _folder: folder,
+        }
+    }
+
+    /// Pushes a message of the HTTP channel under a `webhook-id`.
+    pub(crate) async fn push(&self, id: &str, message: &Value) -> reqwest::Response {
+        testkit::callback::push_with_id(&self.url, HTTP, &self.secret, id, message)
+            .await
+            .unwrap()
+    }
+
+    /// Pushes an update with Telegram's secret.
+    pub(crate) async fn update(&self, update: &Value) -> reqwest::Response {
+        let url = format!("{}/v1/channels/{TELEGRAM}/updates", self.url);
+        testkit::telegram::push_update(&url, WEBHOOK_SECRET, update)
+            .await
+            .unwrap()
+    }
+
+    /// All that is in the stream of inboxes.
+    pub(crate) async fn inbox(&self) -> Vec<InboxEntry> {
+        let entries = self.entries(INBOX.name, "inbox.*").await;
+        entries.iter().map(|entry| entry.decode().unwrap()).collect()
+    }
+
+    /// All dead letters.
+    pub(crate) async fn dead_letters(&self) -> Vec<DeadLetter> {
+        let entries = self.entries(DEAD_LETTERS.name, "dead-letters.>").await;
+        entries.iter().map(|entry| entry.decode().unwrap()).collect()
+    }
+
+    /// The messages of a stream whose subject matches. After a restart of the broker the test's own connection
+    /// comes back when it does, hence the wait.
+    pub(crate) async fn entries(&self, stream: &str, subject: &str) -> Vec<Entry> {
+        let read = wait_for(PATIENCE, "the stream to be read", async || {
+            self.bus.entries(stream, subject, 1, 100, 1 << 20).await.ok()
+        });
+        read.await.list
+    }
+
+    /// What `/metrics` says of a series.
+    pub(crate) async fn requests(&self, channel: &str, result: &str) -> u64 {
+        let text = client()
+            .get(format!("{}/metrics", self.admin))
+            .send()
+            .await
+            .unwrap();
+        let text = text.text().await.unwrap();
+        let series = format!(
+            "chatbot_requests_total{{channel=\"{channel}\",result=\"{result}\",service=\"ingress\"}} "
+        );
+        let found = text.lines().find_map(|line| line.strip_prefix(&series));
+        found
+            .expect("the series is there from the start")
+            .parse()
+            .unwrap()
+    }
+}
+
+/// The only entry, which must be a received message.
+pub(crate) fn only_received(entries: Vec<InboxEntry>) -> Received {
+    match <[InboxEntry; 1]>::try_from(entries) {
+        Ok([InboxEntry::Received(received)]) => received,
+        Ok([other]) => panic!("not a message: {other:?}"),
+        Err(entries) => panic!("{} entries instead of one", entries.len()),
+    }
+}
+
+/// The body of an answer, as JSON.
+pub(crate) async fn body(response: reqwest::Response) -> Value {
+    serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
+}
+
+/// `Retry-After` in seconds.
+pub(crate) fn retry_after(response: &reqwest::Response) -> u64 {
+    response.headers()["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+async fn connect(url: &str) -> Bus {
+    let config = BusConfig {
+        url: url.to_owned(),
+        name: "test".to_owned(),
+        replicas: 1,
+        ack_wait: None,
+    };
+    let bus = Bus::connect(config).await.unwrap();
+    wait_until(PATIENCE, "the topology", async || {
+        bus.ensure_topology(OnDifference::Keep).await.is_ok()
+    })
+    .await;
+    bus
+}
+
+async fn launch(nats_url: &str, addresses: &Path, settings: &[(&str, &str)], shutdown: &CancellationToken) {
+    let fixed = [
+        ("NATS_URL", nats_url),
+        ("ADMIN_LISTEN", "127.0.0.1:0"),
+        ("HTTP_LISTEN", "127.0.0.1:0"),
+        ("ADDRESS_FILE", addresses.to_str().unwrap()),
+    ];
+    let variables = fixed.iter().chain(settings);
+    let mut reader = Reader::new(variables.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+    let (common, own) = (
+        CommonConfig::read(&mut reader, "ingress"),
+        Config::read(&mut reader),
+    );
+    reader.finish().unwrap();
+    // Its tasks run on; the test ends them by the token.
+    let launched = Box::pin(service::launch::<Ingress>(common, own, shutdown.clone()));
+    assert!(launched.await.unwrap().is_some());
+}
+
+fn bound(addresses: &Path, name: &str) -> String {
+    let bound: Value = serde_json::from_slice(&std::fs::read(addresses).unwrap()).unwrap();
+    let address: SocketAddr = bound[name].as_str().unwrap().parse().unwrap();
+    format!("http://{address}")
+}
+
+fn manifest(folder: &Path, secret: &str) -> Manifest {
+    let kept = |name: &str, value: &str| -> String {
+        let path: PathBuf = folder.join(name);
+        std::fs::write(&path, value).unwrap();
+        format!("file:{}", path.display())
+    };
+    let push_secret = kept("push", secret);
+    let (token, webhook_secret) = (kept("token", "123456:ABC"), kept("webhook", WEBHOOK_SECRET));
+    let http = |secret: &str| {
+        json!({"http": {
+            "secrets": [secret], "callback_url": "https://chat.example/replies", "callback_secret": push_secret,
+        }})
+    };
+    let telegram = json!({"telegram": {"token": token, "webhook_secret": webhook_secret}});
+    let missing = format!("file:{}", folder.join("missing").display());
+    let manifest = json!({"connections": [
+        {"id": HTTP, "bot": "support", "channel": http(&push_secret)},
+        {"id": TELEGRAM, "bot": "support", "channel": telegram},
+        {"id": BROKEN, "bot": "support", "channel": http(&missing)},
+    ]});
+    serde_json::from_value(manifest).unwrap()
+}

@@ -1,0 +1,8 @@
+//! ingress as a whole, on a real nats-server and over real HTTP.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is their report")]
+
+mod fixture;
+mod http;
+mod overload;
+mod telegram;

@@ -1,0 +1,144 @@
+//! Commit, delivery, and how far a turn got when it comes again.
+
+use bus::{Bus, BusError, Outgoing, Revision};
+use domain::conclude;
+use proto_schemas::context::{Conclusion, Context};
+use proto_schemas::fetch::Fetch;
+use proto_schemas::progress::TurnProgress;
+use proto_schemas::subjects;
+use proto_schemas::topology::{CONTEXTS, PROGRESS, TRANSCRIPTS};
+use proto_schemas::transcript::Transcript;
+use proto_schemas::turn::Turn;
+use runtime::stage::Job;
+
+/// How far a turn got before it came again.
+pub(crate) enum Stand {
+    /// Not further than these failed attempts.
+    Open(TurnProgress),
+    /// It is committed; its delivery may be missing.
+    Committed(Box<Conclusion>),
+    /// The conversation went on without it.
+    Overtaken,
+}
+
+/// What a compare-and-set came to.
+pub(crate) enum Commit {
+    /// The context holds this conclusion: now, or since an earlier try.
+    Stands(Box<Conclusion>),
+    /// Another answer was first, or the context had moved on.
+    Lost,
+}
+
+/// Looks up how far a turn got.
+pub(crate) async fn stand(bus: &Bus, turn: &Turn) -> Result<Stand, BusError> {
+    let context: Option<Revision<Context>> = bus.get(&CONTEXTS, turn.conversation.as_str()).await?;
+    match context {
+        Some(context) if context.record.last.turn == turn.id => {
+            Ok(Stand::Committed(Box::new(context.record.last)))
+        }
+        Some(context) if context.revision != turn.context_revision => {
+            ring_again(bus, turn, &context).await?;
+            Ok(Stand::Overtaken)
+        }
+        Some(_) | None => {
+            let progress: Option<Revision<TurnProgress>> =
+                bus.get(&PROGRESS, &subjects::turn_progress(&turn.id)).await?;
+            Ok(Stand::Open(progress.map(|found| found.record).unwrap_or_default()))
+        }
+    }
+}
+
+/// Writes the outcome into the context, if that is still as the turn saw it.
+pub(crate) async fn commit(
+    bus: &Bus,
+    turn: &Turn,
+    conclusion: Conclusion,
+    job: &Job,
+) -> Result<Commit, BusError> {
+    let key = turn.conversation.as_str();
+    let next = conclude::next_context(turn, conclusion);
+    match bus.compare_and_set(&CONTEXTS, key, turn.context_revision, &next, job.trace).await {
+        Ok(_) => return Ok(Commit::Stands(Box::new(next.last))),
+        Err(BusError::Conflict) => {}
+        Err(error) => return Err(error),
+    }
+    // Perhaps it was ourselves, and the confirmation was lost.
+    match bus.get::<Context>(&CONTEXTS, key).await? {
+        Some(present) if present.record.last.turn == turn.id => {
+            Ok(Commit::Stands(Box::new(present.record.last)))
+        }
+        Some(present) => {
+            ring_again(bus, turn, &present).await?;
+            Ok(Commit::Lost)
+        }
+        None => Ok(Commit::Lost),
+    }
+}
+
+/// A turn that is dropped may have vouched for messages that the context does not show as answered: a new
+/// revision of the unchanged record makes the context-builder look again.
+async fn ring_again(bus: &Bus, turn: &Turn, present: &Revision<Context>) -> Result<(), BusError> {
+    let answered = |message| conclude::looked_after(message, turn.answered_through, Some(&present.record));
+    if turn.answers.iter().all(answered) {
+        return Ok(());
+    }
+    let key = turn.conversation.as_str();
+    let trace = bus::TraceContext::new();
+    match bus.compare_and_set(&CONTEXTS, key, present.revision, &present.record, trace).await {
+        // Somebody else wrote: that rings too.
+        Ok(_) | Err(BusError::Conflict) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the turn's reply has left already. The transcript is written before the delivery is let go of, so
+/// a delivery that is neither in its slot nor in a transcript was never published.
+pub(crate) async fn is_delivered(bus: &Bus, turn: &Turn) -> Result<bool, BusError> {
+    let subject = subjects::transcript(&turn.conversation);
+    let Some(entry) = bus.last(TRANSCRIPTS.name, &subject).await? else { return Ok(false) };
+    // An entry that nobody can read says nothing; at worst a message is sent twice.
+    let last = entry.decode::<Transcript>().ok();
+    Ok(last.is_some_and(|last| last.answered_through >= turn.answered_through))
+}
+
+/// Publishes the reply's files, if any, and the reply. Both publishes may be repetitions.
+///
+/// # Errors
+/// [`BusError::SlotTaken`] while an earlier reply of the conversation, or this one, is on its way.
+pub(crate) async fn publish_delivery(
+    bus: &Bus,
+    turn: &Turn,
+    conclusion: &Conclusion,
+    job: &Job,
+) -> Result<(), BusError> {
+    let files = conclusion.result.attachments();
+    if !files.is_empty() {
+        let fetch = Fetch::Out {
+            turn: turn.id.clone(),
+            conversation: turn.conversation.clone(),
+            files: files.to_vec(),
+        };
+        let identity = format!("fetch:{}", turn.id);
+        match bus.publish(Outgoing::new(subjects::fetch_out(&turn.id), &fetch, &identity, job.trace)?).await {
+            Ok(_) | Err(BusError::SlotTaken) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let delivery = conclude::delivery(turn, conclusion);
+    let subject = subjects::delivery(&turn.conversation);
+    let identity = format!("delivery:{}", turn.id);
+    bus.publish(Outgoing::new(subject, &delivery, &identity, job.trace)?).await?;
+    Ok(())
+}
+
+/// Keeps the failed attempts of a turn.
+pub(crate) async fn keep_progress(
+    bus: &Bus,
+    turn: &Turn,
+    progress: &TurnProgress,
+    job: &Job,
+) -> Result<(), BusError> {
+    let key = subjects::turn_progress(&turn.id);
+    let identity = format!("{key}:{}", progress.attempts.len());
+    bus.put(&PROGRESS, &key, progress, &identity, job.trace).await
+}

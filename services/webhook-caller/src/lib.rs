@@ -1,0 +1,61 @@
+//! Calls the bot's webhook for one turn, commits the answer to the context, publishes its delivery.
+//!
+//! One HTTP call per delivery of a turn; a retry is a nak with a delay, so it survives restarts. The commit is
+//! a compare-and-set from the revision that the turn was built on: late and second answers lose it.
+
+mod call;
+mod commit;
+mod config;
+mod error;
+mod integration;
+mod metrics;
+mod reply;
+mod request;
+mod stage;
+
+use std::sync::Arc;
+
+use proto_schemas::dead_letter::Stage;
+use proto_schemas::topology::TURN_WORK;
+use runtime::metrics::StageMetrics;
+use runtime::runner::Runner;
+use runtime::{Process, Service, StartError};
+
+pub use config::Config;
+use integration::Integrations;
+use metrics::CallerMetrics;
+use stage::Caller;
+
+/// The service.
+pub struct WebhookCaller;
+
+impl Service for WebhookCaller {
+    const NAME: Stage = Stage::WebhookCaller;
+    const ABOUT: &'static str = "calls the bot's webhook, commits the answer, publishes its delivery";
+    type Config = Config;
+
+    async fn start(config: Config, process: Process) -> Result<(), StartError> {
+        let metrics = Arc::new(CallerMetrics::new(&process.metrics)?);
+        let integrations =
+            Integrations::new(config.outgoing.client()?, process.tasks.clone(), Arc::clone(&metrics));
+        let caller = Caller {
+            bus: process.bus.clone(),
+            registry: process.registry.clone(),
+            links: config.links.open()?,
+            integrations,
+            metrics,
+        };
+        let runner = Runner {
+            stage: Arc::new(caller),
+            name: Self::NAME,
+            consumer: TURN_WORK,
+            concurrency: config.concurrency,
+            bus: process.bus.clone(),
+            metrics: StageMetrics::new(&process.metrics)?,
+            pulse: process.health.pulse("turns"),
+            shutdown: process.tasks.shutdown().clone(),
+        };
+        process.tasks.critical("turns", runner.run());
+        Ok(())
+    }
+}

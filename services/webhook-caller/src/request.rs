@@ -1,0 +1,86 @@
+//! The request of one attempt: body, headers, signature.
+
+use bus::TraceContext;
+use bytes::Bytes;
+use outbound::signature::{self, SigningKey};
+use proto_schemas::ids::UnixMillis;
+use proto_schemas::turn::Turn;
+use proto_schemas::webhook::WebhookRequest;
+use proto_schemas::wire::TRACEPARENT;
+use registry::{HeaderValue, Integration, SecretRef};
+use reqwest::header::{self, HeaderMap, HeaderName};
+
+use crate::error::CallError;
+
+/// What webhooks see as our name and version.
+const USER_AGENT: &str = concat!("ChatbotPlatform/", env!("CARGO_PKG_VERSION"));
+
+/// An attempt, ready to be sent.
+pub(crate) struct Prepared {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// Writes the request of an attempt. `webhook-id` is the turn: the same for every attempt.
+///
+/// # Errors
+/// [`CallError`] when a secret cannot be read now, or a header's value is not one.
+pub(crate) fn prepare(
+    turn: &Turn,
+    payload: &WebhookRequest,
+    integration: &Integration,
+    attempt: u32,
+    now: UnixMillis,
+    trace: TraceContext,
+) -> Result<Prepared, CallError> {
+    let body = serde_json::to_vec(payload)
+        .map_err(|error| CallError::terminal("bad_header", format!("the payload has no JSON form: {error}")))?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in &integration.headers {
+        set(&mut headers, name, &text_of(value)?)?;
+    }
+    let timestamp = now.0 / 1000;
+    set(&mut headers, header::CONTENT_TYPE.as_str(), "application/json")?;
+    set(&mut headers, header::USER_AGENT.as_str(), USER_AGENT)?;
+    set(&mut headers, "x-chatbot-platform-version", env!("CARGO_PKG_VERSION"))?;
+    set(&mut headers, "x-bot-id", turn.bot.as_str())?;
+    set(&mut headers, "x-integration-id", integration.id.as_str())?;
+    set(&mut headers, "x-attempt", &attempt.to_string())?;
+    set(&mut headers, TRACEPARENT, &trace.to_string())?;
+    set(&mut headers, signature::WEBHOOK_ID, turn.id.as_str())?;
+    set(&mut headers, signature::WEBHOOK_TIMESTAMP, &timestamp.to_string())?;
+    if let Some(reference) = &integration.signing_secret {
+        let key = SigningKey::parse(&secret(reference)?)
+            .map_err(|error| CallError::passing("secret_unavailable", format!("{reference}: {error}")))?;
+        let signed = signature::sign(&key, turn.id.as_str(), timestamp, &body);
+        set(&mut headers, signature::WEBHOOK_SIGNATURE, &signed)?;
+    }
+    Ok(Prepared { headers, body: body.into() })
+}
+
+fn text_of(value: &HeaderValue) -> Result<String, CallError> {
+    match value {
+        HeaderValue::Plain(text) => Ok(text.clone()),
+        HeaderValue::Secret { prefix, secret: reference } => Ok(format!("{prefix}{}", secret(reference)?)),
+    }
+}
+
+/// An operator may mend a missing secret, so the attempt is repeated.
+fn secret(reference: &SecretRef) -> Result<String, CallError> {
+    match reference.resolve() {
+        Ok(secret) => Ok(secret.expose().to_owned()),
+        Err(error) => Err(CallError::passing("secret_unavailable", error.to_string())),
+    }
+}
+
+fn set(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), CallError> {
+    let bad = || CallError::terminal("bad_header", format!("header {name:?} cannot be sent"));
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
+    let mut value = header::HeaderValue::from_str(value).map_err(|_| bad())?;
+    value.set_sensitive(true);
+    headers.insert(name, value);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+//! The story of one turn: look up how far it got, call, commit, publish the delivery. Each step may be the
+//! one before a crash; the turn comes again and goes on from there.
+
+use std::sync::Arc;
+
+use bus::{Bus, BusError, Work};
+use domain::payload;
+use domain::retry::{Budget, NextStep, next_step};
+use proto_schemas::context::{Conclusion, TurnResult};
+use proto_schemas::ids::{IntegrationId, UnixMillis};
+use proto_schemas::progress::TurnProgress;
+use proto_schemas::turn::{Task, Turn};
+use proto_schemas::wire::DecodeError;
+use registry::{Integration, Registry, RetryBudget};
+use runtime::links::Links;
+use runtime::stage::{GiveUp, Job, Outcome, Stage};
+use runtime::{clock, random, stage};
+
+use crate::commit::{self, Commit, Stand};
+use crate::error::{CallError, Fate, known_class};
+use crate::integration::{Answer, Integrations, NotCalled};
+use crate::metrics::CallerMetrics;
+use crate::request::prepare;
+
+/// The stage.
+pub(crate) struct Caller {
+    pub(crate) bus: Bus,
+    pub(crate) registry: Registry,
+    pub(crate) links: Links,
+    pub(crate) integrations: Integrations,
+    pub(crate) metrics: Arc<CallerMetrics>,
+}
+
+impl Stage for Caller {
+    type Input = Turn;
+
+    fn decode(&self, work: &Work) -> Result<Option<Turn>, DecodeError> {
+        stage::decode(work)
+    }
+
+    async fn handle(&self, turn: &Turn, job: &Job) -> Outcome {
+        let progress = if job.is_redelivery() {
+            match commit::stand(&self.bus, turn).await {
+                Ok(Stand::Open(progress)) => progress,
+                Ok(Stand::Committed(conclusion)) => return self.resume(turn, &conclusion, job).await,
+                Ok(Stand::Overtaken) => return self.drop_late(turn),
+                Err(error) => return error.into(),
+            }
+        } else {
+            TurnProgress::default()
+        };
+        match &turn.task {
+            Task::Reset { message } => {
+                let result = TurnResult::Reset { message: message.clone() };
+                self.conclude(turn, unasked(turn, result), job).await
+            }
+            Task::Ask { integration, .. } => self.ask(turn, integration, progress, job).await,
+        }
+    }
+
+    /// The dead letter is confirmed: the failure becomes the turn's outcome, and the user is told.
+    async fn given_up(&self, turn: &Turn, give_up: &GiveUp, job: &Job) -> Outcome {
+        let Task::Ask { integration, error_message, .. } = &turn.task else { return Outcome::Done };
+        let result = TurnResult::Failure { class: give_up.class.to_owned(), message: error_message.clone() };
+        let conclusion = Conclusion {
+            integration: Some(integration.clone()),
+            attempts: u32::try_from(give_up.attempts.len()).unwrap_or(u32::MAX),
+            webhook_millis: give_up.attempts.last().map_or(0, |attempt| attempt.millis),
+            ..unasked(turn, result)
+        };
+        self.conclude(turn, conclusion, job).await
+    }
+
+    fn accepted_at(&self, turn: &Turn) -> Option<UnixMillis> {
+        Some(turn.accepted_at)
+    }
+}
+
+impl Caller {
+    async fn ask(
+        &self,
+        turn: &Turn,
+        integration: &IntegrationId,
+        progress: TurnProgress,
+        job: &Job,
+    ) -> Outcome {
+        // Given up before, and something after it failed: the dead letter and the commit are repeated.
+        if progress.exhausted
+            && let Some(give_up) = exhausted(progress.clone())
+        {
+            return Outcome::GiveUp(give_up);
+        }
+        let Some(settings) = self.registry.integration(integration) else {
+            let error = CallError::passing("unknown_integration", format!("there is no integration {integration}"));
+            let budget = RetryBudget::default();
+            return self.failed(turn, integration, &budget, progress, (error, clock::now(), 0), job).await;
+        };
+        let attempt = u32::try_from(progress.attempts.len() + 1).unwrap_or(u32::MAX);
+        let began = clock::now();
+        match self.call(turn, &settings, attempt, job).await {
+            Ok(Answer { result: Ok(result), took }) => {
+                let conclusion = Conclusion {
+                    integration: Some(integration.clone()),
+                    attempts: attempt,
+                    webhook_millis: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+                    ..unasked(turn, result)
+                };
+                self.conclude(turn, conclusion, job).await
+            }
+            Ok(Answer { result: Err(error), took }) => {
+                let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+                self.failed(turn, integration, &settings.retry, progress, (error, began, millis), job).await
+            }
+            Err(NotCalled::Busy(pause)) => {
+                let jittered = pause.mul_f64(1.0 + 0.2 * random::fraction());
+                Outcome::retry_after(jittered, "the integration has as many calls waiting as it may")
+            }
+            Err(NotCalled::Lost) => Outcome::retry("the integration's actor died with the call"),
+        }
+    }
+
+    async fn call(
+        &self,
+        turn: &Turn,
+        settings: &Arc<Integration>,
+        attempt: u32,
+        job: &Job,
+    ) -> Result<Answer, NotCalled> {
+        let Some(payload) = payload::webhook_request(turn, |file| self.links.link(&file.key)) else {
+            return Err(NotCalled::Lost);
+        };
+        match prepare(turn, &payload, settings, attempt, clock::now(), job.trace) {
+            Ok(prepared) => self.integrations.call(settings, prepared).await,
+            Err(error) => Ok(Answer { result: Err(error), took: std::time::Duration::ZERO }),
+        }
+    }
+
+    /// Keeps the failed attempt, then tries later or gives up.
+    async fn failed(
+        &self,
+        turn: &Turn,
+        integration: &IntegrationId,
+        budget: &RetryBudget,
+        mut progress: TurnProgress,
+        (error, began, millis): (CallError, UnixMillis, u64),
+        job: &Job,
+    ) -> Outcome {
+        let took = std::time::Duration::from_millis(millis);
+        progress.attempts.push(error.attempt(integration, began, took));
+        let first = progress.attempts.first().map_or(began, |attempt| attempt.at);
+        let failed = u32::try_from(progress.attempts.len()).unwrap_or(u32::MAX);
+        let budget = Budget { attempts: budget.attempts, max_age: budget.max_age.0 };
+        let step = match error.fate {
+            Fate::Terminal => NextStep::GiveUp,
+            Fate::Retry { not_before } => {
+                next_step(&budget, failed, clock::now().since(first), not_before, random::fraction())
+            }
+        };
+        progress.exhausted = step == NextStep::GiveUp;
+        if let Err(error) = commit::keep_progress(&self.bus, turn, &progress, job).await {
+            return error.into();
+        }
+        match step {
+            NextStep::RetryAfter(delay) => {
+                self.metrics.will_retry();
+                tracing::info!(class = error.class, detail = error.detail, attempt = failed, "the call failed; it is made again");
+                Outcome::retry_after(delay, error.detail)
+            }
+            NextStep::GiveUp => {
+                Outcome::GiveUp(GiveUp { class: error.class, cause: error.detail, attempts: progress.attempts })
+            }
+        }
+    }
+
+    async fn conclude(&self, turn: &Turn, conclusion: Conclusion, job: &Job) -> Outcome {
+        match commit::commit(&self.bus, turn, conclusion, job).await {
+            Ok(Commit::Stands(conclusion)) => self.deliver(turn, &conclusion, job).await,
+            Ok(Commit::Lost) => self.drop_late(turn),
+            Err(error) => error.into(),
+        }
+    }
+
+    /// The turn came again after its commit.
+    async fn resume(&self, turn: &Turn, conclusion: &Conclusion, job: &Job) -> Outcome {
+        match commit::is_delivered(&self.bus, turn).await {
+            Ok(true) => Outcome::Duplicate,
+            Ok(false) => self.deliver(turn, conclusion, job).await,
+            Err(error) => error.into(),
+        }
+    }
+
+    async fn deliver(&self, turn: &Turn, conclusion: &Conclusion, job: &Job) -> Outcome {
+        match commit::publish_delivery(&self.bus, turn, conclusion, job).await {
+            Ok(()) => Outcome::Done,
+            Err(BusError::SlotTaken) => Outcome::retry("a reply of the conversation is on its way"),
+            Err(error) => error.into(),
+        }
+    }
+
+    fn drop_late(&self, turn: &Turn) -> Outcome {
+        self.metrics.dropped_late_answer();
+        tracing::info!(turn = turn.id.as_str(), "dropped a turn whose conversation had moved on");
+        Outcome::Duplicate
+    }
+}
+
+/// A conclusion for which no webhook was asked.
+fn unasked(turn: &Turn, result: TurnResult) -> Conclusion {
+    Conclusion {
+        turn: turn.id.clone(),
+        result,
+        integration: None,
+        attempts: 0,
+        webhook_millis: 0,
+        committed_at: clock::now(),
+    }
+}
+
+/// The end of a turn that was given up.
+fn exhausted(progress: TurnProgress) -> Option<GiveUp> {
+    let last = progress.attempts.last().filter(|_| progress.exhausted)?;
+    let (class, cause) = (known_class(&last.class), last.detail.clone());
+    Some(GiveUp { class, cause, attempts: progress.attempts })
+}
