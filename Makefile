@@ -1,0 +1,63 @@
+# Every target may be run at any time, from a fresh checkout on. `make help` lists them.
+
+NATS_SERVER_BIN ?= $(CURDIR)/.tools/nats-server
+export NATS_SERVER_BIN
+
+# What `make image` builds for. The C library goes into the binary, so the image needs nothing else.
+TARGET ?= x86_64-unknown-linux-gnu
+VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
+SERVICES := ingress context-builder webhook-caller attachment-fetcher egress chatbot
+
+.DEFAULT_GOAL := help
+TEXT ?= Hello!
+
+.PHONY: help tools build run send demo test check schemas fmt image clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+tools: ## put nats-server into .tools, if it is not there yet
+	@python3 deploy/tools/nats-server.py
+
+build: ## build everything
+	cargo build --locked --workspace --bins
+
+run: tools ## run the whole pipeline in one process, with its own nats-server
+	cargo run --locked -p chatbot -- up
+
+send: ## send a message to a running `make run`: make send TEXT="Hello!"
+	@cargo run --locked -q -p chatbot -- send "$(TEXT)"
+
+demo: tools ## show a conversation from end to end
+	cargo run --locked -q -p chatbot -- demo
+
+# The end-to-end tests start the binaries, so these are built first; their summary is the last thing shown.
+test: tools build ## run all tests
+	cargo test --locked --workspace --exclude tests --doc
+	cargo test --locked --workspace --exclude tests --lib --bins --tests
+	cargo test --locked -p tests --tests
+
+check: ## formatting, lints and the rules of the workspace
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo test --locked -p tests --test conformance
+
+schemas: ## write proto-schemas/schemas and asyncapi.json from the types
+	UPDATE=1 cargo test --locked -p proto-schemas --test drift
+
+fmt: ## format the sources
+	cargo fmt --all
+
+image: ## build a service's static binary and show how to make its image: make image SERVICE=ingress
+	@test -n "$(filter $(SERVICE),$(SERVICES))" || { echo "SERVICE is one of: $(SERVICES)"; exit 2; }
+	RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --release --target $(TARGET) -p $(SERVICE)
+	@mkdir -p target/image
+	@cp target/$(TARGET)/release/$(SERVICE) target/image/$(SERVICE)
+	@echo "Now, with docker:"
+	@echo "  docker build -f deploy/Dockerfile --build-arg SERVICE=$(SERVICE) -t $(SERVICE):$(VERSION) target/image"
+	@echo "or with buildah:"
+	@echo "  buildah bud -f deploy/Dockerfile --build-arg SERVICE=$(SERVICE) -t $(SERVICE):$(VERSION) target/image"
+
+clean: ## remove what was built and downloaded
+	cargo clean
+	rm -rf .tools

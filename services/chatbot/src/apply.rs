@@ -1,0 +1,113 @@
+//! `chatbot apply`: a manifest is checked as a whole, every error is told at once, then it is stored.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bus::Bus;
+use clap::Args;
+use registry::{Manifest, Registry, Snapshot, check_manifest};
+
+use crate::Failure;
+
+/// How long reading what is stored may take.
+const LOAD_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Options of `apply`.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The manifest, YAML or JSON.
+    #[arg(short, long)]
+    file: PathBuf,
+    /// Checks only.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Checks and stores.
+pub(crate) async fn apply(options: &Options, bus: &Bus) -> Result<(), Failure> {
+    let manifest = checked(&options.file, bus).await?;
+    if !options.dry_run {
+        manifest.store(bus).await.map_err(Failure::new)?;
+    }
+    let done = if options.dry_run { "valid" } else { "stored" };
+    println!(
+        "{done}: {} integrations, {} bots, {} connections",
+        manifest.integrations.len(),
+        manifest.bots.len(),
+        manifest.connections.len()
+    );
+    Ok(())
+}
+
+/// Checks a file and stores it.
+pub(crate) async fn apply_file(file: &Path, bus: &Bus) -> Result<(), Failure> {
+    checked(file, bus).await?.store(bus).await.map_err(Failure::new)
+}
+
+async fn checked(file: &Path, bus: &Bus) -> Result<Manifest, Failure> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure(format!("cannot read {}: {error}", file.display())))?;
+    let (manifest, mut problems) = parse(&text)?;
+    let stored = stored(bus).await?;
+    let ids = |ids: Vec<String>| ids.into_iter().collect::<BTreeSet<_>>();
+    let bots = ids(stored.bots.keys().map(ToString::to_string).collect());
+    let integrations = ids(stored.integrations.keys().map(ToString::to_string).collect());
+    problems.extend(check_manifest(&manifest, &bots, &integrations).iter().map(ToString::to_string));
+    if problems.is_empty() {
+        return Ok(manifest);
+    }
+    Err(Failure(format!("{} is refused:\n  {}", file.display(), problems.join("\n  "))))
+}
+
+/// Reads a manifest, and names the keys in it that mean nothing: they are typing errors.
+fn parse(text: &str) -> Result<(Manifest, Vec<String>), Failure> {
+    let document: serde_json::Value =
+        serde_saphyr::from_str(text).map_err(|error| Failure(format!("not a manifest: {error}")))?;
+    let mut unknown = Vec::new();
+    let manifest = serde_ignored::deserialize(document, |path| unknown.push(format!("{path}: unknown key")))
+        .map_err(|error| Failure(format!("not a manifest: {error}")))?;
+    Ok((manifest, unknown))
+}
+
+/// What is stored now, to which a manifest may refer.
+async fn stored(bus: &Bus) -> Result<Snapshot, Failure> {
+    let (registry, following) = Registry::follow(bus.clone());
+    let loaded = async {
+        tokio::select! {
+            Err(never) = following => match never {},
+            () = registry.wait_until_loaded() => {}
+        }
+    };
+    tokio::time::timeout(LOAD_DEADLINE, loaded)
+        .await
+        .map_err(|_| Failure::new("the stored configuration cannot be read: has the platform been started?"))?;
+    Ok((*registry.current()).clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_key_is_named_with_its_path() {
+        let yaml = "integrations:\n  - id: echo\n    url: https://a.example/\n    timeot: 3s\n    limits: {per_secnd: 3}\n";
+        let (_, problems) = parse(yaml).unwrap();
+        assert_eq!(problems, ["integrations.0.timeot: unknown key", "integrations.0.limits.per_secnd: unknown key"]);
+    }
+
+    #[test]
+    fn a_secret_in_the_clear_is_refused_without_repeating_it() {
+        let yaml = "integrations:\n  - id: e\n    url: https://a.example/\n    signing_secret: whsec_abcdef\n";
+        let error = parse(yaml).unwrap_err().to_string();
+        assert!(error.contains("by reference") && !error.contains("abcdef"), "{error}");
+    }
+
+    #[test]
+    fn the_example_of_the_documents_is_valid() {
+        let (manifest, unknown) = parse(include_str!("../../../deploy/example.yaml")).unwrap();
+        assert_eq!(unknown, Vec::<String>::new());
+        assert_eq!(check_manifest(&manifest, &BTreeSet::new(), &BTreeSet::new()), []);
+        assert_eq!((manifest.bots.len(), manifest.integrations.len(), manifest.connections.len()), (1, 1, 2));
+    }
+}

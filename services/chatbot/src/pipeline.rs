@@ -1,0 +1,180 @@
+//! The whole pipeline in this process: broker, playground, five services, the built-in bot.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use attachment_fetcher::AttachmentFetcher;
+use bus::{Bus, BusConfig};
+use context_builder::ContextBuilder;
+use egress::Egress;
+use ingress::Ingress;
+use registry::Manifest;
+use runtime::Service;
+use runtime::config::{FromEnvironment, Reader};
+use runtime::service::{CommonConfig, Running, launch};
+use runtime::task::Tasks;
+use tokio_util::sync::CancellationToken;
+use webhook_caller::WebhookCaller;
+
+use crate::Failure;
+use crate::nats_server::{Binary, NatsServer};
+use crate::playground::Playground;
+use crate::run_dir::{Addresses, RunDir};
+
+/// The connection that comes with `up`.
+pub(crate) const CONNECTION: &str = "web";
+/// How long a service may take to find the broker, which is there already.
+const START_DEADLINE: Duration = Duration::from_secs(60);
+
+/// A running pipeline.
+pub(crate) struct Pipeline {
+    pub(crate) playground: Playground,
+    pub(crate) addresses: Addresses,
+    pub(crate) bus: Bus,
+    services: Vec<Running>,
+    tasks: Tasks,
+    nats: NatsServer,
+    shutdown: CancellationToken,
+}
+
+/// How to start it.
+pub(crate) struct Settings<'a> {
+    pub(crate) binary: &'a Binary,
+    pub(crate) run_dir: &'a RunDir,
+    /// Where ingress listens.
+    pub(crate) listen: String,
+    /// How long the echo bot thinks.
+    pub(crate) echo_delay: Duration,
+    /// Ends the services.
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl Pipeline {
+    /// Starts everything, in the order in which one part needs another.
+    pub(crate) async fn start(settings: Settings<'_>) -> Result<Self, Failure> {
+        let Settings { binary, run_dir, listen, echo_delay, shutdown } = settings;
+        let nats = NatsServer::start(binary, &run_dir.path().join("nats")).await?;
+        let (push, callback) = (run_dir.secret("push")?, run_dir.secret("callback")?);
+        let read = |path: &std::path::Path| std::fs::read_to_string(path).map_err(Failure::new);
+        let playground = Playground::new(&read(&callback)?)?;
+        let bound = Playground::bind().await?;
+        let base = format!("http://{}", bound.address);
+        let (tasks, _deaths) = Tasks::new(shutdown.clone());
+        tasks.critical("playground", bound.serve(playground.router(), shutdown.clone()));
+
+        let mut variables = variables(&nats.url, &listen, run_dir)?;
+        let mut services = Vec::new();
+        let fetcher = start::<AttachmentFetcher>(&variables, &shutdown).await?;
+        let files = address(&fetcher, "http")?;
+        variables.insert("ATTACHMENTS_URL".to_owned(), format!("http://{files}/files"));
+        services.push(fetcher);
+
+        let bus = connect(&nats.url).await?;
+        let echo = format!("{base}/echo?delay_ms={}", echo_delay.as_millis());
+        let secret_of = |path: &std::path::Path| format!("file:{}", path.display());
+        let manifest = builtin(&echo, &format!("{base}/callback"), &secret_of(&push), &secret_of(&callback))?;
+        manifest.store(&bus).await.map_err(Failure::new)?;
+
+        services.push(start::<Egress>(&variables, &shutdown).await?);
+        services.push(start::<WebhookCaller>(&variables, &shutdown).await?);
+        services.push(start::<ContextBuilder>(&variables, &shutdown).await?);
+        let ingress = start::<Ingress>(&variables, &shutdown).await?;
+        let addresses = Addresses {
+            nats: nats.url.clone(),
+            ingress: format!("http://{}", address(&ingress, "http")?),
+            replies: format!("{base}/replies"),
+            secret: read(&push)?,
+        };
+        services.push(ingress);
+        Ok(Self { playground, addresses, bus, services, tasks, nats, shutdown })
+    }
+
+    /// Ends it now.
+    pub(crate) async fn stop(self) -> bool {
+        self.shutdown.cancel();
+        self.finish().await
+    }
+
+    /// Waits for shutdown, drains the services, then stops the broker. True when all ended well.
+    pub(crate) async fn finish(self) -> bool {
+        // Each waits for shutdown, or for the death of one of its tasks, which ends all.
+        let mut ends = tokio::task::JoinSet::new();
+        for service in self.services {
+            ends.spawn(service.finish());
+        }
+        let mut well = true;
+        while let Some(ended) = ends.join_next().await {
+            self.shutdown.cancel();
+            well &= ended.is_ok_and(|code| code == std::process::ExitCode::SUCCESS);
+        }
+        self.tasks.wait().await;
+        drop(self.bus);
+        self.nats.stop().await;
+        well
+    }
+}
+
+/// The configuration of the services: the environment's, where it does not contradict being one process.
+fn variables(nats_url: &str, listen: &str, run_dir: &RunDir) -> Result<BTreeMap<String, String>, Failure> {
+    let links = run_dir.secret("links")?;
+    let ours = [
+        ("NATS_URL", nats_url.to_owned()),
+        ("ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
+        ("HTTP_LISTEN", "127.0.0.1:0".to_owned()),
+        ("INGRESS_LISTEN", listen.to_owned()),
+        // The playground and the files are on this machine, behind plain HTTP.
+        ("OUTBOUND_ALLOW", "127.0.0.1".to_owned()),
+        ("ATTACHMENTS_SECRET", format!("file:{}", links.display())),
+        ("DRAIN_DEADLINE", "20s".to_owned()),
+    ];
+    Ok(ours.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
+async fn start<S: Service>(
+    variables: &BTreeMap<String, String>,
+    shutdown: &CancellationToken,
+) -> Result<Running, Failure> {
+    let name = S::NAME.as_str();
+    let mut variables = variables.clone();
+    if name == Ingress::NAME.as_str()
+        && let Some(listen) = variables.get("INGRESS_LISTEN").cloned()
+    {
+        variables.insert("HTTP_LISTEN".to_owned(), listen);
+    }
+    let mut reader = Reader::new(variables);
+    let common = CommonConfig::read(&mut reader, name);
+    let own = S::Config::read(&mut reader);
+    reader.finish().map_err(|errors| Failure(format!("{name}: {errors}")))?;
+    let launched = tokio::time::timeout(START_DEADLINE, launch::<S>(common, own, shutdown.clone())).await;
+    match launched {
+        Ok(Ok(Some(running))) => Ok(running),
+        Ok(Ok(None)) => Err(Failure::new("stopped while starting")),
+        Ok(Err(error)) => Err(Failure(format!("{name}: {error}"))),
+        Err(_) => Err(Failure(format!("{name} did not start"))),
+    }
+}
+
+fn address(service: &Running, name: &str) -> Result<std::net::SocketAddr, Failure> {
+    service.address(name).ok_or_else(|| Failure(format!("a service listens nowhere as {name:?}")))
+}
+
+async fn connect(url: &str) -> Result<Bus, Failure> {
+    let config =
+        BusConfig { url: url.to_owned(), name: "chatbot".to_owned(), replicas: 1, ack_wait: None };
+    let bus = Bus::connect(config).await.map_err(Failure::new)?;
+    // Fails only when the client is gone, and `bus` holds it.
+    let mut connected = bus.connected();
+    let _connected = connected.wait_for(|connected| *connected).await;
+    Ok(bus)
+}
+
+/// The bot that answers out of the box.
+fn builtin(echo: &str, callback: &str, push_secret: &str, callback_secret: &str) -> Result<Manifest, Failure> {
+    serde_json::from_value(serde_json::json!({
+        "integrations": [{ "id": "echo", "url": echo }],
+        "bots": [{ "id": "demo", "name": "Echo", "integration": "echo" }],
+        "connections": [{ "id": CONNECTION, "bot": "demo", "channel": { "http": {
+            "secrets": [push_secret], "callback_url": callback, "callback_secret": callback_secret } } }],
+    }))
+    .map_err(Failure::new)
+}
