@@ -1,0 +1,116 @@
+//! What users write and read, when nothing fails.
+
+use proto_schemas::context::TurnResult;
+use proto_schemas::dead_letter::Stage;
+use testkit::backend::most_in_flight;
+use testkit::callback::text_message;
+use testkit::telegram::{command_update, text_update};
+
+use crate::manifest::{COLLECT, RESET_MESSAGE, TELEGRAM, WEB};
+use crate::pipeline::{Options, Pipeline, echoed, echoed_one_by_one};
+
+#[tokio::test]
+async fn a_text_is_answered_through_the_channel_it_came_by() {
+    let pipeline = Pipeline::start(Options::default()).await;
+    let receipt = pipeline.say(WEB, "ada", "hello").await;
+    pipeline
+        .update(TELEGRAM, &text_update(1, 7001, 41, "hello, Telegram"))
+        .await;
+
+    assert_eq!(pipeline.replies("ada", 1).await, [echoed(&["hello"])]);
+    let sent = pipeline.telegram_messages(7001, 1).await;
+    assert_eq!(sent[0].text, echoed(&["hello, Telegram"]));
+    assert_eq!(sent[0].reply_to, Some(41));
+
+    pipeline.settled().await;
+    let transcripts = pipeline.transcripts(&receipt.conversation).await;
+    assert_eq!(transcripts.len(), 1);
+    assert_eq!(transcripts[0].answers, [receipt.message]);
+    assert_eq!(transcripts[0].conclusion.attempts, 1);
+    assert!(pipeline.dead_letters().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_burst_is_answered_message_by_message_in_order() {
+    let pipeline = Pipeline::start(Options::default()).await;
+    let texts = ["one", "two", "three", "four", "five"];
+    for text in texts {
+        pipeline.say(WEB, "ada", text).await;
+    }
+    assert_eq!(pipeline.replies("ada", 5).await, echoed_one_by_one(&texts));
+    pipeline.settled().await;
+    let calls = pipeline.calls_of("ada");
+    assert_eq!(calls.len(), 5);
+    assert_eq!(most_in_flight(&calls), 1);
+    assert_eq!(pipeline.replies_now("ada").len(), 5);
+}
+
+#[tokio::test]
+async fn a_coalescing_bot_answers_what_waits_together() {
+    let pipeline = Pipeline::start(Options::default()).await;
+    let gate = pipeline.backend.hold();
+    let first = pipeline.say(COLLECT, "ada", "one").await;
+    pipeline.backend.wait_for_calls(1).await;
+    let second = pipeline.say(COLLECT, "ada", "two").await;
+    let third = pipeline.say(COLLECT, "ada", "three").await;
+    gate.release();
+
+    let expected = [echoed(&["one"]), echoed(&["one", "two", "three"])];
+    assert_eq!(pipeline.replies("ada", 2).await, expected);
+    pipeline.settled().await;
+    assert_eq!(pipeline.calls_of("ada").len(), 2);
+    let answers: Vec<_> = pipeline.transcripts(&first.conversation).await;
+    let answers: Vec<_> = answers.into_iter().map(|turn| turn.answers).collect();
+    assert_eq!(answers, [vec![first.message], vec![second.message, third.message]]);
+}
+
+#[tokio::test]
+async fn a_reset_is_confirmed_and_forgets_what_was_said() {
+    let pipeline = Pipeline::start(Options::default()).await;
+    let conversation = pipeline.say(WEB, "ada", "before").await.conversation;
+    pipeline.replies("ada", 1).await;
+    pipeline.say(WEB, "ada", "/reset").await;
+    pipeline.say(WEB, "ada", "after").await;
+    let replies = pipeline.replies("ada", 3).await;
+    assert_eq!(
+        replies,
+        [echoed(&["before"]), RESET_MESSAGE.to_owned(), echoed(&["after"])]
+    );
+    pipeline.settled().await;
+    let turns = pipeline.transcripts(&conversation).await;
+    assert!(matches!(turns[1].conclusion.result, TurnResult::Reset { .. }));
+    assert_eq!(
+        pipeline.calls_of("ada").len(),
+        2,
+        "a reset asks the webhook nothing"
+    );
+
+    pipeline
+        .update(TELEGRAM, &command_update(1, 7001, 41, "/reset"))
+        .await;
+    assert_eq!(pipeline.telegram_messages(7001, 1).await[0].text, RESET_MESSAGE);
+}
+
+#[tokio::test]
+async fn a_message_pushed_twice_is_answered_once() {
+    let pipeline = Pipeline::start(Options::default()).await;
+    let message = text_message("ada", "ada", "hello");
+    let first = pipeline.push(WEB, "push-1", &message).await;
+    let again = pipeline.push(WEB, "push-1", &message).await;
+    assert_eq!(first.as_ref().unwrap().0, 202);
+    assert_eq!(first, again, "ingress answers as before");
+    pipeline.replies("ada", 1).await;
+
+    let late = pipeline.push(WEB, "push-1", &message).await;
+    assert_eq!(first, late);
+    let update = text_update(1, 7001, 41, "hello");
+    pipeline.update(TELEGRAM, &update).await;
+    pipeline.update(TELEGRAM, &update).await;
+    pipeline.telegram_messages(7001, 1).await;
+    pipeline.settled().await;
+    assert_eq!((pipeline.calls_of("ada").len(), pipeline.replies_now("ada").len()), (1, 1));
+    assert_eq!(pipeline.telegram.sent_to(7001).len(), 1);
+    assert_eq!(pipeline.all_transcripts().await.len(), 2);
+    let metrics = Pipeline::metrics(pipeline.service(Stage::Ingress)).await;
+    assert!(metrics.contains("result=\"duplicate\""), "{metrics}");
+}

@@ -1,0 +1,287 @@
+//! A whole pipeline and how its users meet it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bus::{Bus, BusConfig, OnDifference};
+use futures_util::future::join_all;
+use proto_schemas::dead_letter::Stage;
+use proto_schemas::ids::{ConversationId, MessageId};
+use serde_json::Value;
+use testkit::backend::{FakeBackend, Recorded};
+use testkit::callback::{self, CallbackReceiver, Received, text_message};
+use testkit::client::client;
+use testkit::condition::{PATIENCE, wait_until};
+use testkit::files::FileHost;
+use testkit::nats::NatsServer;
+use testkit::process::Service;
+use testkit::telegram::{FakeTelegram, SentMessage, push_update};
+
+use crate::manifest;
+
+/// How soon the work of a killed process comes back: long enough for a busy machine to give signs of life, and
+/// short for who waits.
+const ACK_WAIT: Duration = Duration::from_secs(2);
+
+/// How a pipeline differs from the usual one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Options {
+    /// Processes of each service.
+    pub(crate) replicas: usize,
+    /// Settings of the services besides the usual ones; they win.
+    pub(crate) settings: &'static [(&'static str, &'static str)],
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            replicas: 1,
+            settings: &[],
+        }
+    }
+}
+
+/// The five services on a broker of their own, and all that lies outside.
+pub(crate) struct Pipeline {
+    // The services go before their broker, so that they do not log its end.
+    services: BTreeMap<Stage, Vec<Service>>,
+    env: Vec<(&'static str, String)>,
+    pub(crate) bus: Bus,
+    pub(crate) nats: NatsServer,
+    /// The webhook of all bots but those behind `SLOW` and `DEAD`.
+    pub(crate) backend: FakeBackend,
+    /// The webhook of the bot behind `SLOW`.
+    pub(crate) slow_backend: FakeBackend,
+    /// Where the replies of all HTTP connections go.
+    pub(crate) callbacks: CallbackReceiver,
+    pub(crate) telegram: FakeTelegram,
+    pub(crate) files: FileHost,
+}
+
+/// What ingress says of a message that it took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Receipt {
+    pub(crate) message: MessageId,
+    pub(crate) conversation: ConversationId,
+}
+
+impl Pipeline {
+    /// Starts everything and waits until it is ready.
+    pub(crate) async fn start(options: Options) -> Self {
+        let nats = NatsServer::start().await;
+        let (backend, slow_backend) = (FakeBackend::start().await, FakeBackend::start().await);
+        let callbacks = CallbackReceiver::start(&manifest::callback_secret()).await;
+        let telegram = FakeTelegram::start(manifest::TELEGRAM_TOKEN).await;
+        let bus = connect(nats.url()).await;
+        // Stored before the services start: what they have loaded when they are ready includes it.
+        let manifest = manifest::manifest(&backend, &slow_backend, &callbacks, &telegram);
+        manifest.store(&bus).await.unwrap();
+        let mut pipeline = Self {
+            services: BTreeMap::new(),
+            env: environment(nats.url(), options.settings),
+            bus,
+            nats,
+            backend,
+            slow_backend,
+            callbacks,
+            telegram,
+            files: FileHost::start().await,
+        };
+        pipeline.start_services(options.replicas).await;
+        pipeline
+    }
+
+    /// Starts attachment-fetcher first: the others are told where it serves.
+    async fn start_services(&mut self, replicas: usize) {
+        let fetchers = self.launch(Stage::AttachmentFetcher, replicas).await;
+        let files = fetchers[0].address("http").await;
+        self.env.push(("ATTACHMENTS_URL", format!("http://{files}/files")));
+        self.services.insert(Stage::AttachmentFetcher, fetchers);
+        let others = Stage::ALL
+            .into_iter()
+            .filter(|stage| *stage != Stage::AttachmentFetcher);
+        let started = join_all(others.map(async |stage| (stage, self.launch(stage, replicas).await))).await;
+        self.services.extend(started);
+    }
+
+    async fn launch(&self, stage: Stage, replicas: usize) -> Vec<Service> {
+        join_all((0..replicas).map(async |_| {
+            let service = Service::start(stage.as_str(), &self.env).await;
+            service.ready().await;
+            service
+        }))
+        .await
+    }
+
+    /// Starts one more process of a service.
+    pub(crate) async fn add_replica(&mut self, stage: Stage) {
+        let added = self.launch(stage, 1).await;
+        self.services.get_mut(&stage).unwrap().extend(added);
+    }
+
+    /// The processes of a service, in the order in which they were started.
+    pub(crate) fn replicas(&self, stage: Stage) -> &[Service] {
+        &self.services[&stage]
+    }
+
+    /// The first process of a service.
+    pub(crate) fn service(&self, stage: Stage) -> &Service {
+        &self.replicas(stage)[0]
+    }
+
+    /// Starts the first process of a service again, after its end, and waits until it is ready.
+    pub(crate) async fn restart(&mut self, stage: Stage) {
+        let service = &mut self.services.get_mut(&stage).unwrap()[0];
+        service.restart().await;
+        service.ready().await;
+    }
+
+    /// Where a process of ingress takes pushes.
+    pub(crate) async fn ingress_url(&self, replica: usize) -> String {
+        let address = self.replicas(Stage::Ingress)[replica].address("http").await;
+        format!("http://{address}")
+    }
+
+    /// A user writes through an HTTP connection; ingress must accept it.
+    pub(crate) async fn say(&self, connection: &str, chat: &str, text: &str) -> Receipt {
+        self.say_at(0, connection, chat, text).await
+    }
+
+    /// As [`Pipeline::say`], at one of several processes of ingress.
+    pub(crate) async fn say_at(&self, replica: usize, connection: &str, chat: &str, text: &str) -> Receipt {
+        let message = text_message(chat, "ada", text);
+        let (url, secret) = (self.ingress_url(replica).await, manifest::push_secret());
+        let response = callback::push(&url, connection, &secret, &message).await;
+        assert_eq!(response.status(), 202, "{text:?} is accepted");
+        receipt(&response.bytes().await.unwrap())
+    }
+
+    /// A user's program pushes a message under an identity of its own; the status that it gets, and the
+    /// receipt if there is one. None when ingress does not answer.
+    pub(crate) async fn push(
+        &self,
+        connection: &str,
+        id: &str,
+        message: &Value,
+    ) -> Option<(u16, Option<Receipt>)> {
+        let (url, secret) = (self.ingress_url(0).await, manifest::push_secret());
+        let response = callback::push_with_id(&url, connection, &secret, id, message)
+            .await
+            .ok()?;
+        let status = response.status().as_u16();
+        let body = response.bytes().await.ok()?;
+        Some((status, (status == 202).then(|| receipt(&body))))
+    }
+
+    /// Telegram pushes an update; ingress must accept it.
+    pub(crate) async fn update(&self, connection: &str, update: &Value) {
+        let url = format!("{}/v1/channels/{connection}/updates", self.ingress_url(0).await);
+        let response = push_update(&url, manifest::TELEGRAM_SECRET, update)
+            .await
+            .unwrap();
+        assert_eq!(response.status(), 200, "{update} is accepted");
+    }
+
+    /// The replies that a chat of an HTTP connection got so far.
+    pub(crate) fn replies_now(&self, chat: &str) -> Vec<Received> {
+        let replies = self.callbacks.received().into_iter();
+        replies.filter(|reply| reply.conversation_id() == chat).collect()
+    }
+
+    /// The texts of a chat's replies, when there are at least `count`.
+    pub(crate) async fn replies(&self, chat: &str, count: usize) -> Vec<String> {
+        let what = format!("{count} replies to {chat}");
+        wait_until(PATIENCE, &what, async || self.replies_now(chat).len() >= count).await;
+        let replies = self.replies_now(chat);
+        replies.iter().map(|reply| reply.text().to_owned()).collect()
+    }
+
+    /// What Telegram showed in a chat, when there are at least `count` messages.
+    pub(crate) async fn telegram_messages(&self, chat_id: i64, count: usize) -> Vec<SentMessage> {
+        let what = format!("{count} messages in Telegram's chat {chat_id}");
+        wait_until(PATIENCE, &what, async || {
+            self.telegram.sent_to(chat_id).len() >= count
+        })
+        .await;
+        self.telegram.sent_to(chat_id)
+    }
+
+    /// The webhook calls about a chat so far.
+    pub(crate) fn calls_of(&self, chat: &str) -> Vec<Recorded> {
+        let about = |call: &Recorded| {
+            call.request
+                .as_ref()
+                .is_some_and(|request| request.metadata.chat_id == chat)
+        };
+        self.backend.calls().into_iter().filter(about).collect()
+    }
+
+    /// What a process shows to a scraper.
+    pub(crate) async fn metrics(service: &Service) -> String {
+        let url = format!("http://{}/metrics", service.address("admin").await);
+        client()
+            .get(url)
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap()
+    }
+}
+
+/// What a chat shows of `echo`'s answer to the last of the texts when it was told all of them: channels send
+/// no space at the end.
+pub(crate) fn echoed(texts: &[&str]) -> String {
+    let (last, earlier) = texts.split_last().unwrap();
+    let answer = format!("{}: {last} | heard: {}", texts.len(), earlier.join(","));
+    answer.trim_end().to_owned()
+}
+
+/// The answers to a conversation in which each text was answered before the next was asked.
+pub(crate) fn echoed_one_by_one(texts: &[&str]) -> Vec<String> {
+    (1..=texts.len()).map(|count| echoed(&texts[..count])).collect()
+}
+
+fn receipt(body: &[u8]) -> Receipt {
+    let body: Value = serde_json::from_slice(body).unwrap();
+    let text = |field: &str| body[field].as_str().unwrap().to_owned();
+    Receipt {
+        message: MessageId::new(text("id")).unwrap(),
+        conversation: ConversationId::new(text("conversation_id")).unwrap(),
+    }
+}
+
+async fn connect(url: &str) -> Bus {
+    let config = BusConfig {
+        url: url.to_owned(),
+        name: "e2e".to_owned(),
+        replicas: 1,
+        ack_wait: Some(ACK_WAIT),
+    };
+    let bus = Bus::connect(config).await.unwrap();
+    bus.connected().wait_for(|connected| *connected).await.unwrap();
+    bus.ensure_topology(OnDifference::Keep).await.unwrap();
+    bus
+}
+
+fn environment(
+    nats_url: &str,
+    settings: &'static [(&'static str, &'static str)],
+) -> Vec<(&'static str, String)> {
+    let mut env = manifest::secrets();
+    let usual = [
+        ("NATS_URL", nats_url),
+        ("NATS_ACK_WAIT", "2s"),
+        ("ADMIN_LISTEN", "127.0.0.1:0"),
+        ("HTTP_LISTEN", "127.0.0.1:0"),
+        ("OUTBOUND_ALLOW", "127.0.0.1"),
+        ("ATTACHMENTS_SECRET", "env:ATTACHMENTS_SIGNING_KEY"),
+        ("READINESS_GRACE", "0s"),
+        ("DRAIN_DEADLINE", "20s"),
+    ];
+    // A variable that is set twice has its last value.
+    let all = usual.iter().chain(settings);
+    env.extend(all.map(|(key, value)| (*key, (*value).to_owned())));
+    env
+}

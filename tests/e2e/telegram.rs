@@ -1,0 +1,101 @@
+//! What Telegram does to a reply: limits, failures, blocked chats.
+
+use std::time::{Duration, Instant};
+
+use proto_schemas::dead_letter::Stage;
+use proto_schemas::transcript::Receipt;
+use serde_json::json;
+use testkit::backend::Scripted;
+use testkit::condition::{PATIENCE, wait_until};
+use testkit::telegram::{MAX_TEXT, text_update};
+
+use crate::broker::causes;
+use crate::manifest::TELEGRAM;
+use crate::pipeline::{Options, Pipeline, echoed};
+
+const CHAT: i64 = 7001;
+
+#[tokio::test]
+async fn a_long_reply_arrives_in_parts_and_goes_on_at_the_part_that_failed() {
+    let pipeline = Pipeline::start(Options::default()).await;
+    let long = "word ".repeat(MAX_TEXT / 2);
+    let reply = long.clone();
+    pipeline
+        .backend
+        .respond_with(move |_| Scripted::text(reply.as_str()));
+    let gate = pipeline.telegram.hold();
+    pipeline.update(TELEGRAM, &text_update(1, CHAT, 41, "tell me")).await;
+    pipeline.telegram_messages(CHAT, 1).await;
+    // The first part is there and not answered yet, so the next call is that of the second.
+    pipeline
+        .telegram
+        .fail_next("sendMessage", 500, "Internal Server Error", None);
+    gate.release();
+
+    let parts = pipeline.telegram_messages(CHAT, 3).await;
+    pipeline.settled().await;
+    assert_eq!(pipeline.telegram.sent_to(CHAT).len(), 3, "no part is sent twice");
+    assert_eq!(pipeline.telegram.calls("sendMessage"), 4);
+    assert!(
+        parts
+            .iter()
+            .all(|part| part.text.encode_utf16().count() <= MAX_TEXT)
+    );
+    let words: Vec<&str> = parts.iter().flat_map(|part| part.text.split_whitespace()).collect();
+    assert_eq!(words, long.split_whitespace().collect::<Vec<_>>());
+    let transcripts = pipeline.all_transcripts().await;
+    let ids = parts.iter().map(|part| part.message_id.to_string()).collect();
+    assert_eq!(
+        transcripts[0].receipt,
+        Receipt::Sent {
+            platform_message_ids: ids
+        }
+    );
+}
+
+#[tokio::test]
+async fn a_pause_that_telegram_asks_for_is_kept() {
+    let pipeline = Pipeline::start(Options::default()).await;
+    let asked_for = Duration::from_secs(3);
+    pipeline.telegram.fail_next(
+        "sendMessage",
+        429,
+        "Too Many Requests: retry after 3",
+        Some(json!({ "retry_after": asked_for.as_secs() })),
+    );
+    pipeline.update(TELEGRAM, &text_update(1, CHAT, 41, "hello")).await;
+    wait_until(PATIENCE, "the refused call", async || {
+        pipeline.telegram.calls("sendMessage") == 1
+    })
+    .await;
+    let refused = Instant::now();
+    let sent = pipeline.telegram_messages(CHAT, 1).await;
+    // The refusal was seen a moment after it was made.
+    let pause = sent[0].at.duration_since(refused) + Duration::from_millis(500);
+    assert!(pause >= asked_for, "{pause:?}");
+    assert_eq!(
+        pipeline.telegram.calls("sendMessage"),
+        2,
+        "nothing was tried meanwhile"
+    );
+}
+
+#[tokio::test]
+async fn a_reply_to_a_blocked_chat_is_given_up_at_once() {
+    let pipeline = Pipeline::start(Options::default()).await;
+    pipeline.telegram.block_chat(CHAT);
+    pipeline.update(TELEGRAM, &text_update(1, CHAT, 41, "hello")).await;
+    let dead_letters = pipeline.wait_for_dead_letters(1).await;
+    pipeline.settled().await;
+    let class = dead_letters[0].class.clone();
+    assert_eq!(causes(&dead_letters), [(Stage::Egress, class.as_str())]);
+    assert_eq!(pipeline.telegram.calls("sendMessage"), 1);
+    let transcripts = pipeline.all_transcripts().await;
+    assert_eq!(transcripts.len(), 1);
+    assert_eq!(transcripts[0].receipt, Receipt::Undeliverable { class });
+
+    pipeline.telegram.unblock_chat(CHAT);
+    pipeline.update(TELEGRAM, &text_update(2, CHAT, 42, "again")).await;
+    let sent = pipeline.telegram_messages(CHAT, 1).await;
+    assert_eq!(sent[0].text, echoed(&["hello", "again"]));
+}
