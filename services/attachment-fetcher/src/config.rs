@@ -56,7 +56,7 @@ impl FromEnvironment for Config {
                 "MAX_CONCURRENT_READS",
                 32,
                 1..=1024,
-                "Files served at once; times MAX_FILE_BYTES it bounds memory.",
+                "Files served at once; each is held in memory until it is sent.",
             )),
             outgoing: OutgoingConfig::read(reader),
             links: LinkConfig::read(reader),

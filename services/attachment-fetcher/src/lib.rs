@@ -15,6 +15,7 @@ mod stage;
 
 use std::sync::Arc;
 
+use channels::Accounts;
 use proto_schemas::dead_letter::Stage;
 use proto_schemas::topology::FETCH_WORK;
 use runtime::metrics::StageMetrics;
@@ -48,6 +49,7 @@ impl Service for AttachmentFetcher {
         let fetcher = Arc::new(Fetcher {
             bus: process.bus.clone(),
             registry: process.registry.clone(),
+            accounts: Accounts::default(),
             client: config.outgoing.client()?,
             max_file_bytes: config.max_file_bytes,
             metrics,

@@ -7,10 +7,11 @@
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Bus, BusError, ObjectError, Outgoing, Work};
-use channels::{Account, DownloadError, Downloaded};
+use channels::{Account, Accounts, DownloadError, Downloaded};
 use domain::retry::{self, Budget, NextStep};
 use outbound::Client;
 use proto_schemas::content::{Attachment, FileLocation, FileSource, IncomingFile, StoredFile};
@@ -43,6 +44,7 @@ const UNKNOWN_TYPE: &str = "application/octet-stream";
 pub(crate) struct Fetcher {
     pub(crate) bus: Bus,
     pub(crate) registry: Registry,
+    pub(crate) accounts: Accounts,
     pub(crate) client: Client,
     pub(crate) max_file_bytes: u64,
     pub(crate) metrics: FetchMetrics,
@@ -109,8 +111,8 @@ impl Fetcher {
         let next = next_step(job);
         let mut tried = Vec::with_capacity(files.len());
         for (index, file) in files.iter().enumerate() {
-            let key = format!("{conversation}/{message}/{index}");
-            tried.push(self.try_incoming(file, key, &account, next, job).await?);
+            let place = format!("{conversation}/{message}/{index}");
+            tried.push(self.try_incoming(file, &place, &account, next, job).await?);
         }
         let settled = match settled(tried) {
             Ok(settled) => settled,
@@ -135,17 +137,13 @@ impl Fetcher {
     async fn try_incoming(
         &self,
         file: &FileSource,
-        key: String,
-        account: &Result<Account, String>,
+        place: &str,
+        account: &Result<Arc<Account>, String>,
         next: NextStep,
         job: &Job,
     ) -> Result<Tried, BusError> {
         let name = channels::sanitise_name(&file.name);
-        let wanted = Wanted {
-            direction: Direction::In,
-            key,
-            name,
-        };
+        let wanted = Wanted::new(Direction::In, place, name);
         match (&file.location, account) {
             (FileLocation::Stored(stored), _) => Ok(Tried::Settled(Ok(stored.clone()))),
             (FileLocation::Platform { .. } | FileLocation::Url { .. }, Ok(account)) => {
@@ -169,12 +167,8 @@ impl Fetcher {
         let next = next_step(job);
         let mut tried = Vec::with_capacity(files.len());
         for (index, file) in files.iter().enumerate() {
-            let key = format!("{conversation}/{turn}/{index}");
-            let wanted = Wanted {
-                direction: Direction::Out,
-                key,
-                name: name_of(file),
-            };
+            let place = format!("{conversation}/{turn}/{index}");
+            let wanted = Wanted::new(Direction::Out, &place, name_of(file));
             let download = reply_file(&self.client, file, self.max_file_bytes);
             tried.push(self.bring(&wanted, download, next, job).await?);
         }
@@ -203,12 +197,12 @@ impl Fetcher {
         Ok(Outcome::Done)
     }
 
-    fn account(&self, id: &ConnectionId) -> Result<Account, String> {
+    fn account(&self, id: &ConnectionId) -> Result<Arc<Account>, String> {
         let connection = self
             .registry
             .connection(id)
             .ok_or("the connection is not configured")?;
-        Account::open(&connection).map_err(|error| {
+        self.accounts.open(&connection).map_err(|error| {
             tracing::error!(connection = %id, %error, "a connection cannot be used");
             "the connection cannot be used".to_owned()
         })
@@ -272,6 +266,12 @@ impl Fetcher {
 }
 
 impl Wanted {
+    /// The key ends in the name, which is what a download is called.
+    fn new(direction: Direction, place: &str, name: String) -> Self {
+        let key = format!("{place}/{name}");
+        Self { direction, key, name }
+    }
+
     fn stored(&self, mime_type: String, bytes: usize) -> StoredFile {
         StoredFile {
             key: self.key.clone(),

@@ -53,11 +53,19 @@ async fn checked(file: &Path, bus: &Bus) -> Result<Manifest, Failure> {
     let ids = |ids: Vec<String>| ids.into_iter().collect::<BTreeSet<_>>();
     let bots = ids(stored.bots.keys().map(ToString::to_string).collect());
     let integrations = ids(stored.integrations.keys().map(ToString::to_string).collect());
-    problems.extend(check_manifest(&manifest, &bots, &integrations).iter().map(ToString::to_string));
+    problems.extend(
+        check_manifest(&manifest, &bots, &integrations)
+            .iter()
+            .map(ToString::to_string),
+    );
     if problems.is_empty() {
         return Ok(manifest);
     }
-    Err(Failure(format!("{} is refused:\n  {}", file.display(), problems.join("\n  "))))
+    Err(Failure(format!(
+        "{} is refused:\n  {}",
+        file.display(),
+        problems.join("\n  ")
+    )))
 }
 
 /// Reads a manifest, and names the keys in it that mean nothing: they are typing errors.
@@ -79,9 +87,9 @@ async fn stored(bus: &Bus) -> Result<Snapshot, Failure> {
             () = registry.wait_until_loaded() => {}
         }
     };
-    tokio::time::timeout(LOAD_DEADLINE, loaded)
-        .await
-        .map_err(|_| Failure::new("the stored configuration cannot be read: has the platform been started?"))?;
+    tokio::time::timeout(LOAD_DEADLINE, loaded).await.map_err(|_| {
+        Failure::new("the stored configuration cannot be read: has the platform been started?")
+    })?;
     Ok((*registry.current()).clone())
 }
 
@@ -93,14 +101,24 @@ mod tests {
     fn a_misspelt_key_is_named_with_its_path() {
         let yaml = "integrations:\n  - id: echo\n    url: https://a.example/\n    timeot: 3s\n    limits: {per_secnd: 3}\n";
         let (_, problems) = parse(yaml).unwrap();
-        assert_eq!(problems, ["integrations.0.timeot: unknown key", "integrations.0.limits.per_secnd: unknown key"]);
+        assert_eq!(
+            problems,
+            [
+                "integrations.0.timeot: unknown key",
+                "integrations.0.limits.per_secnd: unknown key"
+            ]
+        );
     }
 
     #[test]
     fn a_secret_in_the_clear_is_refused_without_repeating_it() {
-        let yaml = "integrations:\n  - id: e\n    url: https://a.example/\n    signing_secret: whsec_abcdef\n";
+        let yaml =
+            "integrations:\n  - id: e\n    url: https://a.example/\n    signing_secret: whsec_abcdef\n";
         let error = parse(yaml).unwrap_err().to_string();
-        assert!(error.contains("by reference") && !error.contains("abcdef"), "{error}");
+        assert!(
+            error.contains("by reference") && !error.contains("abcdef"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -108,6 +126,13 @@ mod tests {
         let (manifest, unknown) = parse(include_str!("../../../deploy/example.yaml")).unwrap();
         assert_eq!(unknown, Vec::<String>::new());
         assert_eq!(check_manifest(&manifest, &BTreeSet::new(), &BTreeSet::new()), []);
-        assert_eq!((manifest.bots.len(), manifest.integrations.len(), manifest.connections.len()), (1, 1, 2));
+        assert_eq!(
+            (
+                manifest.bots.len(),
+                manifest.integrations.len(),
+                manifest.connections.len()
+            ),
+            (1, 1, 2)
+        );
     }
 }

@@ -79,23 +79,33 @@ pub(crate) async fn run(command: Command, bus: &Bus) -> Result<(), Failure> {
 
 /// The dead letters whose work names `needle`, as a message identifier.
 pub(crate) async fn about(bus: &Bus, needle: &str) -> Result<Vec<DeadLetter>, Failure> {
-    let names_it = |letter: &DeadLetter| matches!(&letter.payload, Payload::Text(text) if text.contains(needle));
+    let names_it =
+        |letter: &DeadLetter| matches!(&letter.payload, Payload::Text(text) if text.contains(needle));
     let stored = stored(bus).await?;
-    Ok(stored.into_iter().map(|stored| stored.letter).filter(names_it).collect())
+    Ok(stored
+        .into_iter()
+        .map(|stored| stored.letter)
+        .filter(names_it)
+        .collect())
 }
 
 async fn stored(bus: &Bus) -> Result<Vec<Stored>, Failure> {
     let entries = all(bus, DEAD_LETTERS.name, "dead-letters.>").await?;
     let decoded = entries.into_iter().filter_map(|entry| {
         let letter = entry.decode().ok()?;
-        Some(Stored { sequence: entry.sequence, letter })
+        Some(Stored {
+            sequence: entry.sequence,
+            letter,
+        })
     });
     Ok(decoded.collect())
 }
 
 impl Filter {
     fn lets_through(&self, letter: &DeadLetter) -> bool {
-        self.stage.as_ref().is_none_or(|stage| stage == letter.stage.as_str())
+        self.stage
+            .as_ref()
+            .is_none_or(|stage| stage == letter.stage.as_str())
             && self.class.as_ref().is_none_or(|class| *class == letter.class)
     }
 
@@ -114,13 +124,23 @@ async fn selected(bus: &Bus, selection: &Selection) -> Result<Vec<Stored>, Failu
     let stored = stored(bus).await?;
     match &selection.id {
         Some(id) => {
-            let found: Vec<_> = stored.into_iter().filter(|stored| stored.letter.id.as_str() == id).collect();
-            if found.is_empty() { Err(Failure(format!("there is no dead letter {id}"))) } else { Ok(found) }
+            let found: Vec<_> = stored
+                .into_iter()
+                .filter(|stored| stored.letter.id.as_str() == id)
+                .collect();
+            if found.is_empty() {
+                Err(Failure(format!("there is no dead letter {id}")))
+            } else {
+                Ok(found)
+            }
         }
-        None if selection.all => {
-            Ok(stored.into_iter().filter(|stored| selection.filter.lets_through(&stored.letter)).collect())
-        }
-        None => Err(Failure::new("say which: an identifier, or --all (with --stage or --class)")),
+        None if selection.all => Ok(stored
+            .into_iter()
+            .filter(|stored| selection.filter.lets_through(&stored.letter))
+            .collect()),
+        None => Err(Failure::new(
+            "say which: an identifier, or --all (with --stage or --class)",
+        )),
     }
 }
 
@@ -146,8 +166,13 @@ async fn list(bus: &Bus, filter: &Filter) -> Result<(), Failure> {
 }
 
 async fn show(bus: &Bus, id: &str) -> Result<(), Failure> {
-    let found = stored(bus).await?.into_iter().find(|stored| stored.letter.id.as_str() == id);
-    let letter = found.ok_or_else(|| Failure(format!("there is no dead letter {id}")))?.letter;
+    let found = stored(bus)
+        .await?
+        .into_iter()
+        .find(|stored| stored.letter.id.as_str() == id);
+    let letter = found
+        .ok_or_else(|| Failure(format!("there is no dead letter {id}")))?
+        .letter;
     println!("{}", serde_json::to_string_pretty(&letter).map_err(Failure::new)?);
     Ok(())
 }
@@ -171,7 +196,11 @@ async fn replay_all(bus: &Bus, options: &Replay) -> Result<(), Failure> {
         }
     }
     println!("{done} replayed, {left} left");
-    if left > 0 { Err(Failure(format!("{left} could not be replayed"))) } else { Ok(()) }
+    if left > 0 {
+        Err(Failure(format!("{left} could not be replayed")))
+    } else {
+        Ok(())
+    }
 }
 
 async fn purge(bus: &Bus, selection: &Selection) -> Result<(), Failure> {
@@ -184,5 +213,7 @@ async fn purge(bus: &Bus, selection: &Selection) -> Result<(), Failure> {
 }
 
 async fn remove(bus: &Bus, stored: &Stored) -> Result<(), Failure> {
-    bus.delete(DEAD_LETTERS.name, stored.sequence).await.map_err(Failure::new)
+    bus.delete(DEAD_LETTERS.name, stored.sequence)
+        .await
+        .map_err(Failure::new)
 }

@@ -53,7 +53,12 @@ pub(crate) async fn demo(binary: &Binary) -> Result<ExitCode, Failure> {
 async fn show(pipeline: &Pipeline) -> Result<(), Failure> {
     let exchanges = converse(pipeline).await?;
     for exchange in &exchanges {
-        println!("> {}\n< {}   [{} ms]", exchange.question, exchange.answer, exchange.took.as_millis());
+        println!(
+            "> {}\n< {}   [{} ms]",
+            exchange.question,
+            exchange.answer,
+            exchange.took.as_millis()
+        );
     }
     if let Some(last) = exchanges.last() {
         println!("\ntrace of {}", last.message);
@@ -61,10 +66,15 @@ async fn show(pipeline: &Pipeline) -> Result<(), Failure> {
     }
     for (index, exchange) in exchanges.iter().enumerate() {
         let expected = format!("#{} You said: {}", index + 1, exchange.question);
-        let after = index.checked_sub(1).map(|before| format!("#{} You said: {}", before + 1, MESSAGES[before]));
+        let after = index
+            .checked_sub(1)
+            .map(|before| format!("#{} You said: {}", before + 1, MESSAGES[before]));
         let built_on = after.is_none_or(|before| exchange.answer.contains(&before));
         if !exchange.answer.starts_with(&expected) || !built_on {
-            return Err(Failure(format!("reply {} is not built on the one before", index + 1)));
+            return Err(Failure(format!(
+                "reply {} is not built on the one before",
+                index + 1
+            )));
         }
     }
     Ok(())
@@ -85,9 +95,19 @@ async fn converse(pipeline: &Pipeline) -> Result<Vec<Exchange>, Failure> {
     }
     let mut exchanges = Vec::new();
     for (index, (question, message, began)) in sent.into_iter().enumerate() {
-        let replies = pipeline.playground.replies_of(CONVERSATION, index + 1, PATIENCE).await;
-        let reply = replies.get(index).ok_or_else(|| Failure(format!("no reply to {question:?}")))?;
-        exchanges.push(Exchange { message, question, answer: reply.text.clone(), took: began.elapsed() });
+        let replies = pipeline
+            .playground
+            .replies_of(CONVERSATION, index + 1, PATIENCE)
+            .await;
+        let reply = replies
+            .get(index)
+            .ok_or_else(|| Failure(format!("no reply to {question:?}")))?;
+        exchanges.push(Exchange {
+            message,
+            question,
+            answer: reply.text.clone(),
+            took: began.elapsed(),
+        });
     }
     Ok(exchanges)
 }

@@ -6,8 +6,8 @@ mod apply;
 mod dead_letters;
 mod demo;
 mod nats_server;
-mod playground;
 mod pipeline;
+mod playground;
 mod replay;
 mod run_dir;
 mod send;
@@ -113,7 +113,11 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::DeadLetters(command) => dead_letters::run(command, &connect(1).await?).await?,
         Command::Bootstrap(options) => {
             let bus = connect(options.replicas.into()).await?;
-            let on_difference = if options.update { OnDifference::Update } else { OnDifference::Keep };
+            let on_difference = if options.update {
+                OnDifference::Update
+            } else {
+                OnDifference::Keep
+            };
             bus.ensure_topology(on_difference).await.map_err(Failure::new)?;
             println!("streams, consumers and buckets are in place");
         }
@@ -124,10 +128,18 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
 /// Connects to the broker and waits a little for it.
 async fn connect(url: Option<&str>, run_dir: &RunDir, replicas: usize) -> Result<Bus, Failure> {
     const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
-    let url = url.map(str::to_owned).or_else(|| run_dir.addresses().ok().map(|up| up.nats)).ok_or_else(|| {
-        Failure::new("no broker: start `chatbot up`, or name one by --nats-url or NATS_URL")
-    })?;
-    let config = BusConfig { url: url.clone(), name: "chatbot".to_owned(), replicas, ack_wait: None };
+    let url = url
+        .map(str::to_owned)
+        .or_else(|| run_dir.addresses().ok().map(|up| up.nats))
+        .ok_or_else(|| {
+            Failure::new("no broker: start `chatbot up`, or name one by --nats-url or NATS_URL")
+        })?;
+    let config = BusConfig {
+        url: url.clone(),
+        name: "chatbot".to_owned(),
+        replicas,
+        ack_wait: None,
+    };
     let bus = Bus::connect(config).await.map_err(Failure::new)?;
     let mut connected = bus.connected();
     match tokio::time::timeout(PATIENCE, connected.wait_for(|connected| *connected)).await {

@@ -70,8 +70,12 @@ impl NatsServer {
                     binary.program.display()
                 ))
             })?;
-        let mut server =
-            Self { child, binary: binary.clone(), pid_file, url: String::new() };
+        let mut server = Self {
+            child,
+            binary: binary.clone(),
+            pid_file,
+            url: String::new(),
+        };
         server.url = server.wait_for_port(folder).await?;
         Ok(server)
     }
@@ -88,10 +92,16 @@ impl NatsServer {
                 return Ok(url);
             }
             if let Some(status) = self.child.try_wait().map_err(Failure::new)? {
-                return Err(Failure(format!("nats-server ended ({status}); see {}", log().display())));
+                return Err(Failure(format!(
+                    "nats-server ended ({status}); see {}",
+                    log().display()
+                )));
             }
             if Instant::now() > deadline {
-                return Err(Failure(format!("nats-server does not listen; see {}", log().display())));
+                return Err(Failure(format!(
+                    "nats-server does not listen; see {}",
+                    log().display()
+                )));
             }
             sleep(POLL).await;
         }
@@ -109,17 +119,25 @@ impl NatsServer {
 
 fn ports_files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "ports")).collect()
+    entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "ports"))
+        .collect()
 }
 
 /// Two servers on one store would ruin it.
 async fn stop_left_behind(binary: &Binary, pid_file: &Path) -> Result<(), Failure> {
-    let Ok(pid) = std::fs::read_to_string(pid_file) else { return Ok(()) };
+    let Ok(pid) = std::fs::read_to_string(pid_file) else {
+        return Ok(());
+    };
     let deadline = Instant::now() + STOP_DEADLINE;
     while is_nats_server(pid.trim()).await {
         signal_stop(binary, pid_file).await?;
         if Instant::now() > deadline {
-            return Err(Failure(format!("another nats-server (process {}) uses the folder", pid.trim())));
+            return Err(Failure(format!(
+                "another nats-server (process {}) uses the folder",
+                pid.trim()
+            )));
         }
         sleep(POLL).await;
     }
@@ -142,5 +160,9 @@ async fn signal_stop(binary: &Binary, pid_file: &Path) -> Result<(), Failure> {
         .status()
         .await
         .map_err(Failure::new)?;
-    if asked.success() { Ok(()) } else { Err(Failure::new("nats-server could not be asked to stop")) }
+    if asked.success() {
+        Ok(())
+    } else {
+        Err(Failure::new("nats-server could not be asked to stop"))
+    }
 }

@@ -52,7 +52,13 @@ pub(crate) struct Settings<'a> {
 impl Pipeline {
     /// Starts everything, in the order in which one part needs another.
     pub(crate) async fn start(settings: Settings<'_>) -> Result<Self, Failure> {
-        let Settings { binary, run_dir, listen, echo_delay, shutdown } = settings;
+        let Settings {
+            binary,
+            run_dir,
+            listen,
+            echo_delay,
+            shutdown,
+        } = settings;
         let nats = NatsServer::start(binary, &run_dir.path().join("nats")).await?;
         let (push, callback) = (run_dir.secret("push")?, run_dir.secret("callback")?);
         let read = |path: &std::path::Path| std::fs::read_to_string(path).map_err(Failure::new);
@@ -72,7 +78,12 @@ impl Pipeline {
         let bus = connect(&nats.url).await?;
         let echo = format!("{base}/echo?delay_ms={}", echo_delay.as_millis());
         let secret_of = |path: &std::path::Path| format!("file:{}", path.display());
-        let manifest = builtin(&echo, &format!("{base}/callback"), &secret_of(&push), &secret_of(&callback))?;
+        let manifest = builtin(
+            &echo,
+            &format!("{base}/callback"),
+            &secret_of(&push),
+            &secret_of(&callback),
+        )?;
         manifest.store(&bus).await.map_err(Failure::new)?;
 
         services.push(start::<Egress>(&variables, &shutdown).await?);
@@ -86,7 +97,15 @@ impl Pipeline {
             secret: read(&push)?,
         };
         services.push(ingress);
-        Ok(Self { playground, addresses, bus, services, tasks, nats, shutdown })
+        Ok(Self {
+            playground,
+            addresses,
+            bus,
+            services,
+            tasks,
+            nats,
+            shutdown,
+        })
     }
 
     /// Ends it now.
@@ -127,7 +146,10 @@ fn variables(nats_url: &str, listen: &str, run_dir: &RunDir) -> Result<BTreeMap<
         ("ATTACHMENTS_SECRET", format!("file:{}", links.display())),
         ("DRAIN_DEADLINE", "20s".to_owned()),
     ];
-    Ok(ours.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    Ok(ours
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect())
 }
 
 async fn start<S: Service>(
@@ -144,7 +166,9 @@ async fn start<S: Service>(
     let mut reader = Reader::new(variables);
     let common = CommonConfig::read(&mut reader, name);
     let own = S::Config::read(&mut reader);
-    reader.finish().map_err(|errors| Failure(format!("{name}: {errors}")))?;
+    reader
+        .finish()
+        .map_err(|errors| Failure(format!("{name}: {errors}")))?;
     let launched = tokio::time::timeout(START_DEADLINE, launch::<S>(common, own, shutdown.clone())).await;
     match launched {
         Ok(Ok(Some(running))) => Ok(running),
@@ -155,12 +179,18 @@ async fn start<S: Service>(
 }
 
 fn address(service: &Running, name: &str) -> Result<std::net::SocketAddr, Failure> {
-    service.address(name).ok_or_else(|| Failure(format!("a service listens nowhere as {name:?}")))
+    service
+        .address(name)
+        .ok_or_else(|| Failure(format!("a service listens nowhere as {name:?}")))
 }
 
 async fn connect(url: &str) -> Result<Bus, Failure> {
-    let config =
-        BusConfig { url: url.to_owned(), name: "chatbot".to_owned(), replicas: 1, ack_wait: None };
+    let config = BusConfig {
+        url: url.to_owned(),
+        name: "chatbot".to_owned(),
+        replicas: 1,
+        ack_wait: None,
+    };
     let bus = Bus::connect(config).await.map_err(Failure::new)?;
     // Fails only when the client is gone, and `bus` holds it.
     let mut connected = bus.connected();
@@ -169,7 +199,12 @@ async fn connect(url: &str) -> Result<Bus, Failure> {
 }
 
 /// The bot that answers out of the box.
-fn builtin(echo: &str, callback: &str, push_secret: &str, callback_secret: &str) -> Result<Manifest, Failure> {
+fn builtin(
+    echo: &str,
+    callback: &str,
+    push_secret: &str,
+    callback_secret: &str,
+) -> Result<Manifest, Failure> {
     serde_json::from_value(serde_json::json!({
         "integrations": [{ "id": "echo", "url": echo }],
         "bots": [{ "id": "demo", "name": "Echo", "integration": "echo" }],

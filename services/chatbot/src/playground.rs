@@ -67,7 +67,9 @@ impl Playground {
 
     /// Binds a free port of this machine.
     pub(crate) async fn bind() -> Result<Bound, Failure> {
-        web::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.map_err(Failure::new)
+        web::bind(SocketAddr::from(([127, 0, 0, 1], 0)))
+            .await
+            .map_err(Failure::new)
     }
 
     /// The endpoints: `POST /echo`, `POST /callback`, `GET /replies/{conversation}`.
@@ -137,19 +139,29 @@ async fn echo(
     Json(request): Json<WebhookRequest>,
 ) -> Json<serde_json::Value> {
     playground.thinking.send_modify(|calls| *calls += 1);
-    tokio::time::sleep(Duration::from_millis(thought.delay_ms.min(LONGEST_THOUGHT_MILLIS))).await;
+    tokio::time::sleep(Duration::from_millis(
+        thought.delay_ms.min(LONGEST_THOUGHT_MILLIS),
+    ))
+    .await;
     Json(serde_json::json!({ "content": echo_text(&request), "metadata": { "model": "echo" } }))
 }
 
 fn echo_text(request: &WebhookRequest) -> String {
     let last = |role: &str| request.messages.iter().rev().find(|message| message.role == role);
-    let said = last("user").map(|message| text_of(&message.content)).unwrap_or_default();
+    let said = last("user")
+        .map(|message| text_of(&message.content))
+        .unwrap_or_default();
     let Some(before) = last("assistant").map(|message| text_of(&message.content)) else {
         return format!("#1 You said: {said}");
     };
-    let number = before.strip_prefix('#').and_then(|rest| rest.split(' ').next()?.parse::<u32>().ok());
+    let number = before
+        .strip_prefix('#')
+        .and_then(|rest| rest.split(' ').next()?.parse::<u32>().ok());
     let before = before.split(" (after ").next().unwrap_or_default();
-    format!("#{} You said: {said} (after \"{before}\")", number.unwrap_or(0) + 1)
+    format!(
+        "#{} You said: {said} (after \"{before}\")",
+        number.unwrap_or(0) + 1
+    )
 }
 
 fn text_of(content: &WebhookContent) -> String {
@@ -168,7 +180,12 @@ fn text_of(content: &WebhookContent) -> String {
 }
 
 async fn callback(State(playground): State<Playground>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let header = |name| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
     let verified = signature::verify(
         &playground.keys,
         header(signature::WEBHOOK_ID),
@@ -205,7 +222,11 @@ async fn replies(
     Query(reading): Query<Reading>,
 ) -> Json<Vec<Reply>> {
     let wait = Duration::from_secs(reading.wait.min(LONGEST_WAIT_SECS));
-    Json(playground.replies_of(&conversation, reading.count.unwrap_or(1), wait).await)
+    Json(
+        playground
+            .replies_of(&conversation, reading.count.unwrap_or(1), wait)
+            .await,
+    )
 }
 
 #[cfg(test)]

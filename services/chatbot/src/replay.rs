@@ -25,11 +25,16 @@ const FIRST_REPLAY: u32 = 1;
 /// Replays one dead letter; says what was done. It may be removed then.
 pub(crate) async fn replay(bus: &Bus, letter: &DeadLetter) -> Result<String, Failure> {
     if letter.stream.is_none() {
-        return Err(Failure::new("it came from outside; the platform has to send it again"));
+        return Err(Failure::new(
+            "it came from outside; the platform has to send it again",
+        ));
     }
     let payload = payload(bus, letter).await?;
     let message_type = letter.headers.get(MESSAGE_TYPE).map(String::as_str);
-    let trace = letter.headers.get(TRACEPARENT).and_then(|header| TraceContext::parse(header));
+    let trace = letter
+        .headers
+        .get(TRACEPARENT)
+        .and_then(|header| TraceContext::parse(header));
     let trace = trace.unwrap_or_default().child();
     if letter.stage == Stage::WebhookCaller
         && let Ok(turn) = decode::<Turn>(message_type, &payload)
@@ -43,7 +48,11 @@ pub(crate) async fn replay(bus: &Bus, letter: &DeadLetter) -> Result<String, Fai
     }
     let headers = letter.headers.clone().into_iter().collect();
     let identity = format!("{}:{FIRST_REPLAY}", letter.id);
-    publish(bus, Outgoing::raw(letter.subject.clone(), payload, &identity, headers)).await?;
+    publish(
+        bus,
+        Outgoing::raw(letter.subject.clone(), payload, &identity, headers),
+    )
+    .await?;
     Ok(format!("published to {}", letter.subject))
 }
 
@@ -64,7 +73,11 @@ async fn send_again(bus: &Bus, mut delivery: Delivery, trace: TraceContext) -> R
     let turn = &delivery.conclusion.turn;
     let identity = format!("delivery:{turn}:{}", delivery.replay);
     let subject = subjects::delivery(&delivery.conversation);
-    publish(bus, Outgoing::new(subject, &delivery, &identity, trace).map_err(Failure::new)?).await?;
+    publish(
+        bus,
+        Outgoing::new(subject, &delivery, &identity, trace).map_err(Failure::new)?,
+    )
+    .await?;
     Ok(format!("{turn} is sent again"))
 }
 
@@ -79,7 +92,10 @@ async fn publish(bus: &Bus, message: Outgoing) -> Result<(), Failure> {
 async fn payload(bus: &Bus, letter: &DeadLetter) -> Result<Bytes, Failure> {
     match &letter.payload {
         Payload::Text(text) => Ok(Bytes::from(text.clone())),
-        Payload::Hex(hex) => HEXLOWER.decode(hex.as_bytes()).map(Bytes::from).map_err(Failure::new),
+        Payload::Hex(hex) => HEXLOWER
+            .decode(hex.as_bytes())
+            .map(Bytes::from)
+            .map_err(Failure::new),
         Payload::Object(key) => {
             let stored = bus.file(key, MAX_PAYLOAD_BYTES).await.map_err(Failure::new)?;
             Ok(stored.bytes)

@@ -53,7 +53,12 @@ impl RunDir {
 
     /// Tells the other commands, and shells, where the pipeline is.
     pub(crate) fn announce(&self, addresses: &Addresses) -> Result<(), Failure> {
-        let Addresses { nats, ingress, replies, secret } = addresses;
+        let Addresses {
+            nats,
+            ingress,
+            replies,
+            secret,
+        } = addresses;
         let shell = format!("NATS_URL={nats}\nINGRESS={ingress}\nREPLIES={replies}\nSECRET={secret}\n");
         let json = serde_json::to_string_pretty(addresses).map_err(Failure::new)?;
         write_private(&self.path.join("up.env"), &shell)
@@ -65,7 +70,10 @@ impl RunDir {
     pub(crate) fn addresses(&self) -> Result<Addresses, Failure> {
         let path = self.path.join("up.json");
         let text = fs::read(&path).map_err(|_| {
-            Failure(format!("nothing runs in {}: start `chatbot up` first", self.path.display()))
+            Failure(format!(
+                "nothing runs in {}: start `chatbot up` first",
+                self.path.display()
+            ))
         })?;
         serde_json::from_slice(&text).map_err(|error| Failure(format!("{}: {error}", path.display())))
     }
@@ -84,6 +92,11 @@ impl RunDir {
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(text.as_bytes())
 }

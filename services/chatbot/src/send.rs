@@ -53,7 +53,11 @@ impl Pusher {
         let policy = Policy::new(&["127.0.0.1".to_owned()]).unwrap_or_default();
         let client = Client::new(policy, None).map_err(Failure::new)?;
         let key = SigningKey::parse(&addresses.secret).map_err(Failure::new)?;
-        Ok(Self { client, addresses, key })
+        Ok(Self {
+            client,
+            addresses,
+            key,
+        })
     }
 
     /// Pushes one message, and returns what ingress made of it.
@@ -91,13 +95,21 @@ impl Pusher {
     /// The replies of a conversation, waiting until there are `count`.
     async fn replies(&self, conversation: &str, count: usize, wait: u64) -> Result<Vec<Reply>, Failure> {
         let mut url = Url::parse(&self.addresses.replies).map_err(Failure::new)?;
-        url.path_segments_mut().map_err(|()| Failure::new("bad address"))?.push(conversation);
+        url.path_segments_mut()
+            .map_err(|()| Failure::new("bad address"))?
+            .push(conversation);
         url.query_pairs_mut()
             .append_pair("count", &count.to_string())
             .append_pair("wait", &wait.to_string());
         let asked = self.client.request(Method::GET, &url).map_err(Failure::new)?;
         let asked = asked.timeout(PUSH_DEADLINE + Duration::from_secs(wait));
-        let answer = asked.send().await.map_err(Failure::new)?.bytes().await.map_err(Failure::new)?;
+        let answer = asked
+            .send()
+            .await
+            .map_err(Failure::new)?
+            .bytes()
+            .await
+            .map_err(Failure::new)?;
         serde_json::from_slice(&answer).map_err(Failure::new)
     }
 }
@@ -109,12 +121,17 @@ pub(crate) async fn send(options: &Options, run_dir: &RunDir) -> Result<(), Fail
     let began = Instant::now();
     let accepted = pusher.push(&options.conversation, &options.text).await?;
     println!("accepted as {}", accepted.id);
-    let replies = pusher.replies(&options.conversation, before + 1, options.wait).await?;
+    let replies = pusher
+        .replies(&options.conversation, before + 1, options.wait)
+        .await?;
     match replies.get(before) {
         Some(reply) => {
             println!("{} ({} ms)", reply.text, began.elapsed().as_millis());
             Ok(())
         }
-        None => Err(Failure(format!("no reply within {} s; try: chatbot trace {}", options.wait, accepted.id))),
+        None => Err(Failure(format!(
+            "no reply within {} s; try: chatbot trace {}",
+            options.wait, accepted.id
+        ))),
     }
 }

@@ -28,17 +28,25 @@ pub(crate) async fn of(bus: &Bus, message: &str) -> Result<String, Failure> {
     let mut story = String::new();
     let accepted_at = inbox(bus, &conversation, &message, &mut story).await?;
     let Some(accepted_at) = accepted_at else {
-        return Err(Failure(format!("{message} is not in the inbox: unknown, or older than it keeps")));
+        return Err(Failure(format!(
+            "{message} is not in the inbox: unknown, or older than it keeps"
+        )));
     };
     let finished = transcript(bus, &conversation, &message, accepted_at, &mut story).await?;
     if !finished {
         whereabouts(bus, &conversation, &message, accepted_at, &mut story).await?;
     }
     for letter in dead_letters::about(bus, message.as_str()).await? {
-        line(&mut story, accepted_at, letter.buried_at, letter.stage.as_str(), &format!(
-            "gave up ({}): {}; dead letter {}",
-            letter.class, letter.cause, letter.id
-        ));
+        line(
+            &mut story,
+            accepted_at,
+            letter.buried_at,
+            letter.stage.as_str(),
+            &format!(
+                "gave up ({}): {}; dead letter {}",
+                letter.class, letter.cause, letter.id
+            ),
+        );
     }
     Ok(story)
 }
@@ -51,7 +59,9 @@ async fn inbox(
 ) -> Result<Option<UnixMillis>, Failure> {
     let mut accepted_at = None;
     for entry in all(bus, INBOX.name, &subjects::inbox(conversation)).await? {
-        let Ok(decoded) = entry.decode::<InboxEntry>() else { continue };
+        let Ok(decoded) = entry.decode::<InboxEntry>() else {
+            continue;
+        };
         if decoded.message_id() != message {
             continue;
         }
@@ -85,7 +95,9 @@ async fn transcript(
 ) -> Result<bool, Failure> {
     let mut found = false;
     for entry in all(bus, TRANSCRIPTS.name, &subjects::transcript(conversation)).await? {
-        let Ok(transcript) = entry.decode::<Transcript>() else { continue };
+        let Ok(transcript) = entry.decode::<Transcript>() else {
+            continue;
+        };
         if transcript.answers.contains(message) {
             found = true;
             finished(&transcript, &trace_id(&entry), origin, story);
@@ -96,7 +108,13 @@ async fn transcript(
 
 fn finished(transcript: &Transcript, trace: &str, origin: UnixMillis, story: &mut String) {
     let conclusion = &transcript.conclusion;
-    line(story, origin, transcript.built_at, "context-builder", &format!("built {}", conclusion.turn));
+    line(
+        story,
+        origin,
+        transcript.built_at,
+        "context-builder",
+        &format!("built {}", conclusion.turn),
+    );
     let asked = conclusion.integration.as_ref().map_or_else(
         || "no webhook was asked".to_owned(),
         |integration| {
@@ -113,7 +131,11 @@ fn finished(transcript: &Transcript, trace: &str, origin: UnixMillis, story: &mu
         Receipt::Nothing => "nothing to send".to_owned(),
         Receipt::Undeliverable { class } => format!("undeliverable: {class}"),
     };
-    let replay = if transcript.replay > 0 { format!(" (replay {})", transcript.replay) } else { String::new() };
+    let replay = if transcript.replay > 0 {
+        format!(" (replay {})", transcript.replay)
+    } else {
+        String::new()
+    };
     let text = format!("{receipt}{replay}, trace {trace}");
     line(story, origin, transcript.concluded_at, "egress", &text);
 }
@@ -126,25 +148,52 @@ async fn whereabouts(
     origin: UnixMillis,
     story: &mut String,
 ) -> Result<(), Failure> {
-    let in_slot = bus.last(DELIVERIES.name, &subjects::delivery(conversation)).await.map_err(Failure::new)?;
+    let in_slot = bus
+        .last(DELIVERIES.name, &subjects::delivery(conversation))
+        .await
+        .map_err(Failure::new)?;
     if let Some(delivery) = in_slot.and_then(|entry| entry.decode::<Delivery>().ok())
         && delivery.answers.contains(message)
     {
-        let text = format!("committed ({}), on its way out", result(&delivery.conclusion.result));
-        line(story, origin, delivery.conclusion.committed_at, "webhook-caller", &text);
+        let text = format!(
+            "committed ({}), on its way out",
+            result(&delivery.conclusion.result)
+        );
+        line(
+            story,
+            origin,
+            delivery.conclusion.committed_at,
+            "webhook-caller",
+            &text,
+        );
         return Ok(());
     }
-    let in_slot = bus.last(TURNS.name, &subjects::turn(conversation)).await.map_err(Failure::new)?;
+    let in_slot = bus
+        .last(TURNS.name, &subjects::turn(conversation))
+        .await
+        .map_err(Failure::new)?;
     if let Some(turn) = in_slot.and_then(|entry| entry.decode::<Turn>().ok())
         && turn.answers.contains(message)
     {
-        line(story, origin, turn.built_at, "context-builder", &format!("built {}; the webhook is being asked", turn.id));
+        line(
+            story,
+            origin,
+            turn.built_at,
+            "context-builder",
+            &format!("built {}; the webhook is being asked", turn.id),
+        );
         return Ok(());
     }
-    let context =
-        bus.get::<Context>(&CONTEXTS, conversation.as_str()).await.map_err(Failure::new)?;
+    let context = bus
+        .get::<Context>(&CONTEXTS, conversation.as_str())
+        .await
+        .map_err(Failure::new)?;
     let answered = context.is_some_and(|context| context.record.answered.contains(message));
-    let text = if answered { "committed; its delivery is to be published" } else { "waits for its turn" };
+    let text = if answered {
+        "committed; its delivery is to be published"
+    } else {
+        "waits for its turn"
+    };
     line_without_time(story, "now", text);
     Ok(())
 }
@@ -161,7 +210,11 @@ fn trace_id(entry: &Entry) -> String {
 
 fn line(story: &mut String, origin: UnixMillis, at: UnixMillis, stage: &str, text: &str) {
     // Writing to a String cannot fail.
-    let _written = writeln!(story, "{:>8} ms  {stage:<18}  {text}", at.since(origin).as_millis());
+    let _written = writeln!(
+        story,
+        "{:>8} ms  {stage:<18}  {text}",
+        at.since(origin).as_millis()
+    );
 }
 
 fn line_without_time(story: &mut String, stage: &str, text: &str) {
@@ -174,7 +227,10 @@ pub(crate) async fn all(bus: &Bus, stream: &str, subject: &str) -> Result<Vec<En
     let mut list: Vec<Entry> = Vec::new();
     loop {
         let from = list.last().map_or(1, |entry| entry.sequence + 1);
-        let page = bus.entries(stream, subject, from, PAGE, PAGE_BYTES).await.map_err(Failure::new)?;
+        let page = bus
+            .entries(stream, subject, from, PAGE, PAGE_BYTES)
+            .await
+            .map_err(Failure::new)?;
         let more = page.more && !page.list.is_empty();
         list.extend(page.list);
         if !more {

@@ -58,14 +58,21 @@ pub(crate) async fn up(options: Options, run_dir: &RunDir) -> Result<ExitCode, F
     let well = pipeline.finish().await;
     run_dir.withdraw();
     println!("stopped");
-    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn tell(pipeline: &Pipeline, run_dir: &RunDir) {
     let addresses = &pipeline.addresses;
     println!("The pipeline is up.");
     println!("  broker   {}", addresses.nats);
-    println!("  push to  {}/v1/channels/{CONNECTION}/messages", addresses.ingress);
+    println!(
+        "  push to  {}/v1/channels/{CONNECTION}/messages",
+        addresses.ingress
+    );
     println!("  replies  {}/<conversation>", addresses.replies);
     println!("  details  {}", run_dir.path().join("up.env").display());
     println!();

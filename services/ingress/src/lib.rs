@@ -6,7 +6,6 @@
 //! - The same push is answered the same way each time and stored once.
 //! - Overload is refused early, with the time after which another try makes sense.
 
-mod accounts;
 mod config;
 mod error;
 mod limits;
@@ -18,11 +17,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use channels::Accounts;
 use proto_schemas::dead_letter::Stage;
 use runtime::{Process, Service, StartError};
 use tokio_util::sync::CancellationToken;
 
-use accounts::Accounts;
 pub use config::{Config, Rate};
 use limits::Limiter;
 use metrics::IngressMetrics;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::http::HeaderMap;
 use bus::{Bus, BusError, Outgoing, Published, TraceContext};
 use bytes::Bytes;
-use channels::{Inbound, InboundFile, InboundMessage, Refusal, Request};
+use channels::{Accounts, Inbound, InboundFile, InboundMessage, Refusal, Request};
 use data_encoding::HEXLOWER;
 use domain::ids;
 use proto_schemas::content::{ChannelKind, FileLocation, FileSource, ReplyAddress, StoredFile};
@@ -21,7 +21,6 @@ use runtime::burial::{self, Remains};
 use runtime::{GiveUp, clock};
 use sha2::{Digest, Sha256};
 
-use crate::accounts::Accounts;
 use crate::error::Refused;
 use crate::limits::Limiter;
 
@@ -69,7 +68,7 @@ impl Intake {
     /// Takes a push in.
     pub(crate) async fn take(&self, push: &Push<'_>) -> Result<Taken, Refused> {
         let connection = self.connection(push).ok_or(Refused::UnknownConnection)?;
-        let account = self.accounts.open(&connection, clock::now())?;
+        let account = self.accounts.open(&connection)?;
         let request = Request {
             headers: push.headers,
             body: push.body,
@@ -173,7 +172,7 @@ impl Intake {
                     mime_type,
                     bytes,
                 } => {
-                    let key = format!("{conversation}/{message}/{index}");
+                    let key = format!("{conversation}/{message}/{index}/{name}");
                     let mime_type = mime_type.unwrap_or_else(|| UNKNOWN_TYPE.to_owned());
                     self.bus.store_file(&key, &mime_type, &bytes).await?;
                     stored_source(StoredFile {

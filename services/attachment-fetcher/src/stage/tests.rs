@@ -34,6 +34,7 @@ async fn fetcher(nats: &NatsServer) -> Fetcher {
     Fetcher {
         bus,
         registry,
+        accounts: Accounts::default(),
         client,
         max_file_bytes: 1024,
         metrics,

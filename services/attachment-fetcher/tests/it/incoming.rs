@@ -20,7 +20,7 @@ async fn a_photo_of_telegram_is_attached_and_served_at_its_link() {
         (file.name.as_str(), file.mime_type.as_str(), file.bytes),
         ("photo.jpg", "image/jpeg", 6)
     );
-    assert_eq!(file.key, "conv_1/msg_1_a/0");
+    assert_eq!(file.key, "conv_1/msg_1_a/0/photo.jpg");
 
     let served = fixture.get(&file.key).await;
     assert_eq!(
@@ -49,7 +49,7 @@ async fn files_of_the_http_channel_keep_their_order_whatever_became_of_them() {
     let fixture = Fixture::start(&[("MAX_FILE_BYTES", "1024")]).await;
     let at_url = |name: &str, url: String| source(name, FileLocation::Url { url });
     let there = StoredFile {
-        key: "conv_1/msg_1_a/0".to_owned(),
+        key: "conv_1/msg_1_a/0/photo.jpg".to_owned(),
         name: "there.txt".to_owned(),
         mime_type: "text/plain".to_owned(),
         bytes: 1,

@@ -172,7 +172,7 @@ async fn an_inline_file_is_in_the_object_store_under_a_harmless_name() {
     );
     assert_eq!(
         stored.key,
-        format!("{}/{}/1", received.conversation, received.message_id)
+        format!("{}/{}/1/b.txt", received.conversation, received.message_id)
     );
     let file = fixture.bus.file(&stored.key, 1024).await.unwrap();
     assert_eq!(

@@ -32,21 +32,27 @@ impl Accounts {
     pub fn open(&self, connection: &Arc<Connection>) -> Result<Arc<Account>, OpenError> {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(present) = opened.get(&connection.id)
-            && present.connection == *connection
+            && (Arc::ptr_eq(&present.connection, connection) || present.connection == *connection)
             && present.at.elapsed() < REOPEN_AFTER
         {
             return Ok(Arc::clone(&present.account));
         }
         let account = Arc::new(Account::open(connection)?);
-        let entry =
-            Opened { connection: Arc::clone(connection), account: Arc::clone(&account), at: Instant::now() };
+        let entry = Opened {
+            connection: Arc::clone(connection),
+            account: Arc::clone(&account),
+            at: Instant::now(),
+        };
         opened.insert(connection.id.clone(), entry);
         Ok(account)
     }
 
     /// Lets go of the accounts of connections that are gone.
     pub fn retain(&self, mut holds: impl FnMut(&ConnectionId) -> bool) {
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner).retain(|id, _| holds(id));
+        self.opened
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|id, _| holds(id));
     }
 }
 
@@ -56,8 +62,10 @@ mod tests {
 
     fn connection(secret: &str) -> Arc<Connection> {
         Arc::new(
-            serde_json::from_value(serde_json::json!({"id": "tg", "bot": "b", "channel": {"telegram": {
-                "token": secret, "webhook_secret": secret}}}))
+            serde_json::from_value(
+                serde_json::json!({"id": "tg", "bot": "b", "channel": {"telegram": {
+                "token": secret, "webhook_secret": secret}}}),
+            )
             .unwrap(),
         )
     }
@@ -71,7 +79,10 @@ mod tests {
         let first = accounts.open(&same).unwrap();
         assert!(Arc::ptr_eq(&first, &accounts.open(&same).unwrap()));
         let changed = connection("env:NO_SUCH_VARIABLE");
-        assert!(accounts.open(&changed).is_err(), "the changed reference was not read");
+        assert!(
+            accounts.open(&changed).is_err(),
+            "the changed reference was not read"
+        );
         std::fs::remove_file(&path).unwrap();
     }
 }

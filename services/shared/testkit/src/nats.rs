@@ -2,6 +2,8 @@
 
 mod binary;
 
+pub use binary::locate;
+
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;

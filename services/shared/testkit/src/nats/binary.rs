@@ -11,7 +11,7 @@ const OLDEST: (u32, u32) = (2, 12);
 ///
 /// # Panics
 /// When there is none.
-pub(super) fn locate() -> PathBuf {
+pub fn locate() -> PathBuf {
     let named = std::env::var_os("NATS_SERVER_BIN");
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     choose(named, installed_version, here).expect("no nats-server of 2.12 or later: run `make tools` first")

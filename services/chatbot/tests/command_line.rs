@@ -1,0 +1,320 @@
+//! The command line, used as a person would: the real binary with a nats-server of its own.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Output, Stdio};
+
+use testkit::condition::{PATIENCE, wait_until};
+use tokio::process::{Child, Command};
+
+/// A folder for `chatbot up`, and the process while it runs.
+struct Up {
+    folder: tempfile::TempDir,
+    process: Option<Child>,
+}
+
+/// What a command printed, and how it ended.
+struct Said {
+    status: ExitStatus,
+    out: String,
+    err: String,
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            status: output.status,
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }
+    }
+}
+
+fn command(run_dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chatbot"));
+    command
+        .arg("--run-dir")
+        .arg(run_dir)
+        .args(arguments)
+        .env("NATS_SERVER_BIN", testkit::nats::locate())
+        .env_remove("NATS_URL")
+        .kill_on_drop(true);
+    command
+}
+
+impl Up {
+    async fn start() -> Self {
+        let mut up = Self {
+            folder: tempfile::tempdir().unwrap(),
+            process: None,
+        };
+        up.again().await;
+        up
+    }
+
+    /// Starts it again on the same folder.
+    async fn again(&mut self) {
+        let log = std::fs::File::create(self.folder.path().join("up.log")).unwrap();
+        let process = command(self.folder.path(), &["up"])
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.process = Some(process);
+        let announced = self.folder.path().join("up.json");
+        wait_until(PATIENCE, "the pipeline to be up", async || {
+            let ended = self.process.as_mut().unwrap().try_wait().unwrap();
+            assert!(ended.is_none(), "it ended: {}", self.log());
+            announced.exists()
+        })
+        .await;
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("up.log")).unwrap()
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Said {
+        command(self.folder.path(), arguments)
+            .output()
+            .await
+            .unwrap()
+            .into()
+    }
+
+    async fn succeed(&self, arguments: &[&str]) -> String {
+        let said = self.run(arguments).await;
+        assert!(
+            said.status.success(),
+            "{arguments:?}: {}{}\n{}",
+            said.out,
+            said.err,
+            self.log()
+        );
+        said.out
+    }
+
+    async fn signal(&mut self, signal: &str) -> ExitStatus {
+        let mut process = self.process.take().unwrap();
+        let pid = process.id().unwrap().to_string();
+        assert!(
+            Command::new("kill")
+                .args([signal, &pid])
+                .status()
+                .await
+                .unwrap()
+                .success()
+        );
+        process.wait().await.unwrap()
+    }
+
+    fn nats_pid(&self) -> PathBuf {
+        self.folder.path().join("nats/nats-server.pid")
+    }
+
+    fn manifest(&self, yaml: &str) -> String {
+        let path = self.folder.path().join("manifest.yaml");
+        std::fs::write(&path, yaml).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+/// A process of the number in a file lives.
+async fn lives(pid_file: &Path) -> bool {
+    let Ok(pid) = std::fs::read_to_string(pid_file) else {
+        return false;
+    };
+    Command::new("kill")
+        .args(["-0", pid.trim()])
+        .stderr(Stdio::null())
+        .status()
+        .await
+        .unwrap()
+        .success()
+}
+
+fn first_word(text: &str) -> &str {
+    text.split_whitespace().next().unwrap()
+}
+
+/// The word that starts with `prefix`.
+fn word<'a>(text: &'a str, prefix: &str) -> &'a str {
+    text.split_whitespace()
+        .find(|word| word.starts_with(prefix))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn the_demo_shows_three_replies_each_built_on_the_one_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let said: Said = command(folder.path(), &["demo"]).output().await.unwrap().into();
+    assert!(said.status.success(), "{}{}", said.out, said.err);
+    let replies: Vec<&str> = said
+        .out
+        .lines()
+        .filter_map(|line| line.strip_prefix("< ")?.split("   [").next())
+        .collect();
+    assert_eq!(
+        replies,
+        [
+            "#1 You said: first",
+            "#2 You said: second (after \"#1 You said: first\")",
+            "#3 You said: third (after \"#2 You said: second\")",
+        ]
+    );
+    assert!(said.out.contains("trace of msg_"), "{}", said.out);
+}
+
+#[tokio::test]
+async fn a_message_is_sent_answered_and_traced_over_the_services() {
+    let up = Up::start().await;
+    let sent = up.succeed(&["send", "hello"]).await;
+    assert!(sent.contains("#1 You said: hello"), "{sent}");
+    let story = up.succeed(&["trace", word(&sent, "msg_")]).await;
+    let stages: Vec<&str> = story
+        .lines()
+        .map(|line| line.split_whitespace().nth(2).unwrap())
+        .collect();
+    assert_eq!(stages, ["ingress", "context-builder", "webhook-caller", "egress"]);
+    let traces: Vec<&str> = story.split("trace ").skip(1).map(first_word).collect();
+    assert_eq!(traces.len(), 2);
+    assert_eq!(
+        traces[0], traces[1],
+        "one trace id from ingress to the transcript"
+    );
+
+    let unknown = up.run(&["trace", "msg_a_b"]).await;
+    assert!(
+        !unknown.status.success() && unknown.err.contains("not in the inbox"),
+        "{}",
+        unknown.err
+    );
+}
+
+#[tokio::test]
+async fn a_manifest_is_refused_with_every_error_and_nothing_stored() {
+    let up = Up::start().await;
+    let bad = up.manifest(
+        "integrations:\n  - {id: slow, url: 'https://a.example/', timeout: 20m, timeot: 1s}\n\
+         bots:\n  - {id: b, name: B, integration: nowhere}\n",
+    );
+    let said = up.run(&["apply", "-f", &bad]).await;
+    assert!(!said.status.success());
+    for part in [
+        "timeot: unknown key",
+        "bots.b.integration",
+        "integrations.slow.timeout: 20m is not within 1s to 10m",
+    ] {
+        assert!(said.err.contains(part), "{part} is missing in {}", said.err);
+    }
+    let refers_to_it = up.manifest("bots:\n  - {id: b, name: B, integration: slow}\n");
+    assert!(
+        !up.run(&["apply", "-f", &refers_to_it]).await.status.success(),
+        "slow was stored"
+    );
+    let refers_to_echo = up.manifest("bots:\n  - {id: b, name: B, integration: echo}\n");
+    assert!(
+        up.succeed(&["apply", "-f", &refers_to_echo])
+            .await
+            .starts_with("stored: 0 integrations, 1 bots")
+    );
+}
+
+#[tokio::test]
+async fn a_failed_turn_is_listed_shown_replayed_and_purged() {
+    let up = Up::start().await;
+    let broken = up.manifest(
+        "integrations:\n  - {id: broken, url: 'http://127.0.0.1:9/', retry: {attempts: 1, max_age: 0s}}\n\
+         bots:\n  - {id: demo, name: Echo, integration: broken}\n",
+    );
+    up.succeed(&["apply", "-f", &broken]).await;
+    let mut letters = Vec::new();
+    for text in ["first", "second"] {
+        let sent = up.succeed(&["send", text, "-c", text]).await;
+        assert!(sent.contains("Sorry"), "{sent}");
+        let story = up.succeed(&["trace", word(&sent, "msg_")]).await;
+        letters.push(word(&story, "dl_").to_owned());
+    }
+    let listed = up
+        .succeed(&[
+            "dead-letters",
+            "list",
+            "--stage",
+            "webhook-caller",
+            "--class",
+            "connect",
+        ])
+        .await;
+    assert!(
+        listed.contains(&letters[0]) && listed.ends_with("2 dead letters\n"),
+        "{listed}"
+    );
+    assert_eq!(
+        up.succeed(&["dead-letters", "list", "--stage", "egress"]).await,
+        "0 dead letters\n"
+    );
+    assert!(
+        !up.run(&["dead-letters", "list", "--stage", "nonsense"])
+            .await
+            .status
+            .success()
+    );
+    let shown = up.succeed(&["dead-letters", "show", &letters[0]]).await;
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["attempts"][0]["class"], "connect");
+
+    let mended = up.manifest("bots:\n  - {id: demo, name: Echo, integration: echo}\n");
+    up.succeed(&["apply", "-f", &mended]).await;
+    up.succeed(&["dead-letters", "replay", &letters[0]]).await;
+    let next = up.succeed(&["send", "third", "-c", "first"]).await;
+    // Both replies wait in the conversation by now; the replayed one came before.
+    assert!(
+        next.contains("You said: first") || next.contains("after \"#1 You said: first\""),
+        "{next}"
+    );
+
+    assert!(
+        !up.run(&["dead-letters", "purge"]).await.status.success(),
+        "which one was not said"
+    );
+    assert_eq!(
+        up.succeed(&["dead-letters", "purge", "--all"]).await,
+        "1 removed\n"
+    );
+    assert_eq!(up.succeed(&["dead-letters", "list"]).await, "0 dead letters\n");
+}
+
+#[tokio::test]
+async fn an_interrupt_stops_the_broker_too_and_the_conversation_goes_on_next_time() {
+    let mut up = Up::start().await;
+    up.succeed(&["send", "before"]).await;
+    assert!(lives(&up.nats_pid()).await);
+    assert!(up.signal("-INT").await.success(), "{}", up.log());
+    assert!(!lives(&up.nats_pid()).await, "the broker is left behind");
+    assert!(!up.run(&["send", "nobody"]).await.status.success());
+    up.again().await;
+    let sent = up.succeed(&["send", "after"]).await;
+    assert!(
+        sent.contains("#2 You said: after (after \"#1 You said: before\")"),
+        "{sent}"
+    );
+}
+
+#[tokio::test]
+async fn a_broker_that_a_killed_process_left_behind_is_stopped_first() {
+    let mut up = Up::start().await;
+    up.succeed(&["send", "before"]).await;
+    let left = std::fs::read_to_string(up.nats_pid()).unwrap();
+    up.signal("-KILL").await;
+    assert!(
+        lives(&up.nats_pid()).await,
+        "there is nothing left behind to stop"
+    );
+    std::fs::remove_file(up.folder.path().join("up.json")).unwrap();
+    up.again().await;
+    assert_ne!(std::fs::read_to_string(up.nats_pid()).unwrap(), left);
+    let sent = up.succeed(&["send", "after"]).await;
+    assert!(sent.contains("after \"#1 You said: before\""), "{sent}");
+    up.signal("-TERM").await;
+}
