@@ -18,6 +18,10 @@ pub struct Context {
     pub conversation: ConversationId,
     /// Every inbox entry up to this stream sequence has its outcome.
     pub answered_through: u64,
+    /// The inbox is known to reach at least this stream sequence: whoever decides must have read so far. Beyond
+    /// `answered_through` when a turn was dropped that answered more.
+    #[serde(default)]
+    pub inbox_reaches: u64,
     /// What has been said and still counts, oldest first, as the bot's context policy left it.
     pub utterances: Vec<Utterance>,
     /// The last answered messages, oldest first, at most [`REMEMBERED_MESSAGES`].

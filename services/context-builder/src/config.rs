@@ -11,8 +11,14 @@ pub struct Config {
 
 impl FromEnvironment for Config {
     fn read(reader: &mut Reader) -> Self {
-        let concurrency =
-            reader.number("CONCURRENCY", 64, 1..=4096, "Events of each consumer handled at once.");
-        Self { concurrency: usize::try_from(concurrency).unwrap_or(64) }
+        let concurrency = reader.number(
+            "CONCURRENCY",
+            64,
+            1..=4096,
+            "Events of each consumer handled at once.",
+        );
+        Self {
+            concurrency: usize::try_from(concurrency).unwrap_or(64),
+        }
     }
 }

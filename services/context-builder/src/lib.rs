@@ -35,11 +35,19 @@ impl Service for ContextBuilder {
             registry: process.registry.clone(),
             metrics: BuilderMetrics::new(&process.metrics)?,
         });
-        let inbox = Arc::new(InboxEvents { builder: Arc::clone(&builder) });
+        let inbox = Arc::new(InboxEvents {
+            builder: Arc::clone(&builder),
+        });
         let contexts = Arc::new(ContextEvents { builder });
         let concurrency = config.concurrency;
-        process.tasks.critical("inbox", runner(&process, &metrics, inbox, INBOX_EVENTS, concurrency).run());
-        process.tasks.critical("contexts", runner(&process, &metrics, contexts, CONTEXT_EVENTS, concurrency).run());
+        process.tasks.critical(
+            "inbox",
+            runner(&process, &metrics, inbox, INBOX_EVENTS, concurrency).run(),
+        );
+        process.tasks.critical(
+            "contexts",
+            runner(&process, &metrics, contexts, CONTEXT_EVENTS, concurrency).run(),
+        );
         Ok(())
     }
 }

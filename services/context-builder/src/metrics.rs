@@ -12,8 +12,7 @@ pub(crate) struct BuilderMetrics {
 
 impl BuilderMetrics {
     pub(crate) fn new(metrics: &Metrics) -> Result<Self, MetricError> {
-        let decisions =
-            metrics.counters("decisions_total", "Decisions, by what was due.", &["decision"])?;
+        let decisions = metrics.counters("decisions_total", "Decisions, by what was due.", &["decision"])?;
         for decision in ["idle", "fetch", "call"] {
             decisions.with_label_values(&[decision]);
         }
@@ -32,7 +31,11 @@ impl BuilderMetrics {
             &none,
         )?;
         stale_reads.with_label_values(&none);
-        Ok(Self { decisions, slots, stale_reads })
+        Ok(Self {
+            decisions,
+            slots,
+            stale_reads,
+        })
     }
 
     pub(crate) fn decided(&self, decision: &str) {

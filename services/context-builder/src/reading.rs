@@ -38,7 +38,10 @@ impl Reading {
     /// the stale turn loses its compare-and-set.
     pub(crate) async fn of(bus: &Bus, conversation: &ConversationId) -> Result<Self, BusError> {
         let found = bus.get::<Context>(&CONTEXTS, conversation.as_str()).await?;
-        let context = found.map(|found| ContextAt { revision: found.revision, record: found.record });
+        let context = found.map(|found| ContextAt {
+            revision: found.revision,
+            record: found.record,
+        });
         Self::since(bus, conversation, context).await
     }
 
@@ -48,7 +51,9 @@ impl Reading {
         conversation: &ConversationId,
         context: Option<ContextAt>,
     ) -> Result<Self, BusError> {
-        let cursor = context.as_ref().map_or(0, |context| context.record.answered_through);
+        let cursor = context
+            .as_ref()
+            .map_or(0, |context| context.record.answered_through);
         let mut reading = Self {
             context,
             pending: Vec::new(),
@@ -86,7 +91,9 @@ impl Reading {
         keep: impl Fn(&InboxEntry) -> bool,
     ) -> Result<(), BusError> {
         let subject = subjects::inbox(conversation);
-        let page = bus.entries(INBOX.name, &subject, self.read_through + 1, PAGE, PAGE_BYTES).await?;
+        let page = bus
+            .entries(INBOX.name, &subject, self.read_through + 1, PAGE, PAGE_BYTES)
+            .await?;
         self.truncated = page.more && !page.list.is_empty();
         for stored in page.list {
             self.read_through = stored.sequence;
@@ -96,7 +103,10 @@ impl Reading {
                 if let Some(trace) = stored.header(TRACEPARENT).and_then(TraceContext::parse) {
                     self.traces.insert(stored.sequence, trace);
                 }
-                self.pending.push(Pending { sequence: stored.sequence, entry });
+                self.pending.push(Pending {
+                    sequence: stored.sequence,
+                    entry,
+                });
             }
         }
         Ok(())
@@ -117,7 +127,10 @@ impl Reading {
 
     /// The trace that a message began.
     pub(crate) fn trace_of(&self, message: &MessageId) -> Option<TraceContext> {
-        let received = self.pending.iter().find(|pending| pending.entry.message_id() == message)?;
+        let received = self
+            .pending
+            .iter()
+            .find(|pending| pending.entry.message_id() == message)?;
         self.traces.get(&received.sequence).map(|trace| trace.child())
     }
 

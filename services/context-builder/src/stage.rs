@@ -10,7 +10,7 @@ use domain::decide::{ContextAt, Decision, decide};
 use domain::policy::{BotPolicy, Overlap};
 use proto_schemas::context::Context;
 use proto_schemas::fetch::Fetch;
-use proto_schemas::ids::{BotId, ConversationId, TurnId, UnixMillis};
+use proto_schemas::ids::{BotId, ConversationId, UnixMillis};
 use proto_schemas::inbox::InboxEntry;
 use proto_schemas::subjects;
 use proto_schemas::topology::TURNS;
@@ -59,7 +59,9 @@ impl Builder {
             self.metrics.decided("idle");
             return Ok(Step::Idle);
         };
-        let Some(bot) = self.registry.bot(&due.bot) else { return Ok(Step::UnknownBot(due.bot.clone())) };
+        let Some(bot) = self.registry.bot(&due.bot) else {
+            return Ok(Step::UnknownBot(due.bot.clone()));
+        };
         let policy = policy(&bot);
         let mut decision = decide(reading.context.as_ref(), &reading.pending, &policy, clock::now());
         if let Decision::Fetch(Fetch::In { message_id, .. }) = &decision {
@@ -87,11 +89,17 @@ impl Builder {
     }
 
     async fn request_fetch(&self, fetch: &Fetch, reading: &Reading, job: &Job) -> Result<(), BusError> {
-        let Fetch::In { message_id, .. } = fetch else { return Ok(()) };
+        let Fetch::In { message_id, .. } = fetch else {
+            return Ok(());
+        };
         let trace = reading.trace_of(message_id).unwrap_or(job.trace);
         let subject = subjects::fetch_in(message_id);
         let identity = format!("fetch:{message_id}");
-        match self.bus.publish(Outgoing::new(subject, fetch, &identity, trace)?).await {
+        match self
+            .bus
+            .publish(Outgoing::new(subject, fetch, &identity, trace)?)
+            .await
+        {
             // Taken: it is being fetched.
             Ok(Published::Accepted { .. } | Published::Duplicate) | Err(BusError::SlotTaken) => Ok(()),
             Err(error) => Err(error),
@@ -107,7 +115,7 @@ impl Builder {
     ) -> Result<(Box<Turn>, SlotAnswer), BusError> {
         let subject = subjects::turn(&turn.conversation);
         loop {
-            let message = Outgoing::new(subject.clone(), turn.as_ref(), turn.id.as_str(), trace)?;
+            let message = Outgoing::new(subject.clone(), turn.as_ref(), &identity(&turn), trace)?;
             let answer = match self.bus.publish(message).await {
                 Ok(Published::Accepted { .. }) => SlotAnswer::Accepted,
                 Ok(Published::Duplicate) => SlotAnswer::Duplicate,
@@ -126,17 +134,25 @@ impl Builder {
 }
 
 impl Builder {
-    /// Whether a conversation's slot, taken a moment ago, is free by now or soon: it holds nothing, or the turn
-    /// that is committed already.
-    async fn slot_is_settling(
-        &self,
-        conversation: &ConversationId,
-        committed: Option<&TurnId>,
-    ) -> Result<bool, BusError> {
+    /// Whether a conversation's slot, taken a moment ago, is free by now or soon: it holds nothing, or a turn
+    /// that was built on an older revision, which is committed or will be dropped. Only a turn that was built
+    /// on the present revision will bring another one.
+    async fn slot_is_settling(&self, conversation: &ConversationId, revision: u64) -> Result<bool, BusError> {
         let held = self.bus.last(TURNS.name, &subjects::turn(conversation)).await?;
-        let holder = held.as_ref().and_then(|entry| entry.header(MESSAGE_ID));
-        Ok(holder.is_none() || holder == committed.map(TurnId::as_str))
+        let Some(holder) = held.as_ref().and_then(|entry| entry.header(MESSAGE_ID)) else {
+            return Ok(true);
+        };
+        let built_on = holder
+            .split_once(':')
+            .and_then(|(_, revision)| revision.parse::<u64>().ok());
+        Ok(built_on.is_some_and(|built_on| built_on < revision))
     }
+}
+
+/// What the slot recognises a repetition by. A turn that was dropped because the context had moved on is due
+/// again at the new revision, and is another one then.
+fn identity(turn: &Turn) -> String {
+    format!("{}:{}", turn.id, turn.context_revision)
 }
 
 /// Drops the older half of the history; false when there is none left.
@@ -225,7 +241,9 @@ impl Stage for InboxEvents {
 }
 
 fn unknown_bot(bot: &BotId, reading: &Reading) -> Outcome {
-    let accepted_at = reading.first_received().map_or(UnixMillis(0), |received| received.accepted_at);
+    let accepted_at = reading
+        .first_received()
+        .map_or(UnixMillis(0), |received| received.accepted_at);
     if clock::now().since(accepted_at) < UNKNOWN_BOT_PATIENCE {
         return Outcome::retry(format!("there is no bot {bot}"));
     }
@@ -262,22 +280,38 @@ impl Stage for ContextEvents {
         let reading = if job.is_redelivery() {
             Reading::of(&builder.bus, &event.conversation).await
         } else {
-            let context = ContextAt { revision: job.sequence, record: event.record.clone() };
+            let context = ContextAt {
+                revision: job.sequence,
+                record: event.record.clone(),
+            };
             Reading::since(&builder.bus, &event.conversation, Some(context)).await
         };
         let mut reading = match reading {
             Ok(reading) => reading,
             Err(error) => return error.into(),
         };
+        let reaches = reading
+            .context
+            .as_ref()
+            .map_or(0, |context| context.record.inbox_reaches);
+        if !reading.includes(reaches) {
+            builder.metrics.read_stale();
+            return Outcome::retry_after(
+                SETTLING_FIRST,
+                "the read did not reach as far as the inbox is known to",
+            );
+        }
         let step = match builder.advance(&event.conversation, &mut reading, job).await {
             Ok(step) => step,
             Err(error) => return error.into(),
         };
-        let committed = reading.context.as_ref().map(|context| &context.record.last.turn);
+        let revision = reading.context.as_ref().map_or(0, |context| context.revision);
         match step {
             Step::Offered(turn, SlotAnswer::Taken) => {
-                match builder.slot_is_settling(&turn.conversation, committed).await {
-                    Ok(true) => Outcome::retry_after(settling(job.delivered), "the last turn is leaving its slot"),
+                match builder.slot_is_settling(&turn.conversation, revision).await {
+                    Ok(true) => {
+                        Outcome::retry_after(settling(job.delivered), "the last turn is leaving its slot")
+                    }
                     Ok(false) => Outcome::Done,
                     Err(error) => error.into(),
                 }
@@ -293,13 +327,16 @@ impl Stage for ContextEvents {
 /// When a slot is looked at again whose turn is committed: soon, then less often, for it may have to wait
 /// until an earlier reply has left.
 fn settling(delivered: u64) -> Duration {
-    let doublings = u32::try_from(delivered.saturating_sub(1)).unwrap_or(u32::MAX).min(16);
+    let doublings = u32::try_from(delivered.saturating_sub(1))
+        .unwrap_or(u32::MAX)
+        .min(16);
     SETTLING_FIRST.saturating_mul(1 << doublings).min(SETTLING_CAP)
 }
 
 fn conversation_of(work: &Work) -> Result<ConversationId, DecodeError> {
-    subjects::conversation(&work.subject)
-        .ok_or_else(|| DecodeError::Subject { subject: work.subject.clone() })
+    subjects::conversation(&work.subject).ok_or_else(|| DecodeError::Subject {
+        subject: work.subject.clone(),
+    })
 }
 
 #[cfg(test)]

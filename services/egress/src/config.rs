@@ -22,9 +22,18 @@ pub struct Config {
 
 impl FromEnvironment for Config {
     fn read(reader: &mut Reader) -> Self {
-        let concurrency =
-            reader.number("CONCURRENCY", 1024, 1..=50_000, "Deliveries in work at once, over all connections.");
-        let attempts = reader.number("SEND_ATTEMPTS", 10, 1..=1000, "A part is tried at least so often.");
+        let concurrency = reader.number(
+            "CONCURRENCY",
+            1024,
+            1..=50_000,
+            "Deliveries in work at once, over all connections.",
+        );
+        let attempts = reader.number(
+            "SEND_ATTEMPTS",
+            10,
+            1..=1000,
+            "A part is tried at least so often.",
+        );
         let max_age = reader.duration(
             "SEND_MAX_AGE",
             Duration::from_secs(60 * 60),
@@ -33,7 +42,10 @@ impl FromEnvironment for Config {
         );
         Self {
             concurrency: usize::try_from(concurrency).unwrap_or(1024),
-            budget: Budget { attempts: u32::try_from(attempts).unwrap_or(10), max_age },
+            budget: Budget {
+                attempts: u32::try_from(attempts).unwrap_or(10),
+                max_age,
+            },
             outgoing: OutgoingConfig::read(reader),
             links: LinkConfig::read(reader),
         }

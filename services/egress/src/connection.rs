@@ -53,16 +53,28 @@ pub(crate) struct Connections {
 
 impl Connections {
     pub(crate) fn new(client: Client, tasks: Tasks, metrics: Arc<EgressMetrics>) -> Self {
-        Self { actors: Directory::default(), client, tasks, metrics }
+        Self {
+            actors: Directory::default(),
+            client,
+            tasks,
+            metrics,
+        }
     }
 
     /// Sends a part when the limits allow it.
     pub(crate) async fn send(&self, connection: &Arc<Connection>, job: Job) -> Result<Sent, SendError> {
-        let busy = |detail: &str| SendError::RateLimited { retry_after: BUSY_PAUSE, detail: detail.to_owned() };
-        let mailbox = self.actors.find(&connection.id, connection, |settings| self.build(&settings));
+        let busy = |detail: &str| SendError::RateLimited {
+            retry_after: BUSY_PAUSE,
+            detail: detail.to_owned(),
+        };
+        let mailbox = self
+            .actors
+            .find(&connection.id, connection, |settings| self.build(&settings));
         let (answer, answered) = oneshot::channel();
         match mailbox.offer(Letter { job, answer }) {
-            Ok(()) => answered.await.unwrap_or_else(|_| Err(busy("the connection's actor died"))),
+            Ok(()) => answered
+                .await
+                .unwrap_or_else(|_| Err(busy("the connection's actor died"))),
             Err(actor::Undelivered::Full) => Err(busy("as many parts wait as may wait")),
             Err(actor::Undelivered::Gone) => Err(busy("the connection's actor is being rebuilt")),
         }
@@ -76,7 +88,9 @@ impl Connections {
             group: limits::chat_quota(kind, Lane::Group).map(RateLimiter::keyed),
         };
         let (client, metrics) = (self.client.clone(), Arc::clone(&self.metrics));
-        actor::spawn(&self.tasks, limits::WAITING, move |mailbox| run(mailbox, pace, client, metrics))
+        actor::spawn(&self.tasks, limits::WAITING, move |mailbox| {
+            run(mailbox, pace, client, metrics)
+        })
     }
 }
 
@@ -144,9 +158,10 @@ async fn deliver(letter: Letter, pace: &Pace, client: &Client, metrics: &EgressM
     let Letter { job, answer } = letter;
     let sent = match pace.permit(&job.address).await {
         Ok(()) => send(&job, client, metrics).await,
-        Err(retry_after) => {
-            Err(SendError::RateLimited { retry_after, detail: "the chat's limit is used up".to_owned() })
-        }
+        Err(retry_after) => Err(SendError::RateLimited {
+            retry_after,
+            detail: "the chat's limit is used up".to_owned(),
+        }),
     };
     // Nobody listens any more only when the process ends without a drain; the delivery comes again then.
     let _unheard = answer.send(sent);
@@ -175,11 +190,19 @@ mod tests {
 
     fn pace(per_minute: u32) -> Pace {
         let quota = Quota::per_minute(NonZeroU32::new(per_minute).unwrap());
-        Pace { account: None, private: Some(RateLimiter::keyed(quota)), group: None }
+        Pace {
+            account: None,
+            private: Some(RateLimiter::keyed(quota)),
+            group: None,
+        }
     }
 
     fn chat(id: &str) -> ReplyAddress {
-        ReplyAddress { chat_id: id.to_owned(), thread_id: None, message_id: None }
+        ReplyAddress {
+            chat_id: id.to_owned(),
+            thread_id: None,
+            message_id: None,
+        }
     }
 
     #[tokio::test]

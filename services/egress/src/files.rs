@@ -34,7 +34,14 @@ pub(crate) async fn of(bus: &Bus, delivery: &Delivery, links: &Links) -> Result<
     let key = subjects::files_progress(&delivery.conclusion.turn);
     let found: Option<Revision<FilesProgress>> = bus.get(&PROGRESS, &key).await?;
     match found {
-        Some(found) => Ok(Files::Ready(found.record.files.into_iter().map(|file| outgoing(file, links)).collect())),
+        Some(found) => Ok(Files::Ready(
+            found
+                .record
+                .files
+                .into_iter()
+                .map(|file| outgoing(file, links))
+                .collect(),
+        )),
         None if clock::now().since(delivery.conclusion.committed_at) < PATIENCE => Ok(Files::Awaited),
         None => Ok(Files::Ready(attachments.iter().map(as_link).collect())),
     }

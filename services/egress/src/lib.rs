@@ -34,8 +34,11 @@ impl Service for Egress {
 
     async fn start(config: Config, process: Process) -> Result<(), StartError> {
         let metrics = Arc::new(EgressMetrics::new(&process.metrics)?);
-        let connections =
-            Connections::new(config.outgoing.client()?, process.tasks.clone(), Arc::clone(&metrics));
+        let connections = Connections::new(
+            config.outgoing.client()?,
+            process.tasks.clone(),
+            Arc::clone(&metrics),
+        );
         let sender = Sender {
             bus: process.bus.clone(),
             registry: process.registry.clone(),

@@ -51,5 +51,9 @@ pub(crate) fn chat_quota(kind: ChannelKind, lane: Lane) -> Option<Quota> {
 
 /// Which lane an address is. Telegram's groups and channels have negative identifiers.
 pub(crate) fn lane(address: &ReplyAddress) -> Lane {
-    if address.chat_id.starts_with('-') { Lane::Group } else { Lane::Private }
+    if address.chat_id.starts_with('-') {
+        Lane::Group
+    } else {
+        Lane::Private
+    }
 }

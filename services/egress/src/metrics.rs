@@ -30,7 +30,12 @@ impl EgressMetrics {
         }
         let none: [&str; 0] = [];
         let duration = metrics
-            .histograms("egress_duration_seconds", "How long sending a part took.", &SEND_BOUNDS, &none)?
+            .histograms(
+                "egress_duration_seconds",
+                "How long sending a part took.",
+                &SEND_BOUNDS,
+                &none,
+            )?
             .with_label_values(&none);
         Ok(Self { sends, duration })
     }

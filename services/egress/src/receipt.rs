@@ -40,7 +40,11 @@ pub(crate) async fn keep_progress(
     job: &Job,
 ) -> Result<(), BusError> {
     let key = subjects::delivery_progress(&delivery.conclusion.turn, delivery.replay);
-    let identity = format!("{key}:{}:{}", progress.platform_message_ids.len(), progress.failures);
+    let identity = format!(
+        "{key}:{}:{}",
+        progress.platform_message_ids.len(),
+        progress.failures
+    );
     bus.put(&PROGRESS, &key, progress, &identity, job.trace).await
 }
 
@@ -70,6 +74,7 @@ pub(crate) async fn write_transcript(
     };
     let subject = subjects::transcript(&delivery.conversation);
     let identity = format!("transcript:{}:{}", delivery.conclusion.turn, delivery.replay);
-    bus.publish(Outgoing::new(subject, &transcript, &identity, job.trace)?).await?;
+    bus.publish(Outgoing::new(subject, &transcript, &identity, job.trace)?)
+        .await?;
     Ok(())
 }

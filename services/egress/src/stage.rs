@@ -55,16 +55,24 @@ impl Stage for Sender {
         };
         let files = match files::of(&self.bus, delivery, &self.links).await {
             Ok(Files::Ready(files)) => files,
-            Ok(Files::Awaited) => return Outcome::retry_after(FILES_PAUSE, "the reply's files are being fetched"),
+            Ok(Files::Awaited) => {
+                return Outcome::retry_after(FILES_PAUSE, "the reply's files are being fetched");
+            }
             Err(error) => return error.into(),
         };
         let (connection, account) = match self.account(delivery) {
             Ok(found) => found,
             Err(outcome) => return outcome,
         };
-        let reply = OutgoingReply { text: delivery.conclusion.result.text(), files: &files };
+        let reply = OutgoingReply {
+            text: delivery.conclusion.result.text(),
+            files: &files,
+        };
         let parts = account.render(&reply);
-        match self.send_parts(delivery, &connection, &account, parts, progress, job).await {
+        match self
+            .send_parts(delivery, &connection, &account, parts, progress, job)
+            .await
+        {
             Ok(receipt) => self.conclude(delivery, receipt, job).await,
             Err(outcome) => outcome,
         }
@@ -72,7 +80,14 @@ impl Stage for Sender {
 
     /// The dead letter is confirmed: the transcript says that the reply did not arrive.
     async fn given_up(&self, delivery: &Delivery, give_up: &GiveUp, job: &Job) -> Outcome {
-        self.conclude(delivery, Receipt::Undeliverable { class: give_up.class.to_owned() }, job).await
+        self.conclude(
+            delivery,
+            Receipt::Undeliverable {
+                class: give_up.class.to_owned(),
+            },
+            job,
+        )
+        .await
     }
 
     fn accepted_at(&self, delivery: &Delivery) -> Option<UnixMillis> {
@@ -82,16 +97,17 @@ impl Stage for Sender {
 }
 
 impl Sender {
-    /// The parts that went out before; none when the delivery is finished.
+    /// The parts that went out before; none when the delivery is finished. The transcript is asked each time: a
+    /// broker that has restarted, or a worker that wakes up late, may bring a finished delivery as a new one.
     async fn how_far(&self, delivery: &Delivery, job: &Job) -> Result<Option<DeliveryProgress>, BusError> {
-        if !job.is_redelivery() {
-            return Ok(Some(DeliveryProgress::default()));
-        }
         let last = receipt::last_transcript(&self.bus, delivery).await?;
         if last.is_some_and(|last| receipt::is_finished(delivery, &last)) {
             return Ok(None);
         }
-        receipt::progress(&self.bus, delivery).await.map(Some)
+        if job.is_redelivery() {
+            return receipt::progress(&self.bus, delivery).await.map(Some);
+        }
+        Ok(Some(DeliveryProgress::default()))
     }
 
     fn account(&self, delivery: &Delivery) -> Result<(Arc<Connection>, Arc<Account>), Outcome> {
@@ -123,7 +139,11 @@ impl Sender {
         if count == 0 {
             return Ok(Receipt::Nothing);
         }
-        for (index, part) in parts.into_iter().enumerate().skip(progress.platform_message_ids.len()) {
+        for (index, part) in parts
+            .into_iter()
+            .enumerate()
+            .skip(progress.platform_message_ids.len())
+        {
             let content = self.content(&part).await?;
             let send = connection::Job {
                 account: Arc::clone(account),
@@ -145,12 +165,16 @@ impl Sender {
                 Err(error) => return Err(self.failed(delivery, progress, error, job).await),
             }
         }
-        Ok(Receipt::Sent { platform_message_ids: progress.platform_message_ids })
+        Ok(Receipt::Sent {
+            platform_message_ids: progress.platform_message_ids,
+        })
     }
 
     /// The bytes of a part that is sent as a file.
     async fn content(&self, part: &Part) -> Result<Option<Bytes>, Outcome> {
-        let Some(file) = part.upload() else { return Ok(None) };
+        let Some(file) = part.upload() else {
+            return Ok(None);
+        };
         match self.bus.file(&file.key, files::MAX_UPLOAD_BYTES).await {
             Ok(file) => Ok(Some(file.bytes)),
             Err(ObjectError::Bus(error)) => Err(error.into()),
@@ -176,7 +200,9 @@ impl Sender {
                 }
                 return Outcome::retry_after(retry_after.mul_f64(1.0 + 0.1 * random::fraction()), detail);
             }
-            SendError::Permanent { class, detail } => return Outcome::GiveUp(GiveUp::permanent(class, detail)),
+            SendError::Permanent { class, detail } => {
+                return Outcome::GiveUp(GiveUp::permanent(class, detail));
+            }
             SendError::Transient { class, detail } => (class, detail),
         };
         progress.failures += 1;
@@ -186,7 +212,12 @@ impl Sender {
         let age = clock::now().since(delivery.conclusion.committed_at);
         match next_step(&self.budget, progress.failures, age, None, random::fraction()) {
             NextStep::RetryAfter(delay) => {
-                tracing::info!(class, detail, failures = progress.failures, "sending failed; it is tried again");
+                tracing::info!(
+                    class,
+                    detail,
+                    failures = progress.failures,
+                    "sending failed; it is tried again"
+                );
                 Outcome::retry_after(delay, detail)
             }
             NextStep::GiveUp => Outcome::GiveUp(GiveUp::permanent(class, detail)),

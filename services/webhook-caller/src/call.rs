@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::error::CallError;
 use crate::reply;
-use crate::request::Prepared;
+use crate::request::{Prepared, SentSecrets};
 
 /// The largest reply, decoded. Twice this and the history must fit into one context record.
 const MAX_REPLY_BYTES: usize = 256 * 1024;
@@ -43,16 +43,24 @@ pub(crate) async fn call(
         status if status.is_success() => {
             let body = read_capped(response, MAX_REPLY_BYTES).await;
             let body = body.map_err(|error| CallError::body(error, status.as_u16()))?;
-            reply::parse(&body).map_err(|error| CallError { status: Some(status.as_u16()), ..error })
+            reply::parse(&body).map_err(|error| CallError {
+                status: Some(status.as_u16()),
+                detail: prepared.secrets.redact(error.detail),
+                ..error
+            })
         }
-        _ => Err(refusal(response).await),
+        _ => Err(refusal(response, &prepared.secrets).await),
     }
 }
 
-async fn refusal(response: Response) -> CallError {
+async fn refusal(response: Response, secrets: &SentSecrets) -> CallError {
     let status = response.status().as_u16();
     let not_before = retry_after(response.headers(), clock::now().0 / 1000);
     // A body that cannot be read says nothing; the status counts.
     let body = read_capped(response, MAX_ERROR_BYTES).await.unwrap_or_default();
-    CallError::status(status, format!("HTTP {status}: {}", reply::error_detail(&body)), not_before)
+    CallError::status(
+        status,
+        format!("HTTP {status}: {}", reply::error_detail(&body, secrets)),
+        not_before,
+    )
 }

@@ -1,13 +1,12 @@
 //! Commit, delivery, and how far a turn got when it comes again.
 
-use bus::{Bus, BusError, Outgoing, Revision};
+use bus::{Bus, BusError, Outgoing, Revision, TraceContext};
 use domain::conclude;
 use proto_schemas::context::{Conclusion, Context};
 use proto_schemas::fetch::Fetch;
 use proto_schemas::progress::TurnProgress;
 use proto_schemas::subjects;
-use proto_schemas::topology::{CONTEXTS, PROGRESS, TRANSCRIPTS};
-use proto_schemas::transcript::Transcript;
+use proto_schemas::topology::{CONTEXTS, PROGRESS};
 use proto_schemas::turn::Turn;
 use runtime::stage::Job;
 
@@ -23,8 +22,11 @@ pub(crate) enum Stand {
 
 /// What a compare-and-set came to.
 pub(crate) enum Commit {
-    /// The context holds this conclusion: now, or since an earlier try.
-    Stands(Box<Conclusion>),
+    /// The context holds the conclusion.
+    Written(Box<Conclusion>),
+    /// The context held a conclusion of this turn before: of an earlier try whose confirmation was lost, or of
+    /// another worker. That one counts.
+    Stood(Box<Conclusion>),
     /// Another answer was first, or the context had moved on.
     Lost,
 }
@@ -33,7 +35,7 @@ pub(crate) enum Commit {
 pub(crate) async fn stand(bus: &Bus, turn: &Turn) -> Result<Stand, BusError> {
     let context: Option<Revision<Context>> = bus.get(&CONTEXTS, turn.conversation.as_str()).await?;
     match context {
-        Some(context) if context.record.last.turn == turn.id => {
+        Some(context) if concludes(&context.record, turn) => {
             Ok(Stand::Committed(Box::new(context.record.last)))
         }
         Some(context) if context.revision != turn.context_revision => {
@@ -43,7 +45,9 @@ pub(crate) async fn stand(bus: &Bus, turn: &Turn) -> Result<Stand, BusError> {
         Some(_) | None => {
             let progress: Option<Revision<TurnProgress>> =
                 bus.get(&PROGRESS, &subjects::turn_progress(&turn.id)).await?;
-            Ok(Stand::Open(progress.map(|found| found.record).unwrap_or_default()))
+            Ok(Stand::Open(
+                progress.map(|found| found.record).unwrap_or_default(),
+            ))
         }
     }
 }
@@ -57,16 +61,16 @@ pub(crate) async fn commit(
 ) -> Result<Commit, BusError> {
     let key = turn.conversation.as_str();
     let next = conclude::next_context(turn, conclusion);
-    match bus.compare_and_set(&CONTEXTS, key, turn.context_revision, &next, job.trace).await {
-        Ok(_) => return Ok(Commit::Stands(Box::new(next.last))),
+    match bus
+        .compare_and_set(&CONTEXTS, key, turn.context_revision, &next, job.trace)
+        .await
+    {
+        Ok(_) => return Ok(Commit::Written(Box::new(next.last))),
         Err(BusError::Conflict) => {}
         Err(error) => return Err(error),
     }
-    // Perhaps it was ourselves, and the confirmation was lost.
     match bus.get::<Context>(&CONTEXTS, key).await? {
-        Some(present) if present.record.last.turn == turn.id => {
-            Ok(Commit::Stands(Box::new(present.record.last)))
-        }
+        Some(present) if concludes(&present.record, turn) => Ok(Commit::Stood(Box::new(present.record.last))),
         Some(present) => {
             ring_again(bus, turn, &present).await?;
             Ok(Commit::Lost)
@@ -75,30 +79,33 @@ pub(crate) async fn commit(
     }
 }
 
+/// Whether a context's last conclusion is this turn's. The name alone does not say so: a coalesced turn or a
+/// reset that was built from an old reading begins with the same message and answers more.
+fn concludes(context: &Context, turn: &Turn) -> bool {
+    context.last.turn == turn.id && context.answered_through == turn.answered_through
+}
+
 /// A turn that is dropped may have vouched for messages that the context does not show as answered: a new
-/// revision of the unchanged record makes the context-builder look again.
+/// revision, which says how far the inbox reaches, makes the context-builder look again.
 async fn ring_again(bus: &Bus, turn: &Turn, present: &Revision<Context>) -> Result<(), BusError> {
     let answered = |message| conclude::looked_after(message, turn.answered_through, Some(&present.record));
     if turn.answers.iter().all(answered) {
         return Ok(());
     }
     let key = turn.conversation.as_str();
-    let trace = bus::TraceContext::new();
-    match bus.compare_and_set(&CONTEXTS, key, present.revision, &present.record, trace).await {
+    let inbox_reaches = present.record.inbox_reaches.max(turn.answered_through);
+    let record = Context {
+        inbox_reaches,
+        ..present.record.clone()
+    };
+    match bus
+        .compare_and_set(&CONTEXTS, key, present.revision, &record, TraceContext::new())
+        .await
+    {
         // Somebody else wrote: that rings too.
         Ok(_) | Err(BusError::Conflict) => Ok(()),
         Err(error) => Err(error),
     }
-}
-
-/// Whether the turn's reply has left already. The transcript is written before the delivery is let go of, so
-/// a delivery that is neither in its slot nor in a transcript was never published.
-pub(crate) async fn is_delivered(bus: &Bus, turn: &Turn) -> Result<bool, BusError> {
-    let subject = subjects::transcript(&turn.conversation);
-    let Some(entry) = bus.last(TRANSCRIPTS.name, &subject).await? else { return Ok(false) };
-    // An entry that nobody can read says nothing; at worst a message is sent twice.
-    let last = entry.decode::<Transcript>().ok();
-    Ok(last.is_some_and(|last| last.answered_through >= turn.answered_through))
 }
 
 /// Publishes the reply's files, if any, and the reply. Both publishes may be repetitions.
@@ -119,7 +126,15 @@ pub(crate) async fn publish_delivery(
             files: files.to_vec(),
         };
         let identity = format!("fetch:{}", turn.id);
-        match bus.publish(Outgoing::new(subjects::fetch_out(&turn.id), &fetch, &identity, job.trace)?).await {
+        match bus
+            .publish(Outgoing::new(
+                subjects::fetch_out(&turn.id),
+                &fetch,
+                &identity,
+                job.trace,
+            )?)
+            .await
+        {
             Ok(_) | Err(BusError::SlotTaken) => {}
             Err(error) => return Err(error),
         }
@@ -127,7 +142,8 @@ pub(crate) async fn publish_delivery(
     let delivery = conclude::delivery(turn, conclusion);
     let subject = subjects::delivery(&turn.conversation);
     let identity = format!("delivery:{}", turn.id);
-    bus.publish(Outgoing::new(subject, &delivery, &identity, job.trace)?).await?;
+    bus.publish(Outgoing::new(subject, &delivery, &identity, job.trace)?)
+        .await?;
     Ok(())
 }
 

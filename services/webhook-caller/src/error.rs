@@ -55,18 +55,31 @@ pub(crate) const CLASSES: [&str; 17] = [
 /// The class that a record names; a record of another build may name one that this build does not know.
 pub(crate) fn known_class(name: &str) -> &'static str {
     let network = CallFailure::ALL.iter().map(|failure| failure.as_str());
-    network.chain(CLASSES).find(|class| *class == name).unwrap_or("other")
+    network
+        .chain(CLASSES)
+        .find(|class| *class == name)
+        .unwrap_or("other")
 }
 
 impl CallError {
     /// A failure that passes by itself.
     pub(crate) fn passing(class: &'static str, detail: impl Into<String>) -> Self {
-        Self { class, status: None, detail: detail.into(), fate: Fate::Retry { not_before: None } }
+        Self {
+            class,
+            status: None,
+            detail: detail.into(),
+            fate: Fate::Retry { not_before: None },
+        }
     }
 
     /// A failure that stays.
     pub(crate) fn terminal(class: &'static str, detail: impl Into<String>) -> Self {
-        Self { class, status: None, detail: detail.into(), fate: Fate::Terminal }
+        Self {
+            class,
+            status: None,
+            detail: detail.into(),
+            fate: Fate::Terminal,
+        }
     }
 
     /// A failure below HTTP. Only what the policy forbids is terminal.
@@ -96,7 +109,12 @@ impl CallError {
             300..=399 => ("redirect", Fate::Terminal),
             _ => ("unexpected_status", Fate::Terminal),
         };
-        Self { class, status: Some(status), detail, fate }
+        Self {
+            class,
+            status: Some(status),
+            detail,
+            fate,
+        }
     }
 
     /// A body that cannot be had. One that is too large would be so again.
@@ -105,7 +123,10 @@ impl CallError {
             ReadError::TooLarge { .. } => Self::terminal("reply_too_large", error.to_string()),
             ReadError::Failed { class, detail } => Self::network(class, detail),
         };
-        Self { status: Some(status), ..failed }
+        Self {
+            status: Some(status),
+            ..failed
+        }
     }
 
     /// The record of the attempt.
@@ -127,7 +148,12 @@ mod tests {
 
     #[test]
     fn each_status_has_its_fate() {
-        let retried = |status| matches!(CallError::status(status, String::new(), None).fate, Fate::Retry { .. });
+        let retried = |status| {
+            matches!(
+                CallError::status(status, String::new(), None).fate,
+                Fate::Retry { .. }
+            )
+        };
         for status in [408, 425, 429, 500, 502, 503, 504, 599] {
             assert!(retried(status), "{status} is retried");
         }
@@ -140,13 +166,20 @@ mod tests {
     fn only_a_forbidden_address_is_terminal_below_http() {
         for failure in CallFailure::ALL {
             let fate = CallError::network(failure, String::new()).fate;
-            assert_eq!(fate == Fate::Terminal, failure == CallFailure::Denied, "{failure}");
+            assert_eq!(
+                fate == Fate::Terminal,
+                failure == CallFailure::Denied,
+                "{failure}"
+            );
         }
     }
 
     #[test]
     fn the_peers_delay_is_kept() {
         let wait = Some(Duration::from_secs(7));
-        assert_eq!(CallError::status(429, String::new(), wait).fate, Fate::Retry { not_before: wait });
+        assert_eq!(
+            CallError::status(429, String::new(), wait).fate,
+            Fate::Retry { not_before: wait }
+        );
     }
 }

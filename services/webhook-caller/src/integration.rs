@@ -61,7 +61,12 @@ pub(crate) struct Integrations {
 
 impl Integrations {
     pub(crate) fn new(client: Client, tasks: Tasks, metrics: Arc<CallerMetrics>) -> Self {
-        Self { actors: Directory::default(), client, tasks, metrics }
+        Self {
+            actors: Directory::default(),
+            client,
+            tasks,
+            metrics,
+        }
     }
 
     /// Makes a call when the integration's limits allow it.
@@ -70,9 +75,15 @@ impl Integrations {
         integration: &Arc<Integration>,
         prepared: Prepared,
     ) -> Result<Answer, NotCalled> {
-        let mailbox = self.actors.find(&integration.id, integration, |settings| self.build(settings));
+        let mailbox = self
+            .actors
+            .find(&integration.id, integration, |settings| self.build(settings));
         let (answer, answered) = oneshot::channel();
-        match mailbox.offer(Job { prepared, since: Instant::now(), answer }) {
+        match mailbox.offer(Job {
+            prepared,
+            since: Instant::now(),
+            answer,
+        }) {
             Ok(()) => answered.await.map_err(|_| NotCalled::Lost),
             Err(actor::Undelivered::Full) => Err(NotCalled::Busy(busy_pause(integration))),
             Err(actor::Undelivered::Gone) => Err(NotCalled::Lost),
@@ -83,7 +94,9 @@ impl Integrations {
         let in_flight = usize::try_from(settings.limits.concurrency).unwrap_or(usize::MAX);
         let capacity = in_flight.saturating_mul(WAITING_PER_IN_FLIGHT);
         let (client, metrics) = (self.client.clone(), Arc::clone(&self.metrics));
-        actor::spawn(&self.tasks, capacity, move |mailbox| run(mailbox, settings, client, metrics))
+        actor::spawn(&self.tasks, capacity, move |mailbox| {
+            run(mailbox, settings, client, metrics)
+        })
     }
 }
 
@@ -149,6 +162,12 @@ async fn make(job: Job, integration: &Integration, client: &Client, metrics: &Ca
 
 fn limiter(integration: &Integration) -> Option<DefaultDirectRateLimiter> {
     let per_second = NonZeroU32::new(integration.limits.per_second?)?;
-    let burst = integration.limits.burst.and_then(NonZeroU32::new).unwrap_or(per_second);
-    Some(RateLimiter::direct(Quota::per_second(per_second).allow_burst(burst)))
+    let burst = integration
+        .limits
+        .burst
+        .and_then(NonZeroU32::new)
+        .unwrap_or(per_second);
+    Some(RateLimiter::direct(
+        Quota::per_second(per_second).allow_burst(burst),
+    ))
 }

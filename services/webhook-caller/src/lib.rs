@@ -36,8 +36,11 @@ impl Service for WebhookCaller {
 
     async fn start(config: Config, process: Process) -> Result<(), StartError> {
         let metrics = Arc::new(CallerMetrics::new(&process.metrics)?);
-        let integrations =
-            Integrations::new(config.outgoing.client()?, process.tasks.clone(), Arc::clone(&metrics));
+        let integrations = Integrations::new(
+            config.outgoing.client()?,
+            process.tasks.clone(),
+            Arc::clone(&metrics),
+        );
         let caller = Caller {
             bus: process.bus.clone(),
             registry: process.registry.clone(),

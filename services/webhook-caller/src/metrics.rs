@@ -9,8 +9,9 @@ use runtime::metrics::{MetricError, Metrics};
 use crate::error::CLASSES;
 
 /// Bounds of a call's duration, in seconds: one at every usual timeout, and one past the longest.
-const CALL_BOUNDS: [f64; 14] =
-    [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0];
+const CALL_BOUNDS: [f64; 14] = [
+    0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0,
+];
 /// Bounds of a wait for a limit, in seconds.
 const WAIT_BOUNDS: [f64; 8] = [0.001, 0.01, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0];
 
@@ -25,15 +26,20 @@ pub(crate) struct CallerMetrics {
 
 impl CallerMetrics {
     pub(crate) fn new(metrics: &Metrics) -> Result<Self, MetricError> {
-        let requests =
-            metrics.counters("webhook_requests_total", "Calls of webhooks, by result.", &["result"])?;
+        let requests = metrics.counters(
+            "webhook_requests_total",
+            "Calls of webhooks, by result.",
+            &["result"],
+        )?;
         let network = CallFailure::ALL.iter().map(|failure| failure.as_str());
         for result in network.chain(CLASSES).chain(["ok"]) {
             requests.with_label_values(&[result]);
         }
         let none: [&str; 0] = [];
         let counter = |name, help| {
-            metrics.counters(name, help, &none).map(|counters| counters.with_label_values(&none))
+            metrics
+                .counters(name, help, &none)
+                .map(|counters| counters.with_label_values(&none))
         };
         Ok(Self {
             requests,
@@ -62,7 +68,9 @@ impl CallerMetrics {
     pub(crate) fn called(&self, class: Option<&str>, took: Duration) {
         self.requests.with_label_values(&[class.unwrap_or("ok")]).inc();
         let outcome = if class.is_some() { "error" } else { "ok" };
-        self.duration.with_label_values(&[outcome]).observe(took.as_secs_f64());
+        self.duration
+            .with_label_values(&[outcome])
+            .observe(took.as_secs_f64());
     }
 
     pub(crate) fn waited(&self, wait: Duration) {

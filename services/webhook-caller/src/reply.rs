@@ -6,6 +6,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::error::CallError;
+use crate::request::SentSecrets;
 
 /// The most files one reply may carry.
 pub(crate) const MAX_ATTACHMENTS: usize = 10;
@@ -35,8 +36,9 @@ struct ErrorBody {
 pub(crate) fn parse(body: &[u8]) -> Result<TurnResult, CallError> {
     let value: serde_json::Value = serde_json::from_slice(body)
         .map_err(|error| CallError::terminal("not_json", format!("the reply is not JSON: {error}")))?;
-    let body: Body = serde_json::from_value(value)
-        .map_err(|error| CallError::terminal("no_content", format!("the reply has the wrong shape: {error}")))?;
+    let body: Body = serde_json::from_value(value).map_err(|error| {
+        CallError::terminal("no_content", format!("the reply has the wrong shape: {error}"))
+    })?;
     let Some(content) = body.content else {
         return Err(CallError::terminal("no_content", "the reply has no `content`"));
     };
@@ -45,7 +47,11 @@ pub(crate) fn parse(body: &[u8]) -> Result<TurnResult, CallError> {
     if content.trim().is_empty() && attachments.is_empty() {
         return Ok(TurnResult::NoReply);
     }
-    Ok(TurnResult::Reply { content, attachments, metadata: body.metadata })
+    Ok(TurnResult::Reply {
+        content,
+        attachments,
+        metadata: body.metadata,
+    })
 }
 
 fn check(attachments: &[Attachment]) -> Result<(), CallError> {
@@ -59,22 +65,33 @@ fn check(attachments: &[Attachment]) -> Result<(), CallError> {
     for attachment in attachments {
         let is_web = Url::parse(&attachment.url).is_ok_and(|url| matches!(url.scheme(), "https" | "http"));
         if !is_web {
-            return Err(CallError::terminal("bad_attachment", "an attachment's `url` is not a web address"));
+            return Err(CallError::terminal(
+                "bad_attachment",
+                "an attachment's `url` is not a web address",
+            ));
         }
     }
     Ok(())
 }
 
-/// What an error body says, as `code: error` of the guide's form, or its beginning.
-pub(crate) fn error_detail(body: &[u8]) -> String {
+/// What an error body says, as `code: error` of the guide's form, or its beginning. Without the request's
+/// secrets, which are taken out before it is cut: a part of one would not be recognised.
+pub(crate) fn error_detail(body: &[u8], secrets: &SentSecrets) -> String {
     let said = match serde_json::from_slice::<ErrorBody>(body) {
-        Ok(ErrorBody { error: Some(error), code }) => {
+        Ok(ErrorBody {
+            error: Some(error),
+            code,
+        }) => {
             let code = code.map(|code| format!("{}: ", plain(&code))).unwrap_or_default();
             format!("{code}{}", plain(&error))
         }
         Ok(ErrorBody { error: None, .. }) | Err(_) => String::from_utf8_lossy(body).into_owned(),
     };
-    said.chars().filter(|c| !c.is_control()).take(MAX_DETAIL_CHARS).collect()
+    let said = secrets.redact(said);
+    said.chars()
+        .filter(|c| !c.is_control())
+        .take(MAX_DETAIL_CHARS)
+        .collect()
 }
 
 fn plain(value: &serde_json::Value) -> String {
@@ -85,6 +102,10 @@ fn plain(value: &serde_json::Value) -> String {
 mod tests {
     use super::*;
 
+    fn detail(body: &[u8]) -> String {
+        error_detail(body, &SentSecrets::default())
+    }
+
     fn class(body: &str) -> &'static str {
         parse(body.as_bytes()).unwrap_err().class
     }
@@ -92,7 +113,14 @@ mod tests {
     #[test]
     fn the_guides_replies_are_understood() {
         let reply = parse(br#"{"content":"Hi","attachments":[{"url":"https://c.example/d.pdf","filename":"d.pdf","mime_type":"application/pdf"}],"metadata":{"model":"gpt-4","tokens_used":42},"new":1}"#).unwrap();
-        let TurnResult::Reply { content, attachments, metadata } = reply else { panic!("no reply") };
+        let TurnResult::Reply {
+            content,
+            attachments,
+            metadata,
+        } = reply
+        else {
+            panic!("no reply")
+        };
         assert_eq!((content.as_str(), attachments.len()), ("Hi", 1));
         assert_eq!(metadata.unwrap()["tokens_used"], 42);
     }
@@ -111,21 +139,37 @@ mod tests {
         assert_eq!(class(r#"{"content":null}"#), "no_content");
         assert_eq!(class(r#"{"content":1}"#), "no_content");
         assert_eq!(class("[]"), "no_content");
-        assert_eq!(class(r#"{"content":"x","attachments":[{"url":"file:///etc/passwd"}]}"#), "bad_attachment");
+        assert_eq!(
+            class(r#"{"content":"x","attachments":[{"url":"file:///etc/passwd"}]}"#),
+            "bad_attachment"
+        );
     }
 
     #[test]
     fn more_attachments_than_allowed_are_refused() {
         let many = vec![serde_json::json!({"url": "https://a.example/"}); MAX_ATTACHMENTS + 1];
-        assert_eq!(class(&serde_json::json!({"content": "x", "attachments": many}).to_string()), "bad_attachment");
+        assert_eq!(
+            class(&serde_json::json!({"content": "x", "attachments": many}).to_string()),
+            "bad_attachment"
+        );
         let most = vec![serde_json::json!({"url": "https://a.example/"}); MAX_ATTACHMENTS];
-        assert!(parse(serde_json::json!({"content": "x", "attachments": most}).to_string().as_bytes()).is_ok());
+        assert!(
+            parse(
+                serde_json::json!({"content": "x", "attachments": most})
+                    .to_string()
+                    .as_bytes()
+            )
+            .is_ok()
+        );
     }
 
     #[test]
     fn an_error_body_of_the_guides_form_is_kept() {
-        assert_eq!(error_detail(br#"{"error":"Rate limit exceeded","code":"rate_limit"}"#), "rate_limit: Rate limit exceeded");
-        assert_eq!(error_detail(b"plain"), "plain");
-        assert_eq!(error_detail("x".repeat(1000).as_bytes()).len(), MAX_DETAIL_CHARS);
+        assert_eq!(
+            detail(br#"{"error":"Rate limit exceeded","code":"rate_limit"}"#),
+            "rate_limit: Rate limit exceeded"
+        );
+        assert_eq!(detail(b"plain"), "plain");
+        assert_eq!(detail("x".repeat(1000).as_bytes()).len(), MAX_DETAIL_CHARS);
     }
 }

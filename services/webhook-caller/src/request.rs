@@ -7,7 +7,7 @@ use proto_schemas::ids::UnixMillis;
 use proto_schemas::turn::Turn;
 use proto_schemas::webhook::WebhookRequest;
 use proto_schemas::wire::TRACEPARENT;
-use registry::{HeaderValue, Integration, SecretRef};
+use registry::{HeaderValue, Integration, Secret, SecretRef};
 use reqwest::header::{self, HeaderMap, HeaderName};
 
 use crate::error::CallError;
@@ -19,6 +19,20 @@ const USER_AGENT: &str = concat!("ChatbotPlatform/", env!("CARGO_PKG_VERSION"));
 pub(crate) struct Prepared {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    pub(crate) secrets: SentSecrets,
+}
+
+/// The secrets that stand in a request's headers. Some webhooks repeat the key that they refuse, so they are
+/// taken out of what an answer says of an error.
+#[derive(Default)]
+pub(crate) struct SentSecrets(Vec<Secret>);
+
+impl SentSecrets {
+    pub(crate) fn redact(&self, text: String) -> String {
+        self.0
+            .iter()
+            .fold(text, |text, secret| text.replace(secret.expose(), "[secret]"))
+    }
 }
 
 /// Writes the request of an attempt. `webhook-id` is the turn: the same for every attempt.
@@ -33,16 +47,21 @@ pub(crate) fn prepare(
     now: UnixMillis,
     trace: TraceContext,
 ) -> Result<Prepared, CallError> {
-    let body = serde_json::to_vec(payload)
-        .map_err(|error| CallError::terminal("bad_header", format!("the payload has no JSON form: {error}")))?;
-    let mut headers = HeaderMap::new();
+    let body = serde_json::to_vec(payload).map_err(|error| {
+        CallError::terminal("bad_header", format!("the payload has no JSON form: {error}"))
+    })?;
+    let (mut headers, mut secrets) = (HeaderMap::new(), SentSecrets::default());
     for (name, value) in &integration.headers {
-        set(&mut headers, name, &text_of(value)?)?;
+        set(&mut headers, name, &text_of(value, &mut secrets)?)?;
     }
     let timestamp = now.0 / 1000;
     set(&mut headers, header::CONTENT_TYPE.as_str(), "application/json")?;
     set(&mut headers, header::USER_AGENT.as_str(), USER_AGENT)?;
-    set(&mut headers, "x-chatbot-platform-version", env!("CARGO_PKG_VERSION"))?;
+    set(
+        &mut headers,
+        "x-chatbot-platform-version",
+        env!("CARGO_PKG_VERSION"),
+    )?;
     set(&mut headers, "x-bot-id", turn.bot.as_str())?;
     set(&mut headers, "x-integration-id", integration.id.as_str())?;
     set(&mut headers, "x-attempt", &attempt.to_string())?;
@@ -50,27 +69,37 @@ pub(crate) fn prepare(
     set(&mut headers, signature::WEBHOOK_ID, turn.id.as_str())?;
     set(&mut headers, signature::WEBHOOK_TIMESTAMP, &timestamp.to_string())?;
     if let Some(reference) = &integration.signing_secret {
-        let key = SigningKey::parse(&secret(reference)?)
+        let key = SigningKey::parse(secret(reference)?.expose())
             .map_err(|error| CallError::passing("secret_unavailable", format!("{reference}: {error}")))?;
         let signed = signature::sign(&key, turn.id.as_str(), timestamp, &body);
         set(&mut headers, signature::WEBHOOK_SIGNATURE, &signed)?;
     }
-    Ok(Prepared { headers, body: body.into() })
+    Ok(Prepared {
+        headers,
+        body: body.into(),
+        secrets,
+    })
 }
 
-fn text_of(value: &HeaderValue) -> Result<String, CallError> {
+fn text_of(value: &HeaderValue, secrets: &mut SentSecrets) -> Result<String, CallError> {
     match value {
         HeaderValue::Plain(text) => Ok(text.clone()),
-        HeaderValue::Secret { prefix, secret: reference } => Ok(format!("{prefix}{}", secret(reference)?)),
+        HeaderValue::Secret {
+            prefix,
+            secret: reference,
+        } => {
+            let secret = secret(reference)?;
+            let text = format!("{prefix}{}", secret.expose());
+            secrets.0.push(secret);
+            Ok(text)
+        }
     }
 }
 
 /// An operator may mend a missing secret, so the attempt is repeated.
-fn secret(reference: &SecretRef) -> Result<String, CallError> {
-    match reference.resolve() {
-        Ok(secret) => Ok(secret.expose().to_owned()),
-        Err(error) => Err(CallError::passing("secret_unavailable", error.to_string())),
-    }
+fn secret(reference: &SecretRef) -> Result<Secret, CallError> {
+    let resolved = reference.resolve();
+    resolved.map_err(|error| CallError::passing("secret_unavailable", error.to_string()))
 }
 
 fn set(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), CallError> {

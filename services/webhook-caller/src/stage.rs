@@ -2,6 +2,7 @@
 //! one before a crash; the turn comes again and goes on from there.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bus::{Bus, BusError, Work};
 use domain::payload;
@@ -21,6 +22,11 @@ use crate::error::{CallError, Fate, known_class};
 use crate::integration::{Answer, Integrations, NotCalled};
 use crate::metrics::CallerMetrics;
 use crate::request::prepare;
+
+/// How soon a committed turn asks for the delivery's slot again.
+const SLOT_PAUSE_FIRST: Duration = Duration::from_millis(50);
+/// And how late at most.
+const SLOT_PAUSE_CAP: Duration = Duration::from_secs(5);
 
 /// The stage.
 pub(crate) struct Caller {
@@ -42,7 +48,7 @@ impl Stage for Caller {
         let progress = if job.is_redelivery() {
             match commit::stand(&self.bus, turn).await {
                 Ok(Stand::Open(progress)) => progress,
-                Ok(Stand::Committed(conclusion)) => return self.resume(turn, &conclusion, job).await,
+                Ok(Stand::Committed(conclusion)) => return self.deliver(turn, &conclusion, job).await,
                 Ok(Stand::Overtaken) => return self.drop_late(turn),
                 Err(error) => return error.into(),
             }
@@ -51,7 +57,9 @@ impl Stage for Caller {
         };
         match &turn.task {
             Task::Reset { message } => {
-                let result = TurnResult::Reset { message: message.clone() };
+                let result = TurnResult::Reset {
+                    message: message.clone(),
+                };
                 self.conclude(turn, unasked(turn, result), job).await
             }
             Task::Ask { integration, .. } => self.ask(turn, integration, progress, job).await,
@@ -60,8 +68,18 @@ impl Stage for Caller {
 
     /// The dead letter is confirmed: the failure becomes the turn's outcome, and the user is told.
     async fn given_up(&self, turn: &Turn, give_up: &GiveUp, job: &Job) -> Outcome {
-        let Task::Ask { integration, error_message, .. } = &turn.task else { return Outcome::Done };
-        let result = TurnResult::Failure { class: give_up.class.to_owned(), message: error_message.clone() };
+        let Task::Ask {
+            integration,
+            error_message,
+            ..
+        } = &turn.task
+        else {
+            return Outcome::Done;
+        };
+        let result = TurnResult::Failure {
+            class: give_up.class.to_owned(),
+            message: error_message.clone(),
+        };
         let conclusion = Conclusion {
             integration: Some(integration.clone()),
             attempts: u32::try_from(give_up.attempts.len()).unwrap_or(u32::MAX),
@@ -91,14 +109,29 @@ impl Caller {
             return Outcome::GiveUp(give_up);
         }
         let Some(settings) = self.registry.integration(integration) else {
-            let error = CallError::passing("unknown_integration", format!("there is no integration {integration}"));
+            let error = CallError::passing(
+                "unknown_integration",
+                format!("there is no integration {integration}"),
+            );
             let budget = RetryBudget::default();
-            return self.failed(turn, integration, &budget, progress, (error, clock::now(), 0), job).await;
+            return self
+                .failed(
+                    turn,
+                    integration,
+                    &budget,
+                    progress,
+                    (error, clock::now(), 0),
+                    job,
+                )
+                .await;
         };
         let attempt = u32::try_from(progress.attempts.len() + 1).unwrap_or(u32::MAX);
         let began = clock::now();
         match self.call(turn, &settings, attempt, job).await {
-            Ok(Answer { result: Ok(result), took }) => {
+            Ok(Answer {
+                result: Ok(result),
+                took,
+            }) => {
                 let conclusion = Conclusion {
                     integration: Some(integration.clone()),
                     attempts: attempt,
@@ -107,9 +140,20 @@ impl Caller {
                 };
                 self.conclude(turn, conclusion, job).await
             }
-            Ok(Answer { result: Err(error), took }) => {
+            Ok(Answer {
+                result: Err(error),
+                took,
+            }) => {
                 let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-                self.failed(turn, integration, &settings.retry, progress, (error, began, millis), job).await
+                self.failed(
+                    turn,
+                    integration,
+                    &settings.retry,
+                    progress,
+                    (error, began, millis),
+                    job,
+                )
+                .await
             }
             Err(NotCalled::Busy(pause)) => {
                 let jittered = pause.mul_f64(1.0 + 0.2 * random::fraction());
@@ -131,7 +175,10 @@ impl Caller {
         };
         match prepare(turn, &payload, settings, attempt, clock::now(), job.trace) {
             Ok(prepared) => self.integrations.call(settings, prepared).await,
-            Err(error) => Ok(Answer { result: Err(error), took: std::time::Duration::ZERO }),
+            Err(error) => Ok(Answer {
+                result: Err(error),
+                took: Duration::ZERO,
+            }),
         }
     }
 
@@ -145,16 +192,23 @@ impl Caller {
         (error, began, millis): (CallError, UnixMillis, u64),
         job: &Job,
     ) -> Outcome {
-        let took = std::time::Duration::from_millis(millis);
+        let took = Duration::from_millis(millis);
         progress.attempts.push(error.attempt(integration, began, took));
         let first = progress.attempts.first().map_or(began, |attempt| attempt.at);
         let failed = u32::try_from(progress.attempts.len()).unwrap_or(u32::MAX);
-        let budget = Budget { attempts: budget.attempts, max_age: budget.max_age.0 };
+        let budget = Budget {
+            attempts: budget.attempts,
+            max_age: budget.max_age.0,
+        };
         let step = match error.fate {
             Fate::Terminal => NextStep::GiveUp,
-            Fate::Retry { not_before } => {
-                next_step(&budget, failed, clock::now().since(first), not_before, random::fraction())
-            }
+            Fate::Retry { not_before } => next_step(
+                &budget,
+                failed,
+                clock::now().since(first),
+                not_before,
+                random::fraction(),
+            ),
         };
         progress.exhausted = step == NextStep::GiveUp;
         if let Err(error) = commit::keep_progress(&self.bus, turn, &progress, job).await {
@@ -163,45 +217,82 @@ impl Caller {
         match step {
             NextStep::RetryAfter(delay) => {
                 self.metrics.will_retry();
-                tracing::info!(class = error.class, detail = error.detail, attempt = failed, "the call failed; it is made again");
+                tracing::info!(
+                    class = error.class,
+                    detail = error.detail,
+                    attempt = failed,
+                    "the call failed; it is made again"
+                );
                 Outcome::retry_after(delay, error.detail)
             }
             NextStep::GiveUp => {
-                Outcome::GiveUp(GiveUp { class: error.class, cause: error.detail, attempts: progress.attempts })
+                let attempts = progress.attempts;
+                self.give_up(
+                    turn,
+                    GiveUp {
+                        class: error.class,
+                        cause: error.detail,
+                        attempts,
+                    },
+                    job,
+                )
+                .await
             }
+        }
+    }
+
+    /// Gives up, unless another worker that was taken for dead has had its answer meanwhile.
+    async fn give_up(&self, turn: &Turn, give_up: GiveUp, job: &Job) -> Outcome {
+        match commit::stand(&self.bus, turn).await {
+            Ok(Stand::Open(_)) => Outcome::GiveUp(give_up),
+            Ok(Stand::Committed(conclusion)) => self.deliver(turn, &conclusion, job).await,
+            Ok(Stand::Overtaken) => self.drop_late(turn),
+            Err(error) => error.into(),
         }
     }
 
     async fn conclude(&self, turn: &Turn, conclusion: Conclusion, job: &Job) -> Outcome {
         match commit::commit(&self.bus, turn, conclusion, job).await {
-            Ok(Commit::Stands(conclusion)) => self.deliver(turn, &conclusion, job).await,
+            Ok(Commit::Written(conclusion)) => self.deliver(turn, &conclusion, job).await,
+            Ok(Commit::Stood(conclusion)) => {
+                self.metrics.dropped_late_answer();
+                self.deliver(turn, &conclusion, job).await
+            }
             Ok(Commit::Lost) => self.drop_late(turn),
             Err(error) => error.into(),
         }
     }
 
-    /// The turn came again after its commit.
-    async fn resume(&self, turn: &Turn, conclusion: &Conclusion, job: &Job) -> Outcome {
-        match commit::is_delivered(&self.bus, turn).await {
-            Ok(true) => Outcome::Duplicate,
-            Ok(false) => self.deliver(turn, conclusion, job).await,
-            Err(error) => error.into(),
-        }
-    }
-
+    /// Publishes what the context says. If that was done before, the broker or egress knows it.
     async fn deliver(&self, turn: &Turn, conclusion: &Conclusion, job: &Job) -> Outcome {
         match commit::publish_delivery(&self.bus, turn, conclusion, job).await {
             Ok(()) => Outcome::Done,
-            Err(BusError::SlotTaken) => Outcome::retry("a reply of the conversation is on its way"),
+            Err(BusError::SlotTaken) => Outcome::retry_after(
+                slot_pause(job.delivered),
+                "a reply of the conversation is on its way",
+            ),
             Err(error) => error.into(),
         }
     }
 
     fn drop_late(&self, turn: &Turn) -> Outcome {
         self.metrics.dropped_late_answer();
-        tracing::info!(turn = turn.id.as_str(), "dropped a turn whose conversation had moved on");
+        tracing::info!(
+            turn = turn.id.as_str(),
+            "dropped a turn whose conversation had moved on"
+        );
         Outcome::Duplicate
     }
+}
+
+/// When a committed turn asks for the delivery's slot again: soon, then less often. The user waits for it.
+fn slot_pause(delivered: u64) -> Duration {
+    let doublings = u32::try_from(delivered.saturating_sub(1))
+        .unwrap_or(u32::MAX)
+        .min(16);
+    SLOT_PAUSE_FIRST
+        .saturating_mul(1 << doublings)
+        .min(SLOT_PAUSE_CAP)
 }
 
 /// A conclusion for which no webhook was asked.
@@ -220,5 +311,9 @@ fn unasked(turn: &Turn, result: TurnResult) -> Conclusion {
 fn exhausted(progress: TurnProgress) -> Option<GiveUp> {
     let last = progress.attempts.last().filter(|_| progress.exhausted)?;
     let (class, cause) = (known_class(&last.class), last.detail.clone());
-    Some(GiveUp { class, cause, attempts: progress.attempts })
+    Some(GiveUp {
+        class,
+        cause,
+        attempts: progress.attempts,
+    })
 }

@@ -46,9 +46,16 @@ impl Bus {
         bucket: &BucketSpec,
         key: &str,
     ) -> Result<Option<Revision<T>>, BusError> {
-        let found = self.last(&bucket_stream(bucket), &subjects::key(bucket.name, key)).await?;
-        let Some(entry) = found.filter(|entry| !is_removed(entry)) else { return Ok(None) };
-        Ok(Some(Revision { revision: entry.sequence, record: entry.decode()? }))
+        let found = self
+            .last(&bucket_stream(bucket), &subjects::key(bucket.name, key))
+            .await?;
+        let Some(entry) = found.filter(|entry| !is_removed(entry)) else {
+            return Ok(None);
+        };
+        Ok(Some(Revision {
+            revision: entry.sequence,
+            record: entry.decode()?,
+        }))
     }
 
     /// Writes a key if it still has `revision`; 0 means that it must not exist. Returns the new revision.
@@ -66,12 +73,38 @@ impl Bus {
         record: &T,
         trace: TraceContext,
     ) -> Result<u64, BusError> {
+        match self.set_from(bucket, key, revision, record, trace).await {
+            // A removed key does not exist, but its marker has a revision.
+            Err(BusError::Conflict) if revision == 0 => match self.removal(bucket, key).await? {
+                Some(marker) => self.set_from(bucket, key, marker, record, trace).await,
+                None => Err(BusError::Conflict),
+            },
+            set => set,
+        }
+    }
+
+    async fn set_from<T: Wire>(
+        &self,
+        bucket: &BucketSpec,
+        key: &str,
+        revision: u64,
+        record: &T,
+        trace: TraceContext,
+    ) -> Result<u64, BusError> {
         let identity = format!("{}:{key}:{revision}", T::TYPE);
         let message = Outgoing::new(subjects::key(bucket.name, key), record, &identity, trace)?;
         match self.publish(message.expecting(revision)).await? {
             Published::Accepted { sequence } => Ok(sequence),
             Published::Duplicate => Err(BusError::Conflict),
         }
+    }
+
+    /// The revision of the marker that a removed key left behind.
+    async fn removal(&self, bucket: &BucketSpec, key: &str) -> Result<Option<u64>, BusError> {
+        let last = self
+            .last(&bucket_stream(bucket), &subjects::key(bucket.name, key))
+            .await?;
+        Ok(last.filter(is_removed).map(|entry| entry.sequence))
     }
 
     /// Writes a key, whatever was there.
@@ -86,7 +119,13 @@ impl Bus {
         identity: &str,
         trace: TraceContext,
     ) -> Result<(), BusError> {
-        self.publish(Outgoing::new(subjects::key(bucket.name, key), record, identity, trace)?).await?;
+        self.publish(Outgoing::new(
+            subjects::key(bucket.name, key),
+            record,
+            identity,
+            trace,
+        )?)
+        .await?;
         Ok(())
     }
 
@@ -97,8 +136,15 @@ impl Bus {
     pub async fn changes(&self, bucket: &BucketSpec) -> Result<Changes, BusError> {
         self.check_connected()?;
         let unavailable = |error: &dyn std::error::Error| BusError::Unavailable(error.to_string());
-        let store = self.jetstream.get_key_value(bucket.name).await.map_err(|error| unavailable(&error))?;
-        let watch = store.watch_with_history(">").await.map_err(|error| unavailable(&error))?;
+        let store = self
+            .jetstream
+            .get_key_value(bucket.name)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        let watch = store
+            .watch_with_history(">")
+            .await
+            .map_err(|error| unavailable(&error))?;
         Ok(watch
             .map(move |entry| match entry {
                 Ok(entry) => Ok(Change {
@@ -131,4 +177,3 @@ impl Bus {
 fn is_removed(entry: &Entry) -> bool {
     entry.header(KV_OPERATION).is_some()
 }
-

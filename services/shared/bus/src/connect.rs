@@ -72,9 +72,18 @@ impl Bus {
         let client = options
             .connect(servers)
             .await
-            .map_err(|error| BusError::Refused { code: 0, description: error.to_string() })?;
+            .map_err(|error| BusError::Refused {
+                code: 0,
+                description: error.to_string(),
+            })?;
         let jetstream = jetstream::new(client.clone());
-        Ok(Self { client, jetstream, config: Arc::new(config), connected, counts })
+        Ok(Self {
+            client,
+            jetstream,
+            config: Arc::new(config),
+            connected,
+            counts,
+        })
     }
 
     /// Whether the connection stands, and when that changes.
@@ -115,7 +124,9 @@ impl Bus {
 
 fn reconnect_delay(attempts: usize) -> Duration {
     let doubled = RECONNECT_FIRST.saturating_mul(1 << attempts.min(6));
-    doubled.min(RECONNECT_CAP).mul_f64(rand::rng().random_range(0.8..1.2))
+    doubled
+        .min(RECONNECT_CAP)
+        .mul_f64(rand::rng().random_range(0.8..1.2))
 }
 
 fn note(event: &Event, connected: &watch::Sender<bool>, counts: &Counts) {

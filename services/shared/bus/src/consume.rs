@@ -124,17 +124,30 @@ impl Work {
             headers
                 .iter()
                 .flat_map(|(name, values)| {
-                    values.iter().map(move |value| (name.to_string(), value.as_str().to_owned()))
+                    values
+                        .iter()
+                        .map(move |value| (name.to_string(), value.as_str().to_owned()))
                 })
                 .collect()
         });
         let subject = message.subject.to_string();
-        Self { subject, payload: message.payload, headers, sequence, delivered, stored_at, acker }
+        Self {
+            subject,
+            payload: message.payload,
+            headers,
+            sequence,
+            delivered,
+            stored_at,
+            acker,
+        }
     }
 
     /// One of its headers.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// The value it holds.
@@ -147,7 +160,9 @@ impl Work {
 
     /// The trace it belongs to; a new one when it brought none.
     pub fn trace(&self) -> TraceContext {
-        self.header(wire::TRACEPARENT).and_then(TraceContext::parse).unwrap_or_default()
+        self.header(wire::TRACEPARENT)
+            .and_then(TraceContext::parse)
+            .unwrap_or_default()
     }
 
     /// Done: the stream may let go of it. Not confirmed: a lost acknowledgement is a redelivery, which every
@@ -184,6 +199,9 @@ impl Work {
     }
 
     async fn settle(&self, kind: AckKind) -> Result<(), BusError> {
-        self.acker.ack_with(kind).await.map_err(|error| BusError::Unavailable(error.to_string()))
+        self.acker
+            .ack_with(kind)
+            .await
+            .map_err(|error| BusError::Unavailable(error.to_string()))
     }
 }

@@ -86,7 +86,10 @@ impl Bus {
             ..Default::default()
         };
         // A cursor fills the whole buffer at each read; the client makes one message of each.
-        store.put(metadata, &mut Cursor::new(bytes)).await.map_err(|error| unavailable(&error))?;
+        store
+            .put(metadata, &mut Cursor::new(bytes))
+            .await
+            .map_err(|error| unavailable(&error))?;
         Ok(())
     }
 
@@ -104,14 +107,27 @@ impl Bus {
             return Err(missing());
         }
         if info.size > most {
-            return Err(ObjectError::TooLarge { bytes: info.size, most });
+            return Err(ObjectError::TooLarge {
+                bytes: info.size,
+                most,
+            });
         }
         let chunks = format!("$O.{}.C.{}", ATTACHMENTS.name, info.nuid);
         let mut file = BytesMut::with_capacity(info.size);
         let mut from = 1;
         while file.len() < info.size {
-            let read = self.entries(&stream, &chunks, from, CHUNKS_PER_READ, CHUNKS_PER_READ * CHUNK_BYTES).await?;
-            let Some(last) = read.list.last() else { return Err(ObjectError::Incomplete) };
+            let read = self
+                .entries(
+                    &stream,
+                    &chunks,
+                    from,
+                    CHUNKS_PER_READ,
+                    CHUNKS_PER_READ * CHUNK_BYTES,
+                )
+                .await?;
+            let Some(last) = read.list.last() else {
+                return Err(ObjectError::Incomplete);
+            };
             from = last.sequence + 1;
             for chunk in &read.list {
                 file.extend_from_slice(&chunk.payload);
@@ -120,7 +136,14 @@ impl Bus {
         if file.len() != info.size {
             return Err(ObjectError::Incomplete);
         }
-        let mime_type = info.metadata.get(MIME_TYPE).cloned().unwrap_or_else(|| UNKNOWN_TYPE.to_owned());
-        Ok(StoredBytes { bytes: file.freeze(), mime_type })
+        let mime_type = info
+            .metadata
+            .get(MIME_TYPE)
+            .cloned()
+            .unwrap_or_else(|| UNKNOWN_TYPE.to_owned());
+        Ok(StoredBytes {
+            bytes: file.freeze(),
+            mime_type,
+        })
     }
 }

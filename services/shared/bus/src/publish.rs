@@ -50,18 +50,24 @@ impl Outgoing {
         let mut map = HeaderMap::new();
         for (name, value) in &headers {
             // A header that a hand-made message brought along and that cannot be sent is left out.
-            if let (Ok(name), Ok(value)) =
-                (name.parse::<async_nats::HeaderName>(), value.parse::<async_nats::HeaderValue>())
-            {
+            if let (Ok(name), Ok(value)) = (
+                name.parse::<async_nats::HeaderName>(),
+                value.parse::<async_nats::HeaderValue>(),
+            ) {
                 map.insert(name, value);
             }
         }
         map.insert(wire::MESSAGE_ID, message_id);
-        Self { subject, payload, headers: map }
+        Self {
+            subject,
+            payload,
+            headers: map,
+        }
     }
 
     pub(crate) fn expecting(mut self, revision: u64) -> Self {
-        self.headers.insert(EXPECTED_LAST_SUBJECT_SEQUENCE, revision.to_string().as_str());
+        self.headers
+            .insert(EXPECTED_LAST_SUBJECT_SEQUENCE, revision.to_string().as_str());
         self
     }
 }
@@ -136,7 +142,10 @@ impl From<Failure> for BusError {
             WRONG_LAST_SEQUENCE | WRONG_LAST_SEQUENCE_UNKNOWN => Self::Conflict,
             // Codes of class 5xx pass by themselves: no leader, no quorum, storage catching up.
             code if failure.code >= 500 => Self::Unavailable(format!("{} ({code})", failure.description)),
-            code => Self::Refused { code, description: failure.description },
+            code => Self::Refused {
+                code,
+                description: failure.description,
+            },
         }
     }
 }
@@ -175,9 +184,10 @@ impl Bus {
 pub(crate) fn request_failure(kind: RequestErrorKind, error: &dyn std::error::Error) -> BusError {
     match kind {
         RequestErrorKind::MaxPayloadExceeded => BusError::TooLarge,
-        RequestErrorKind::InvalidSubject => {
-            BusError::Refused { code: 0, description: "the subject is not one".to_owned() }
-        }
+        RequestErrorKind::InvalidSubject => BusError::Refused {
+            code: 0,
+            description: "the subject is not one".to_owned(),
+        },
         RequestErrorKind::NoResponders => BusError::Unavailable("no stream takes the subject".to_owned()),
         RequestErrorKind::TimedOut | RequestErrorKind::Other => BusError::Unavailable(error.to_string()),
     }

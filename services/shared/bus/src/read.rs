@@ -93,11 +93,20 @@ impl Bus {
         max_bytes: usize,
     ) -> Result<Entries, BusError> {
         self.check_connected()?;
-        let request = BatchRequest { seq: from.max(1), next_by_subj: subject, batch: count, max_bytes };
+        let request = BatchRequest {
+            seq: from.max(1),
+            next_by_subj: subject,
+            batch: count,
+            max_bytes,
+        };
         let payload = serde_json::to_vec(&request).map_err(BusError::Unencodable)?;
         let inbox = self.client.new_inbox();
         let unavailable = |error: &dyn std::error::Error| BusError::Unavailable(error.to_string());
-        let mut answers = self.client.subscribe(inbox.clone()).await.map_err(|error| unavailable(&error))?;
+        let mut answers = self
+            .client
+            .subscribe(inbox.clone())
+            .await
+            .map_err(|error| unavailable(&error))?;
         self.client
             .publish_with_reply(format!("$JS.API.DIRECT.GET.{stream}"), inbox, payload.into())
             .await
@@ -123,11 +132,16 @@ async fn collect(answers: &mut async_nats::Subscriber) -> Result<Entries, BusErr
             entries.list.push(entry);
         }
     }
-    Err(BusError::Unavailable("the connection closed while reading".to_owned()))
+    Err(BusError::Unavailable(
+        "the connection closed while reading".to_owned(),
+    ))
 }
 
 fn pending(answer: &async_nats::Message) -> u64 {
-    let header = answer.headers.as_ref().and_then(|headers| headers.get(NUM_PENDING));
+    let header = answer
+        .headers
+        .as_ref()
+        .and_then(|headers| headers.get(NUM_PENDING));
     header.and_then(|value| value.as_str().parse().ok()).unwrap_or(0)
 }
 
@@ -140,12 +154,20 @@ fn entry_of(answer: async_nats::Message) -> Result<Option<(Entry, u64)>, BusErro
         }
         Some(status) => {
             let description = answer.description.unwrap_or_default();
-            return Err(BusError::Refused { code: status.as_u16().into(), description });
+            return Err(BusError::Refused {
+                code: status.as_u16().into(),
+                description,
+            });
         }
     }
     let left = pending(&answer);
     let headers = answer.headers.unwrap_or_default();
-    let text = |name: &str| headers.get(name).map(|value| value.as_str().to_owned()).unwrap_or_default();
+    let text = |name: &str| {
+        headers
+            .get(name)
+            .map(|value| value.as_str().to_owned())
+            .unwrap_or_default()
+    };
     let sequence = text(SEQUENCE)
         .parse()
         .map_err(|_| BusError::Unavailable("a stored message came without its sequence".to_owned()))?;
@@ -158,4 +180,3 @@ fn entry_of(answer: async_nats::Message) -> Result<Option<(Entry, u64)>, BusErro
     };
     Ok(Some((entry, left)))
 }
-

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::pull;
-use async_nats::jetstream::context::CreateStreamErrorKind;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
+use async_nats::jetstream::context::CreateStreamErrorKind;
 use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, StorageType};
 use async_nats::jetstream::{kv, object_store};
 use proto_schemas::topology::{
@@ -49,7 +49,8 @@ impl Bus {
     pub async fn ensure_topology(&self, on_difference: OnDifference) -> Result<(), BusError> {
         self.check_connected()?;
         for spec in &STREAMS {
-            self.ensure_stream(spec.name, self.stream_config(spec), on_difference).await?;
+            self.ensure_stream(spec.name, self.stream_config(spec), on_difference)
+                .await?;
         }
         for spec in &BUCKETS {
             self.ensure_bucket(spec, on_difference).await?;
@@ -73,7 +74,10 @@ impl Bus {
             .get_stream_no_info(spec.stream)
             .await
             .map_err(|error| unavailable(&error))?;
-        let info = stream.consumer_info(spec.name).await.map_err(|error| unavailable(&error))?;
+        let info = stream
+            .consumer_info(spec.name)
+            .await
+            .map_err(|error| unavailable(&error))?;
         Ok(ConsumerState {
             pending: info.num_pending,
             ack_pending: info.num_ack_pending as u64,
@@ -88,13 +92,19 @@ impl Bus {
     pub async fn delete(&self, stream: &str, sequence: u64) -> Result<(), BusError> {
         self.check_connected()?;
         let unavailable = |error: &dyn std::error::Error| BusError::Unavailable(error.to_string());
-        let stream =
-            self.jetstream.get_stream_no_info(stream).await.map_err(|error| unavailable(&error))?;
+        let stream = self
+            .jetstream
+            .get_stream_no_info(stream)
+            .await
+            .map_err(|error| unavailable(&error))?;
         stream
             .delete_message(sequence)
             .await
             .map(|_| ())
-            .map_err(|error| BusError::Refused { code: 0, description: error.to_string() })
+            .map_err(|error| BusError::Refused {
+                code: 0,
+                description: error.to_string(),
+            })
     }
 
     async fn ensure_stream(
@@ -103,11 +113,16 @@ impl Bus {
         config: stream::Config,
         on_difference: OnDifference,
     ) -> Result<(), BusError> {
-        let Err(error) = self.jetstream.create_stream(config.clone()).await else { return Ok(()) };
+        let Err(error) = self.jetstream.create_stream(config.clone()).await else {
+            return Ok(());
+        };
         let differs = matches!(error.kind(), CreateStreamErrorKind::JetStream(inner) if inner.error_code().0 == STREAM_DIFFERS);
         match on_difference {
             OnDifference::Keep if differs => {
-                tracing::warn!(stream = name, "the stream is not configured as this build would; left as it is");
+                tracing::warn!(
+                    stream = name,
+                    "the stream is not configured as this build would; left as it is"
+                );
                 Ok(())
             }
             OnDifference::Update if differs => {
@@ -124,8 +139,16 @@ impl Bus {
             name: spec.name.to_owned(),
             description: Some(spec.about.to_owned()),
             subjects: spec.subjects.iter().map(|&subject| subject.to_owned()).collect(),
-            retention: if slots { RetentionPolicy::WorkQueue } else { RetentionPolicy::Limits },
-            discard: if slots { DiscardPolicy::New } else { DiscardPolicy::Old },
+            retention: if slots {
+                RetentionPolicy::WorkQueue
+            } else {
+                RetentionPolicy::Limits
+            },
+            discard: if slots {
+                DiscardPolicy::New
+            } else {
+                DiscardPolicy::Old
+            },
             discard_new_per_subject: slots,
             max_messages_per_subject: spec.max_per_subject.unwrap_or(-1),
             max_age: spec.max_age.unwrap_or_default(),
@@ -174,10 +197,16 @@ impl Bus {
             ..Default::default()
         };
         let created = self.jetstream.create_object_store(config).await;
-        created.map(|_| ()).map_err(|error| refused(ATTACHMENTS.name, &error))
+        created
+            .map(|_| ())
+            .map_err(|error| refused(ATTACHMENTS.name, &error))
     }
 
-    async fn ensure_consumer(&self, spec: &ConsumerSpec, on_difference: OnDifference) -> Result<(), BusError> {
+    async fn ensure_consumer(
+        &self,
+        spec: &ConsumerSpec,
+        on_difference: OnDifference,
+    ) -> Result<(), BusError> {
         let stream = self
             .jetstream
             .get_stream_no_info(spec.stream)

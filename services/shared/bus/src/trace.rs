@@ -16,7 +16,11 @@ impl TraceContext {
     /// Begins a trace.
     pub fn new() -> Self {
         let mut rng = rand::rng();
-        Self { trace: rng.random_range(1..=u128::MAX), span: rng.random_range(1..=u64::MAX), sampled: true }
+        Self {
+            trace: rng.random_range(1..=u128::MAX),
+            span: rng.random_range(1..=u64::MAX),
+            sampled: true,
+        }
     }
 
     /// Reads a `traceparent` header; none if it is not one.
@@ -40,7 +44,10 @@ impl TraceContext {
     /// The same trace, with a span of its own for the next hop.
     #[must_use]
     pub fn child(self) -> Self {
-        Self { span: rand::rng().random_range(1..=u64::MAX), ..self }
+        Self {
+            span: rand::rng().random_range(1..=u64::MAX),
+            ..self
+        }
     }
 
     /// The trace id, 32 hexadecimal digits.
@@ -57,7 +64,13 @@ impl Default for TraceContext {
 
 impl fmt::Display for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace, self.span, u8::from(self.sampled))
+        write!(
+            f,
+            "00-{:032x}-{:016x}-{:02x}",
+            self.trace,
+            self.span,
+            u8::from(self.sampled)
+        )
     }
 }
 

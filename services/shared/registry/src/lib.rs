@@ -4,9 +4,9 @@
 //! never in it: it names the environment variable or the file that holds them.
 
 mod secret;
-mod spec;
 mod snapshot;
 mod span;
+mod spec;
 mod validate;
 
 pub use secret::{Secret, SecretError, SecretRef};

@@ -53,21 +53,30 @@ impl SecretRef {
     pub fn resolve(&self) -> Result<Secret, SecretError> {
         let reference = || self.0.clone();
         let value = match self.0.split_once(':') {
-            Some(("env", name)) => variable(name)
-                .map_err(|source| SecretError::Variable { reference: reference(), source })?,
-            Some(("file", path)) => std::fs::read_to_string(path)
-                .map_err(|source| SecretError::File { reference: reference(), source })?,
+            Some(("env", name)) => variable(name).map_err(|source| SecretError::Variable {
+                reference: reference(),
+                source,
+            })?,
+            Some(("file", path)) => std::fs::read_to_string(path).map_err(|source| SecretError::File {
+                reference: reference(),
+                source,
+            })?,
             _ => return Err(SecretError::NotAReference),
         };
         let value = value.trim_end_matches(['\r', '\n']);
         if value.is_empty() {
-            return Err(SecretError::Empty { reference: reference() });
+            return Err(SecretError::Empty {
+                reference: reference(),
+            });
         }
         Ok(Secret(value.to_owned()))
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place besides runtime::config that reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place besides runtime::config that reads the environment"
+)]
 fn variable(name: &str) -> Result<String, std::env::VarError> {
     std::env::var(name)
 }
@@ -118,7 +127,9 @@ mod tests {
 
     #[test]
     fn a_value_in_place_of_a_reference_is_refused_without_repeating_it() {
-        let error = SecretRef::try_from("sk-proj-123".to_owned()).unwrap_err().to_string();
+        let error = SecretRef::try_from("sk-proj-123".to_owned())
+            .unwrap_err()
+            .to_string();
         assert!(!error.contains("sk-proj-123"), "{error}");
     }
 
@@ -126,7 +137,10 @@ mod tests {
     fn a_file_is_read_without_its_line_end() {
         let path = std::env::temp_dir().join(format!("secret-{}", std::process::id()));
         std::fs::write(&path, "s3cret\n").unwrap();
-        let secret = SecretRef::try_from(format!("file:{}", path.display())).unwrap().resolve().unwrap();
+        let secret = SecretRef::try_from(format!("file:{}", path.display()))
+            .unwrap()
+            .resolve()
+            .unwrap();
         std::fs::remove_file(&path).unwrap();
         assert_eq!(secret.expose(), "s3cret");
         assert_eq!(format!("{secret:?}"), "Secret(…)");
@@ -134,7 +148,10 @@ mod tests {
 
     #[test]
     fn a_missing_variable_is_named() {
-        let error = SecretRef::try_from("env:NO_SUCH_VARIABLE_HERE".to_owned()).unwrap().resolve().unwrap_err();
+        let error = SecretRef::try_from("env:NO_SUCH_VARIABLE_HERE".to_owned())
+            .unwrap()
+            .resolve()
+            .unwrap_err();
         assert!(error.to_string().contains("env:NO_SUCH_VARIABLE_HERE"));
     }
 }

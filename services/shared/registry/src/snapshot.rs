@@ -98,19 +98,29 @@ async fn read_changes(
     if bus.is_empty(&REGISTRY).await? {
         loaded.send_replace(true);
     }
-    while let Some(change) = changes.next().await {
-        let change = change?;
+    let mut connected = bus.connected();
+    connected.mark_unchanged();
+    loop {
+        let change = tokio::select! {
+            change = changes.next() => change,
+            // The watch itself takes seconds to notice that the broker was away.
+            _ = connected.changed() => return Ok(()),
+        };
+        let Some(change) = change.transpose()? else {
+            return Ok(());
+        };
         // Readers hold the snapshot only for a look-up, so this seldom copies it.
         current.send_modify(|snapshot| apply(Arc::make_mut(snapshot), &change));
         if change.caught_up {
             loaded.send_replace(true);
         }
     }
-    Ok(())
 }
 
 fn apply(snapshot: &mut Snapshot, change: &Change) {
-    let Some((list, id)) = change.key.split_once('.') else { return };
+    let Some((list, id)) = change.key.split_once('.') else {
+        return;
+    };
     let applied = match list {
         "bots" => set(&mut snapshot.bots, BotId::new(id), change),
         "integrations" => set(&mut snapshot.integrations, IntegrationId::new(id), change),
@@ -118,7 +128,11 @@ fn apply(snapshot: &mut Snapshot, change: &Change) {
         _ => Err("no such list".to_owned()),
     };
     if let Err(error) = applied {
-        tracing::error!(key = change.key, error, "a configuration entry is unreadable; the last one stays");
+        tracing::error!(
+            key = change.key,
+            error,
+            "a configuration entry is unreadable; the last one stays"
+        );
     }
 }
 
@@ -170,7 +184,14 @@ async fn put<T: Wire>(bus: &Bus, key: String, entry: &T) -> Result<(), BusError>
     }
     // Each write is one of its own: going back to an earlier entry within the window is no repetition.
     let trace = TraceContext::new();
-    bus.put(&REGISTRY, &key, entry, &format!("{key}:{}", trace.trace_id()), trace).await
+    bus.put(
+        &REGISTRY,
+        &key,
+        entry,
+        &format!("{key}:{}", trace.trace_id()),
+        trace,
+    )
+    .await
 }
 
 #[cfg(test)]
@@ -178,15 +199,25 @@ mod tests {
     use super::*;
 
     fn change(key: &str, value: Option<&str>) -> Change {
-        Change { key: key.to_owned(), value: value.map(|text| text.to_owned().into()), caught_up: true }
+        Change {
+            key: key.to_owned(),
+            value: value.map(|text| text.to_owned().into()),
+            caught_up: true,
+        }
     }
 
     #[test]
     fn an_entry_is_added_changed_and_removed() {
         let mut snapshot = Snapshot::default();
         let id = IntegrationId::new("i").unwrap();
-        apply(&mut snapshot, &change("integrations.i", Some(r#"{"id":"i","url":"https://a.example/"}"#)));
-        apply(&mut snapshot, &change("integrations.i", Some(r#"{"id":"i","url":"https://b.example/"}"#)));
+        apply(
+            &mut snapshot,
+            &change("integrations.i", Some(r#"{"id":"i","url":"https://a.example/"}"#)),
+        );
+        apply(
+            &mut snapshot,
+            &change("integrations.i", Some(r#"{"id":"i","url":"https://b.example/"}"#)),
+        );
         assert_eq!(snapshot.integrations[&id].url.host_str(), Some("b.example"));
         apply(&mut snapshot, &change("integrations.i", None));
         assert!(snapshot.integrations.is_empty());
@@ -195,7 +226,10 @@ mod tests {
     #[test]
     fn an_unreadable_entry_leaves_the_last_one() {
         let mut snapshot = Snapshot::default();
-        apply(&mut snapshot, &change("integrations.i", Some(r#"{"id":"i","url":"https://a.example/"}"#)));
+        apply(
+            &mut snapshot,
+            &change("integrations.i", Some(r#"{"id":"i","url":"https://a.example/"}"#)),
+        );
         apply(&mut snapshot, &change("integrations.i", Some("{")));
         apply(&mut snapshot, &change("nonsense", Some("{}")));
         assert_eq!(snapshot.integrations.len(), 1);

@@ -76,7 +76,12 @@ pub struct ContextPolicy {
 
 impl Default for ContextPolicy {
     fn default() -> Self {
-        Self { max_messages: 10, max_bytes: 64 * 1024, max_age: None, system_prompt: None }
+        Self {
+            max_messages: 10,
+            max_bytes: 64 * 1024,
+            max_age: None,
+            system_prompt: None,
+        }
     }
 }
 
@@ -155,7 +160,11 @@ pub struct IntegrationLimits {
 
 impl Default for IntegrationLimits {
     fn default() -> Self {
-        Self { per_second: None, burst: None, concurrency: 256 }
+        Self {
+            per_second: None,
+            burst: None,
+            concurrency: 256,
+        }
     }
 }
 
@@ -171,7 +180,10 @@ pub struct RetryBudget {
 
 impl Default for RetryBudget {
     fn default() -> Self {
-        Self { attempts: 5, max_age: Span::seconds(180) }
+        Self {
+            attempts: 5,
+            max_age: Span::seconds(180),
+        }
     }
 }
 

@@ -52,11 +52,28 @@ pub fn check_manifest(
     let mut bots = known_bots.clone();
     bots.extend(manifest.bots.iter().map(|bot| bot.id.to_string()));
     let mut integrations = known_integrations.clone();
-    integrations.extend(manifest.integrations.iter().map(|integration| integration.id.to_string()));
+    integrations.extend(
+        manifest
+            .integrations
+            .iter()
+            .map(|integration| integration.id.to_string()),
+    );
 
     report.unique("bots", manifest.bots.iter().map(|bot| bot.id.as_str()));
-    report.unique("integrations", manifest.integrations.iter().map(|integration| integration.id.as_str()));
-    report.unique("connections", manifest.connections.iter().map(|connection| connection.id.as_str()));
+    report.unique(
+        "integrations",
+        manifest
+            .integrations
+            .iter()
+            .map(|integration| integration.id.as_str()),
+    );
+    report.unique(
+        "connections",
+        manifest
+            .connections
+            .iter()
+            .map(|connection| connection.id.as_str()),
+    );
     for bot in &manifest.bots {
         report.bot(bot, &integrations);
     }
@@ -66,7 +83,10 @@ pub fn check_manifest(
     for connection in &manifest.connections {
         let path = format!("connections.{}", connection.id);
         if !bots.contains(connection.bot.as_str()) {
-            report.add(format!("{path}.bot"), format!("there is no bot {:?}", connection.bot.as_str()));
+            report.add(
+                format!("{path}.bot"),
+                format!("there is no bot {:?}", connection.bot.as_str()),
+            );
         }
         report.channel(&path, &connection.channel);
     }
@@ -94,7 +114,10 @@ impl Report {
 
     fn number(&mut self, path: String, value: u64, bounds: RangeInclusive<u64>) {
         if !bounds.contains(&value) {
-            self.add(path, format!("{value} is not within {} to {}", bounds.start(), bounds.end()));
+            self.add(
+                path,
+                format!("{value} is not within {} to {}", bounds.start(), bounds.end()),
+            );
         }
     }
 
@@ -109,7 +132,12 @@ impl Report {
             let show = humantime::format_duration;
             self.add(
                 path,
-                format!("{} is not within {} to {}", show(value), show(*bounds.start()), show(*bounds.end())),
+                format!(
+                    "{} is not within {} to {}",
+                    show(value),
+                    show(*bounds.start()),
+                    show(*bounds.end())
+                ),
             );
         }
     }
@@ -122,14 +150,30 @@ impl Report {
                 format!("there is no integration {:?}", bot.integration.as_str()),
             );
         }
-        self.number(format!("{path}.context.max_messages"), bot.context.max_messages as u64, 0..=200);
-        self.number(format!("{path}.context.max_bytes"), bot.context.max_bytes as u64, 0..=256 * 1024);
+        self.number(
+            format!("{path}.context.max_messages"),
+            bot.context.max_messages as u64,
+            0..=200,
+        );
+        self.number(
+            format!("{path}.context.max_bytes"),
+            bot.context.max_bytes as u64,
+            0..=256 * 1024,
+        );
         if let Some(prompt) = &bot.context.system_prompt {
             self.length(format!("{path}.context.system_prompt"), prompt, MAX_PROMPT_BYTES);
         }
         self.length(format!("{path}.name"), &bot.name, 256);
-        self.length(format!("{path}.error_message"), &bot.error_message, MAX_MESSAGE_BYTES);
-        self.length(format!("{path}.reset_message"), &bot.reset_message, MAX_MESSAGE_BYTES);
+        self.length(
+            format!("{path}.error_message"),
+            &bot.error_message,
+            MAX_MESSAGE_BYTES,
+        );
+        self.length(
+            format!("{path}.reset_message"),
+            &bot.reset_message,
+            MAX_MESSAGE_BYTES,
+        );
         if bot.error_message.is_empty() {
             self.add(
                 format!("{path}.error_message"),
@@ -154,8 +198,16 @@ impl Report {
         if let Some(burst) = limits.burst {
             self.number(format!("{path}.limits.burst"), burst.into(), 1..=100_000);
         }
-        self.number(format!("{path}.limits.concurrency"), limits.concurrency.into(), 1..=100_000);
-        self.number(format!("{path}.retry.attempts"), integration.retry.attempts.into(), 1..=100);
+        self.number(
+            format!("{path}.limits.concurrency"),
+            limits.concurrency.into(),
+            1..=100_000,
+        );
+        self.number(
+            format!("{path}.retry.attempts"),
+            integration.retry.attempts.into(),
+            1..=100,
+        );
         self.span(
             format!("{path}.retry.max_age"),
             integration.retry.max_age.0,
@@ -166,7 +218,10 @@ impl Report {
     fn headers(&mut self, path: &str, integration: &Integration) {
         let count = integration.headers.len();
         if count > MAX_HEADERS {
-            self.add(format!("{path}.headers"), format!("{count} headers are more than {MAX_HEADERS}"));
+            self.add(
+                format!("{path}.headers"),
+                format!("{count} headers are more than {MAX_HEADERS}"),
+            );
         }
         for (name, value) in &integration.headers {
             let at = format!("{path}.headers.{name}");
@@ -176,7 +231,11 @@ impl Report {
             if reserved && lower != "content-type" {
                 self.add(at.clone(), "is a header that integrations may not set".to_owned());
             }
-            if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)) {
+            if name.is_empty()
+                || !name
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+            {
                 self.add(at.clone(), "is not a header name".to_owned());
             }
             let visible = match value {
@@ -210,7 +269,10 @@ impl Report {
             self.add(path.clone(), format!("{:?} is not an HTTP address", url.scheme()));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            self.add(path, "must not hold a password: use a header with a secret".to_owned());
+            self.add(
+                path,
+                "must not hold a password: use a header with a secret".to_owned(),
+            );
         }
     }
 }

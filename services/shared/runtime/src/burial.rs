@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bus::{Bus, BusError, Outgoing, TraceContext, Work};
+use bus::{Bus, BusError, Outgoing, Published, TraceContext, Work};
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use domain::ids;
@@ -50,7 +50,8 @@ impl Remains {
     }
 }
 
-/// Writes a dead letter and returns when it is confirmed. Doing so twice leaves one.
+/// Writes a dead letter and returns when it is confirmed: accepted, or a duplicate of one that was written
+/// before. Doing so twice leaves one.
 ///
 /// # Errors
 /// [`BusError`] when the broker is away or refuses; the work must not be let go of then.
@@ -60,7 +61,7 @@ pub async fn bury(
     remains: Remains,
     give_up: &GiveUp,
     trace: TraceContext,
-) -> Result<DeadLetterId, BusError> {
+) -> Result<Published, BusError> {
     let id = ids::dead_letter_id(stage, &remains.identity);
     let dead_letter = DeadLetter {
         id: id.clone(),
@@ -75,7 +76,8 @@ pub async fn bury(
         buried_at: clock::now(),
     };
     let subject = subjects::dead_letter(stage, give_up.class, &id);
-    bus.publish(Outgoing::new(subject, &dead_letter, id.as_str(), trace)?)
+    let published = bus
+        .publish(Outgoing::new(subject, &dead_letter, id.as_str(), trace)?)
         .await?;
     tracing::warn!(
         dead_letter = id.as_str(),
@@ -84,7 +86,7 @@ pub async fn bury(
         attempts = give_up.attempts.len(),
         "gave up; a dead letter holds the work"
     );
-    Ok(id)
+    Ok(published)
 }
 
 async fn payload(bus: &Bus, id: &DeadLetterId, bytes: Bytes) -> Result<Payload, BusError> {

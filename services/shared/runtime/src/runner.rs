@@ -12,7 +12,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, BusError, Work, WorkStream};
+use bus::{Bus, BusError, Published, Work, WorkStream};
 use domain::retry;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -181,8 +181,11 @@ impl<S: Stage> Runner<S> {
     async fn bury(&self, work: &Work, give_up: GiveUp, job: &Job) -> Outcome {
         let remains = Remains::of(self.consumer.stream, work);
         match burial::bury(&self.bus, self.name, remains, &give_up, job.trace).await {
-            Ok(_) => {
-                self.metrics.buried(give_up.class);
+            Ok(published) => {
+                // One that was written before is counted already.
+                if published != Published::Duplicate {
+                    self.metrics.buried(give_up.class);
+                }
                 Outcome::GiveUp(give_up)
             }
             Err(error) => Outcome::retry(format!("the dead letter is not confirmed: {error}")),

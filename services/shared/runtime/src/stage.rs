@@ -8,6 +8,12 @@ use proto_schemas::dead_letter::Attempt;
 use proto_schemas::ids::UnixMillis;
 use proto_schemas::wire::{DecodeError, Wire};
 
+use crate::clock;
+
+/// How long a message is surely handled by nobody else: the shortest `ack_wait` that may be configured. In a
+/// backlog all messages are older, and each costs the look-up.
+const OURS_ALONE: Duration = Duration::from_secs(1);
+
 /// One step of the pipeline.
 ///
 /// A message may be handled twice, late, or by two replicas at once: `handle` must bear that.
@@ -63,9 +69,11 @@ pub struct Job {
 }
 
 impl Job {
-    /// Whether somebody may have had the message before: look up how far it got.
+    /// Whether somebody may have had the message before: look up how far it got. So it may be with a message of
+    /// some age even when it was delivered once: if it was handed to this process while it stood still, others
+    /// have taken it for dead.
     pub fn is_redelivery(&self) -> bool {
-        self.delivered > 1
+        self.delivered > 1 || clock::now().since(self.stored_at) >= OURS_ALONE
     }
 }
 
@@ -155,5 +163,28 @@ impl From<BusError> for Outcome {
                 Self::GiveUp(GiveUp::permanent("undecodable", error.to_string()))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(delivered: u64, age: Duration) -> Job {
+        let age = u64::try_from(age.as_millis()).unwrap();
+        let stored_at = UnixMillis(clock::now().0 - age);
+        Job {
+            sequence: 1,
+            delivered,
+            stored_at,
+            trace: TraceContext::new(),
+        }
+    }
+
+    #[test]
+    fn only_a_fresh_message_on_its_first_delivery_is_surely_nobody_elses() {
+        assert!(!job(1, Duration::ZERO).is_redelivery());
+        assert!(job(2, Duration::ZERO).is_redelivery());
+        assert!(job(1, OURS_ALONE).is_redelivery());
     }
 }

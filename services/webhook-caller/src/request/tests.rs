@@ -15,8 +15,16 @@ fn turn() -> Turn {
         bot_name: "Support Bot".to_owned(),
         connection: ConnectionId::new("web").unwrap(),
         channel: ChannelKind::Http,
-        address: ReplyAddress { chat_id: "1".to_owned(), thread_id: None, message_id: None },
-        user: User { id: "u".to_owned(), name: None, username: None },
+        address: ReplyAddress {
+            chat_id: "1".to_owned(),
+            thread_id: None,
+            message_id: None,
+        },
+        user: User {
+            id: "u".to_owned(),
+            name: None,
+            username: None,
+        },
         task: Task::Ask {
             integration: IntegrationId::new("echo").unwrap(),
             system_prompt: None,
@@ -37,21 +45,43 @@ fn payload() -> WebhookRequest {
     WebhookRequest {
         messages: vec![],
         conversation_id: "conv_a".to_owned(),
-        user: WebhookUser { id: "u".to_owned(), platform: "http".to_owned(), name: None, username: None },
-        bot: WebhookBot { id: "bot_456".to_owned(), name: "Support Bot".to_owned() },
-        metadata: WebhookMetadata { channel: "http".to_owned(), chat_id: "1".to_owned(), message_id: None },
+        user: WebhookUser {
+            id: "u".to_owned(),
+            platform: "http".to_owned(),
+            name: None,
+            username: None,
+        },
+        bot: WebhookBot {
+            id: "bot_456".to_owned(),
+            name: "Support Bot".to_owned(),
+        },
+        metadata: WebhookMetadata {
+            channel: "http".to_owned(),
+            chat_id: "1".to_owned(),
+            message_id: None,
+        },
     }
 }
 
 fn integration(json: serde_json::Value) -> Integration {
     let mut whole = serde_json::json!({"id": "echo", "url": "https://a.example/"});
-    whole.as_object_mut().unwrap().extend(json.as_object().unwrap().clone());
+    whole
+        .as_object_mut()
+        .unwrap()
+        .extend(json.as_object().unwrap().clone());
     serde_json::from_value(whole).unwrap()
 }
 
 fn prepare_with(settings: serde_json::Value) -> Result<Prepared, CallError> {
     let now = UnixMillis(1_614_265_330_000);
-    prepare(&turn(), &payload(), &integration(settings), 2, now, TraceContext::new())
+    prepare(
+        &turn(),
+        &payload(),
+        &integration(settings),
+        2,
+        now,
+        TraceContext::new(),
+    )
 }
 
 /// A file with a secret, gone at the end of the test.
@@ -84,7 +114,12 @@ fn our_own_headers_are_set_and_name_the_turn() {
     assert_eq!(headers["x-integration-id"], "echo");
     assert_eq!(headers["x-attempt"], "2");
     assert_eq!(headers["content-type"], "application/json");
-    assert!(headers["user-agent"].to_str().unwrap().starts_with("ChatbotPlatform/"));
+    assert!(
+        headers["user-agent"]
+            .to_str()
+            .unwrap()
+            .starts_with("ChatbotPlatform/")
+    );
     assert!(TraceContext::parse(headers["traceparent"].to_str().unwrap()).is_some());
     assert!(!headers.contains_key("webhook-signature"));
 }
@@ -117,9 +152,22 @@ fn a_secret_header_is_put_together_and_hidden_from_debug() {
 
 #[test]
 fn a_secret_that_cannot_be_read_fails_the_attempt_without_sending() {
-    let Err(error) = prepare_with(serde_json::json!({"headers": {"X-Key": {"secret": "env:NO_SUCH_VARIABLE"}}}))
+    let Err(error) =
+        prepare_with(serde_json::json!({"headers": {"X-Key": {"secret": "env:NO_SUCH_VARIABLE"}}}))
     else {
         panic!("prepared without its secret");
     };
     assert_eq!(error.class, "secret_unavailable");
+}
+
+#[test]
+fn a_secret_that_the_webhook_repeats_is_taken_out_of_the_errors_text() {
+    let file = SecretFile::new("redacted", "k3y");
+    let header = serde_json::json!({"prefix": "Bearer ", "secret": file.reference()});
+    let prepared = prepare_with(serde_json::json!({"headers": {"Authorization": header}})).unwrap();
+    let body = br#"{"error":"unknown key k3y","code":"auth"}"#;
+    assert_eq!(
+        crate::reply::error_detail(body, &prepared.secrets),
+        "auth: unknown key [secret]"
+    );
 }

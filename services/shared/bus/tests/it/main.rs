@@ -1,0 +1,14 @@
+//! Every promise of the crate against a real broker.
+#![expect(
+    clippy::unwrap_used,
+    reason = "allow-unwrap-in-tests does not cover helpers of integration tests"
+)]
+
+mod broker;
+mod buckets;
+mod objects;
+mod outage;
+mod publish;
+mod reads;
+mod topology;
+mod work;

@@ -1,0 +1,14 @@
+//! The service against a real broker and a webhook with a script. Turns are made by hand.
+#![expect(
+    clippy::unwrap_used,
+    reason = "allow-unwrap-in-tests does not cover helpers of integration tests"
+)]
+
+mod answers;
+mod binary;
+mod budget;
+mod crashes;
+mod failures;
+mod limits;
+mod samples;
+mod world;
