@@ -17,7 +17,11 @@ const ALL_BYTES: usize = 64 << 20;
 impl Pipeline {
     /// What a stream holds under a subject, oldest first.
     pub(crate) async fn stored(&self, stream: &str, subject: &str) -> Vec<Entry> {
-        let stored = self.bus.entries(stream, subject, 1, ALL, ALL_BYTES).await.unwrap();
+        let stored = self
+            .bus
+            .entries(stream, subject, 1, ALL, ALL_BYTES)
+            .await
+            .unwrap();
         assert!(!stored.more, "{stream} holds more than a test stores");
         stored.list
     }
@@ -65,7 +69,9 @@ impl Pipeline {
 /// Stage and class of dead letters, in order.
 pub(crate) fn causes(dead_letters: &[DeadLetter]) -> Vec<(Stage, &str)> {
     let causes = dead_letters.iter();
-    causes.map(|letter| (letter.stage, letter.class.as_str())).collect()
+    causes
+        .map(|letter| (letter.stage, letter.class.as_str()))
+        .collect()
 }
 
 async fn is_idle(bus: &Bus) -> bool {

@@ -2,11 +2,14 @@
 
 use proto_schemas::context::TurnResult;
 use proto_schemas::dead_letter::Stage;
+use proto_schemas::ids::ConnectionId;
+use registry::Connection;
 use testkit::backend::most_in_flight;
 use testkit::callback::text_message;
+use testkit::condition::{PATIENCE, wait_until};
 use testkit::telegram::{command_update, text_update};
 
-use crate::manifest::{COLLECT, RESET_MESSAGE, TELEGRAM, WEB};
+use crate::manifest::{COLLECT, RESET_MESSAGE, TELEGRAM, WEB, manifest};
 use crate::pipeline::{Options, Pipeline, echoed, echoed_one_by_one};
 
 #[tokio::test]
@@ -61,7 +64,10 @@ async fn a_coalescing_bot_answers_what_waits_together() {
     assert_eq!(pipeline.calls_of("ada").len(), 2);
     let answers: Vec<_> = pipeline.transcripts(&first.conversation).await;
     let answers: Vec<_> = answers.into_iter().map(|turn| turn.answers).collect();
-    assert_eq!(answers, [vec![first.message], vec![second.message, third.message]]);
+    assert_eq!(
+        answers,
+        [vec![first.message], vec![second.message, third.message]]
+    );
 }
 
 #[tokio::test]
@@ -108,9 +114,48 @@ async fn a_message_pushed_twice_is_answered_once() {
     pipeline.update(TELEGRAM, &update).await;
     pipeline.telegram_messages(7001, 1).await;
     pipeline.settled().await;
-    assert_eq!((pipeline.calls_of("ada").len(), pipeline.replies_now("ada").len()), (1, 1));
+    assert_eq!(
+        (pipeline.calls_of("ada").len(), pipeline.replies_now("ada").len()),
+        (1, 1)
+    );
     assert_eq!(pipeline.telegram.sent_to(7001).len(), 1);
     assert_eq!(pipeline.all_transcripts().await.len(), 2);
-    let metrics = Pipeline::metrics(pipeline.service(Stage::Ingress)).await;
-    assert!(metrics.contains("result=\"duplicate\""), "{metrics}");
+    let series = "chatbot_requests_total{channel=\"http\",result=\"duplicate\",service=\"ingress\"}";
+    assert_eq!(Pipeline::count(pipeline.service(Stage::Ingress), series).await, 2);
+}
+
+#[tokio::test]
+async fn a_connection_added_and_a_webhook_moved_need_no_restart() {
+    let pipeline = Pipeline::start(Options::default()).await;
+    let message = text_message("ada", "ada", "hello");
+    let (status, _) = pipeline.push("added", "push-1", &message).await.unwrap();
+    assert_eq!(status, 404);
+    let mut manifest = manifest(
+        &pipeline.backend,
+        &pipeline.slow_backend,
+        &pipeline.callbacks,
+        &pipeline.telegram,
+    );
+    let web = manifest.connections[0].clone();
+    manifest.connections.push(Connection {
+        id: ConnectionId::new("added").unwrap(),
+        ..web
+    });
+    manifest.integrations[0].url = pipeline.slow_backend.url().parse().unwrap();
+    manifest.store(&pipeline.bus).await.unwrap();
+
+    wait_until(PATIENCE, "ingress to know the connection", async || {
+        matches!(pipeline.push("added", "push-1", &message).await, Some((202, _)))
+    })
+    .await;
+    // Each service learns of the change for itself: the old address may be called once more.
+    let mut asked = 0;
+    wait_until(PATIENCE, "the webhook's new address to be called", async || {
+        asked += 1;
+        let chat = format!("chat-{asked}");
+        pipeline.say("added", &chat, "hello").await;
+        pipeline.replies(&chat, 1).await;
+        !pipeline.slow_backend.calls().is_empty()
+    })
+    .await;
 }

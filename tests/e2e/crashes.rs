@@ -23,7 +23,11 @@ async fn a_webhook_caller_killed_during_a_call_answers_once() {
     pipeline.settled().await;
     assert_eq!(pipeline.replies_now("ada").len(), 1);
     let calls = pipeline.calls_of("ada");
-    assert_eq!(calls.len(), 2, "the answer to the first call was lost with its caller");
+    assert_eq!(
+        calls.len(),
+        2,
+        "the answer to the first call was lost with its caller"
+    );
     assert_eq!(calls[0].header("webhook-id"), calls[1].header("webhook-id"));
     assert_eq!(most_in_flight(&calls), 1);
     assert_eq!(pipeline.transcripts(&conversation).await.len(), 1);
@@ -46,7 +50,10 @@ async fn an_egress_killed_before_it_learned_of_a_send_repeats_it_under_the_same_
     let replies = pipeline.replies_now("ada");
     let texts: Vec<&str> = replies.iter().map(|reply| reply.text()).collect();
     assert_eq!(texts, [&echoed(&["one"]), &echoed(&["one"]), &last]);
-    assert_eq!(replies[0].id, replies[1].id, "its receiver can tell the repetition");
+    assert_eq!(
+        replies[0].id, replies[1].id,
+        "its receiver can tell the repetition"
+    );
     assert_eq!(pipeline.calls_of("ada").len(), 2);
     assert_eq!(pipeline.transcripts(&conversation).await.len(), 2);
 }
@@ -147,6 +154,32 @@ async fn a_broker_killed_in_a_burst_comes_back_with_all_of_it() {
     assert_eq!(pipeline.replies("ada", 5).await, echoed_one_by_one(&texts));
     pipeline.settled().await;
     assert_eq!(pipeline.replies_now("ada").len(), 5);
+    assert!(pipeline.dead_letters().await.is_empty());
+}
+
+#[tokio::test]
+async fn every_process_may_be_killed_in_a_burst_without_loss() {
+    let mut pipeline = Pipeline::start(Options::default()).await;
+    let texts = Stage::ALL.map(|stage| format!("before the end of {}", stage.as_str()));
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    for (stage, text) in Stage::ALL.into_iter().zip(&texts) {
+        pipeline.say(WEB, "ada", text).await;
+        pipeline.service(stage).kill();
+        pipeline.nats.restart().await;
+        pipeline.restart(stage).await;
+        pipeline.service(Stage::Ingress).ready().await;
+    }
+    let last = echoed(&texts);
+    pipeline.callbacks.wait_for_text(&last).await;
+    pipeline.settled().await;
+
+    // What was sent without our learning of it was sent again, under the same identity.
+    let mut replies = pipeline.replies_now("ada");
+    replies.dedup_by(|again, reply| again.id == reply.id);
+    let replies: Vec<&str> = replies.iter().map(|reply| reply.text()).collect();
+    assert_eq!(replies, echoed_one_by_one(&texts));
+    assert_eq!(most_in_flight(&pipeline.calls_of("ada")), 1);
+    assert_eq!(pipeline.all_transcripts().await.len(), texts.len());
     assert!(pipeline.dead_letters().await.is_empty());
 }
 

@@ -11,21 +11,28 @@ use testkit::backend::{Recorded, always, echo, fail_first};
 
 use crate::broker::causes;
 use crate::manifest::{ERROR_MESSAGE, FRAGILE, FRAGILE_ATTEMPTS, WEB};
-use crate::pipeline::{Options, Pipeline, echoed};
+use crate::pipeline::{Options, Pipeline, echoed, echoed_one_by_one};
 
 #[tokio::test]
 async fn a_backend_that_recovers_is_asked_again_with_the_same_identity() {
     let pipeline = Pipeline::start(Options::default()).await;
     pipeline.backend.respond_with(fail_first(2, 503));
     let receipt = pipeline.say(WEB, "ada", "hello").await;
-    assert_eq!(pipeline.replies("ada", 1).await, [echoed(&["hello"])]);
+    pipeline.backend.wait_for_calls(1).await;
+    // It waits behind the one that is tried again.
+    pipeline.say(WEB, "ada", "are you there?").await;
+    let expected = echoed_one_by_one(&["hello", "are you there?"]);
+    assert_eq!(pipeline.replies("ada", 2).await, expected);
     pipeline.settled().await;
 
     let calls = pipeline.calls_of("ada");
-    assert_eq!(headers(&calls, "x-attempt"), ["1", "2", "3"]);
+    assert_eq!(headers(&calls, "x-attempt"), ["1", "2", "3", "1"]);
     let ids = headers(&calls, "webhook-id");
-    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
-    assert_eq!(pipeline.replies_now("ada").len(), 1);
+    assert!(
+        ids[..3].iter().all(|id| *id == ids[0]) && ids[3] != ids[0],
+        "{ids:?}"
+    );
+    assert_eq!(pipeline.replies_now("ada").len(), 2);
     let transcripts = pipeline.transcripts(&receipt.conversation).await;
     assert_eq!(transcripts[0].conclusion.attempts, 3);
     assert!(pipeline.dead_letters().await.is_empty());
@@ -45,8 +52,13 @@ async fn a_backend_that_keeps_failing_ends_in_one_error_message_and_a_dead_lette
     let statuses: Vec<_> = attempts.map(|attempt| attempt.status).collect();
     assert_eq!(statuses, vec![Some(500); FRAGILE_ATTEMPTS as usize]);
     let turns = pipeline.transcripts(&conversation).await;
-    assert!(matches!(&turns[0].conclusion.result, TurnResult::Failure { class, .. } if class == "server_error"));
-    assert!(matches!(turns[0].receipt, Receipt::Sent { .. }), "the user was told");
+    assert!(
+        matches!(&turns[0].conclusion.result, TurnResult::Failure { class, .. } if class == "server_error")
+    );
+    assert!(
+        matches!(turns[0].receipt, Receipt::Sent { .. }),
+        "the user was told"
+    );
 
     pipeline.backend.respond_with(echo);
     pipeline.say(FRAGILE, "ada", "easy").await;

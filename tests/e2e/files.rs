@@ -49,10 +49,7 @@ async fn a_file_at_a_link_or_in_the_push_itself_reaches_the_webhook() {
     let links = image_links(&calls[0]);
     assert_eq!(links.len(), 2);
     assert_eq!(fetch(&links[0]).await, (200, photo()));
-    assert_eq!(
-        fetch(&links[1]).await,
-        (200, vec![0xff, 0xd8, 0xff, 0xe0, 0x00])
-    );
+    assert_eq!(fetch(&links[1]).await, (200, vec![0xff, 0xd8, 0xff, 0xe0, 0x00]));
     pipeline.replies("ada", 1).await;
 }
 

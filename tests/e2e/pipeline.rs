@@ -95,7 +95,8 @@ impl Pipeline {
     async fn start_services(&mut self, replicas: usize) {
         let fetchers = self.launch(Stage::AttachmentFetcher, replicas).await;
         let files = fetchers[0].address("http").await;
-        self.env.push(("ATTACHMENTS_URL", format!("http://{files}/files")));
+        self.env
+            .push(("ATTACHMENTS_URL", format!("http://{files}/files")));
         self.services.insert(Stage::AttachmentFetcher, fetchers);
         let others = Stage::ALL
             .into_iter()
@@ -216,17 +217,19 @@ impl Pipeline {
         self.backend.calls().into_iter().filter(about).collect()
     }
 
+    /// A counter of a process, by its name and labels as they are shown.
+    pub(crate) async fn count(service: &Service, series: &str) -> u64 {
+        let metrics = Self::metrics(service).await;
+        let mut values = metrics
+            .lines()
+            .filter_map(|line| line.strip_prefix(series)?.trim().parse().ok());
+        values.next().unwrap_or(0)
+    }
+
     /// What a process shows to a scraper.
     pub(crate) async fn metrics(service: &Service) -> String {
         let url = format!("http://{}/metrics", service.address("admin").await);
-        client()
-            .get(url)
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap()
+        client().get(url).send().await.unwrap().text().await.unwrap()
     }
 }
 

@@ -49,7 +49,13 @@ async fn a_malformed_delivery_becomes_a_dead_letter_and_frees_its_slot() {
 async fn a_malformed_fetch_becomes_a_dead_letter_and_frees_its_slot() {
     let pipeline = Pipeline::start(Options::default()).await;
     let message = ids::message_id(&conversation("ada"), "push-1");
-    let poisoned = poison(&pipeline, FETCHES.name, &subjects::fetch_in(&message), Fetch::TYPE).await;
+    let poisoned = poison(
+        &pipeline,
+        FETCHES.name,
+        &subjects::fetch_in(&message),
+        Fetch::TYPE,
+    )
+    .await;
     assert_eq!(causes(&poisoned), [(Stage::AttachmentFetcher, "undecodable"); 2]);
     let turn = TurnId::new("turn_1").unwrap();
     poison(&pipeline, FETCHES.name, &subjects::fetch_out(&turn), Fetch::TYPE).await;
@@ -111,6 +117,15 @@ async fn poison(pipeline: &Pipeline, stream: &str, subject: &str, wire_type: &st
         assert_eq!(dead_letter.stream.as_deref(), Some(stream));
         assert_eq!(dead_letter.subject, subject);
     }
+    // A dead letter written again leaves one, so the writing is counted too.
+    let stage = dead_letters[0].stage;
+    let series = "chatbot_dead_letters_published_total{class=\"undecodable\",service=\"";
+    let series = format!("{series}{}\"}}", stage.as_str());
+    let written = Pipeline::count(pipeline.service(stage), &series).await;
+    assert_eq!(
+        written,
+        u64::try_from(pipeline.dead_letters().await.len()).unwrap()
+    );
     dead_letters
 }
 

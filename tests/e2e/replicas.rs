@@ -1,6 +1,11 @@
 //! Several processes of each service.
 
+use std::time::Duration;
+
+use proto_schemas::dead_letter::Stage;
+use proto_schemas::topology::{ConsumerSpec, DELIVERY_WORK, TURN_WORK};
 use testkit::backend::{echo, most_in_flight};
+use testkit::condition::{PATIENCE, wait_until};
 
 use crate::manifest::WEB;
 use crate::pipeline::{Options, Pipeline, echoed_one_by_one};
@@ -15,7 +20,7 @@ async fn replicas_share_the_work_and_keep_each_conversation_in_order() {
     // Long enough for a second call to be seen beside it.
     pipeline
         .backend
-        .respond_with(|call| echo(call).after(std::time::Duration::from_millis(20)));
+        .respond_with(|call| echo(call).after(Duration::from_millis(20)));
     let (chats, texts) = (["ada", "bob", "eve"], ["one", "two", "three", "four", "five"]);
     for (index, text) in texts.into_iter().enumerate() {
         for chat in chats {
@@ -33,4 +38,44 @@ async fn replicas_share_the_work_and_keep_each_conversation_in_order() {
         assert_eq!(pipeline.replies_now(chat).len(), texts.len(), "{chat}");
     }
     assert_eq!(pipeline.all_transcripts().await.len(), chats.len() * texts.len());
+}
+
+#[tokio::test]
+async fn a_webhook_caller_that_wakes_up_late_does_not_call_again() {
+    wakes_up_late(Stage::WebhookCaller, &TURN_WORK).await;
+}
+
+#[tokio::test]
+async fn an_egress_that_wakes_up_late_does_not_send_again() {
+    wakes_up_late(Stage::Egress, &DELIVERY_WORK).await;
+}
+
+/// A process is frozen and work is handed to it all the same; another process does the work when the first is
+/// presumed dead. Awake again, the first finds its work, delivered to it only once, and leaves it alone.
+async fn wakes_up_late(stage: Stage, consumer: &ConsumerSpec) {
+    let mut pipeline = Pipeline::start(Options::default()).await;
+    // Until it has had work, a process may not have asked for any.
+    pipeline.say(WEB, "ada", "one").await;
+    pipeline.replies("ada", 1).await;
+    pipeline.settled().await;
+    pipeline.service(stage).pause().await;
+    pipeline.say(WEB, "ada", "two").await;
+    wait_until(PATIENCE, "the work to be handed out", async || {
+        let state = pipeline.bus.consumer_state(consumer).await;
+        state.is_ok_and(|state| state.ack_pending == 1)
+    })
+    .await;
+    pipeline.add_replica(stage).await;
+    pipeline.replies("ada", 2).await;
+    pipeline.settled().await;
+
+    pipeline.service(stage).resume();
+    // Alone again, it comes to this after all that was handed to it before.
+    pipeline.replicas(stage)[1].terminate().await;
+    pipeline.say(WEB, "ada", "three").await;
+    let expected = echoed_one_by_one(&["one", "two", "three"]);
+    assert_eq!(pipeline.replies("ada", 3).await, expected);
+    pipeline.settled().await;
+    assert_eq!(pipeline.calls_of("ada").len(), 3);
+    assert_eq!(pipeline.replies_now("ada").len(), 3);
 }

@@ -18,7 +18,11 @@ async fn a_webhook_caller_asked_to_end_finishes_its_call_first() {
     pipeline.say(WEB, "ada", texts[1]).await;
     terminate_and_release(&pipeline, Stage::WebhookCaller, gate).await;
     let calls = pipeline.calls_of("ada");
-    assert!(matches!(calls[0].ending, Ending::Answered(_)), "{:?}", calls[0].ending);
+    assert!(
+        matches!(calls[0].ending, Ending::Answered(_)),
+        "{:?}",
+        calls[0].ending
+    );
     pipeline.restart(Stage::WebhookCaller).await;
 
     assert_eq!(pipeline.replies("ada", 2).await, echoed_one_by_one(&texts));

@@ -37,10 +37,7 @@ async fn one_trace_leads_from_the_push_over_the_webhook_to_the_transcript() {
 
 /// Pushes a message as a sender who traces does.
 async fn push(pipeline: &Pipeline, trace: TraceContext) {
-    let url = format!(
-        "{}/v1/channels/{TELEGRAM}/updates",
-        pipeline.ingress_url(0).await
-    );
+    let url = format!("{}/v1/channels/{TELEGRAM}/updates", pipeline.ingress_url(0).await);
     let request = client()
         .post(url)
         .header("X-Telegram-Bot-Api-Secret-Token", TELEGRAM_SECRET)
