@@ -135,8 +135,8 @@ impl Builder {
 
 impl Builder {
     /// Whether a conversation's slot, taken a moment ago, is free by now or soon: it holds nothing, or a turn
-    /// that was built on an older revision, which is committed or will be dropped. Only a turn that was built
-    /// on the present revision will bring another one.
+    /// that was built on an older revision, which is committed or will be dropped, or what is no turn of ours. Only
+    /// a turn that was built on the present revision will bring another one.
     async fn slot_is_settling(&self, conversation: &ConversationId, revision: u64) -> Result<bool, BusError> {
         let held = self.bus.last(TURNS.name, &subjects::turn(conversation)).await?;
         let Some(holder) = held.as_ref().and_then(|entry| entry.header(MESSAGE_ID)) else {
@@ -145,7 +145,7 @@ impl Builder {
         let built_on = holder
             .split_once(':')
             .and_then(|(_, revision)| revision.parse::<u64>().ok());
-        Ok(built_on.is_some_and(|built_on| built_on < revision))
+        Ok(built_on.is_none_or(|built_on| built_on < revision))
     }
 }
 

@@ -88,7 +88,8 @@ impl World {
     /// Puts a turn into its slot.
     pub(crate) async fn offer(&self, turn: &Turn) {
         let subject = subjects::turn(&turn.conversation);
-        let message = Outgoing::new(subject, turn, turn.id.as_str(), TraceContext::new());
+        let identity = format!("{}:{}", turn.id, turn.context_revision);
+        let message = Outgoing::new(subject, turn, &identity, TraceContext::new());
         self.bus.publish(message.unwrap()).await.unwrap();
     }
 
