@@ -31,7 +31,7 @@ send: ## send a message to a running `make run`: make send TEXT="Hello!"
 demo: tools ## show a conversation from end to end
 	cargo run --locked -q -p chatbot -- demo
 
-# The end-to-end tests start the binaries, so these are built first; their summary is the last thing shown.
+# The end-to-end tests start the binaries, so these are built first. They and the model are shown last.
 test: tools build ## run all tests
 	cargo test --locked --workspace --exclude tests --doc
 	cargo test --locked --workspace --exclude tests --lib --bins --tests

@@ -11,6 +11,7 @@
 )]
 
 pub mod backend;
+pub mod binary;
 pub mod callback;
 mod child;
 pub mod client;

@@ -1,0 +1,38 @@
+//! The binary's answers to its arguments and to a configuration that it refuses.
+
+use testkit::binary::Binary;
+
+const BINARY: Binary = Binary {
+    path: env!("CARGO_BIN_EXE_attachment-fetcher"),
+};
+
+#[test]
+fn help_names_the_keys_with_their_bounds() {
+    BINARY.assert_help_names(&[
+        "attachment-fetcher: brings",
+        "NATS_URL",
+        "HTTP_LISTEN",
+        "MAX_FILE_BYTES",
+        "ATTACHMENTS_SECRET",
+    ]);
+}
+
+#[test]
+fn the_configuration_is_printed_without_passwords() {
+    BINARY.assert_prints_configuration();
+}
+
+#[test]
+fn a_bad_configuration_is_refused_with_every_error_at_once() {
+    BINARY.assert_refuses(&[
+        ("MAX_FILE_BYTES", "0"),
+        ("OUTBOUND_ALLOW", "not a host"),
+        ("ATTACHMENTS_SECRET", "hunter2"),
+        ("CONCURRENCY", "0"),
+    ]);
+}
+
+#[test]
+fn arguments_that_mean_nothing_are_refused() {
+    BINARY.assert_knows_its_arguments("attachment-fetcher", env!("CARGO_PKG_VERSION"));
+}

@@ -1,0 +1,37 @@
+//! The binary's answers to its arguments and to a configuration that it refuses.
+
+use testkit::binary::Binary;
+
+const BINARY: Binary = Binary {
+    path: env!("CARGO_BIN_EXE_ingress"),
+};
+
+#[test]
+fn help_names_the_keys_with_their_bounds() {
+    BINARY.assert_help_names(&[
+        "ingress: takes",
+        "NATS_URL",
+        "HTTP_LISTEN",
+        "MAX_BODY_BYTES",
+        "CONVERSATION_RATE",
+    ]);
+}
+
+#[test]
+fn the_configuration_is_printed_without_passwords() {
+    BINARY.assert_prints_configuration();
+}
+
+#[test]
+fn a_bad_configuration_is_refused_with_every_error_at_once() {
+    BINARY.assert_refuses(&[
+        ("MAX_BODY_BYTES", "0"),
+        ("CONVERSATION_RATE", "none"),
+        ("HTTP_LISTEN", "here"),
+    ]);
+}
+
+#[test]
+fn arguments_that_mean_nothing_are_refused() {
+    BINARY.assert_knows_its_arguments("ingress", env!("CARGO_PKG_VERSION"));
+}
