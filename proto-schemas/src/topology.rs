@@ -193,7 +193,8 @@ pub const INBOX_EVENTS: ConsumerSpec = ConsumerSpec {
     stream: "INBOX",
     name: "context-builder",
     ack_wait: Duration::from_secs(10),
-    max_ack_pending: 100_000,
+    // Every message that waits behind another one of its conversation is parked here.
+    max_ack_pending: 1_000_000,
 };
 
 /// The decider's view of finished turns: each new revision of a context may make the next message due.
@@ -209,7 +210,8 @@ pub const TURN_WORK: ConsumerSpec = ConsumerSpec {
     stream: "TURNS",
     name: "webhook-caller",
     ack_wait: Duration::from_secs(30),
-    max_ack_pending: 100_000,
+    // Every turn that waits for its next attempt or for a limit is parked here.
+    max_ack_pending: 1_000_000,
 };
 
 /// The fetcher's work.

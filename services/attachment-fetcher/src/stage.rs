@@ -23,7 +23,7 @@ use proto_schemas::subjects;
 use proto_schemas::topology::PROGRESS;
 use proto_schemas::wire::DecodeError;
 use registry::Registry;
-use runtime::stage::{self, Job, Outcome, Stage};
+use runtime::stage::{self, GiveUp, Job, Outcome, Stage};
 use runtime::{clock, random};
 
 use crate::download::{name_of, reply_file};
@@ -92,6 +92,29 @@ impl Stage for Fetcher {
         };
         ended.unwrap_or_else(Outcome::from)
     }
+
+    /// The dead letter is confirmed: the conversation goes on without a user's files.
+    async fn given_up(&self, fetch: &Fetch, give_up: &GiveUp, job: &Job) -> Outcome {
+        let Fetch::In {
+            message_id,
+            conversation,
+            files,
+            ..
+        } = fetch
+        else {
+            return Outcome::Done;
+        };
+        let unavailable = files
+            .iter()
+            .map(|file| incoming(Err(give_up.class.to_owned()), file));
+        match self
+            .attach(message_id, conversation, unavailable.collect(), job)
+            .await
+        {
+            Ok(()) => Outcome::Done,
+            Err(error) => error.into(),
+        }
+    }
 }
 
 impl Fetcher {
@@ -122,16 +145,25 @@ impl Fetcher {
             .into_iter()
             .zip(files)
             .map(|(settled, file)| incoming(settled, file));
-        let attached = Attached {
-            message_id: message.clone(),
-            files: files.collect(),
-        };
-        let (subject, entry) = (subjects::inbox(conversation), InboxEntry::Attached(attached));
-        let identity = format!("attached:{message}");
+        self.attach(message, conversation, files.collect(), job).await?;
+        Ok(Outcome::Done)
+    }
+
+    /// Appends what became of a message's files to the inbox.
+    async fn attach(
+        &self,
+        message: &MessageId,
+        conversation: &ConversationId,
+        files: Vec<IncomingFile>,
+        job: &Job,
+    ) -> Result<(), BusError> {
+        let message_id = message.clone();
+        let entry = InboxEntry::Attached(Attached { message_id, files });
+        let (subject, identity) = (subjects::inbox(conversation), format!("attached:{message}"));
         self.bus
             .publish(Outgoing::new(subject, &entry, &identity, job.trace)?)
             .await?;
-        Ok(Outcome::Done)
+        Ok(())
     }
 
     async fn try_incoming(

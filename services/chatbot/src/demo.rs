@@ -97,7 +97,7 @@ async fn converse(pipeline: &Pipeline) -> Result<Vec<Exchange>, Failure> {
     for (index, (question, message, began)) in sent.into_iter().enumerate() {
         let replies = pipeline
             .playground
-            .replies_of(CONVERSATION, index + 1, PATIENCE)
+            .replies_of(CONVERSATION, None, index + 1, PATIENCE)
             .await;
         let reply = replies
             .get(index)

@@ -21,6 +21,7 @@ use bus::{Bus, BusConfig, OnDifference};
 use clap::{Args, Parser, Subcommand};
 
 use run_dir::RunDir;
+use runtime::config::without_password;
 
 /// Puts any HTTPS backend behind a chat bot.
 #[derive(Parser)]
@@ -144,7 +145,12 @@ async fn connect(url: Option<&str>, run_dir: &RunDir, replicas: usize) -> Result
     let mut connected = bus.connected();
     match tokio::time::timeout(PATIENCE, connected.wait_for(|connected| *connected)).await {
         Ok(Ok(_)) => {}
-        Ok(Err(_)) | Err(_) => return Err(Failure(format!("no broker answers at {url}"))),
+        Ok(Err(_)) | Err(_) => {
+            return Err(Failure(format!(
+                "no broker answers at {}",
+                without_password(&url)
+            )));
+        }
     }
     Ok(bus)
 }

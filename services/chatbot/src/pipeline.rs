@@ -133,7 +133,7 @@ impl Pipeline {
     }
 }
 
-/// The configuration of the services: the environment's, where it does not contradict being one process.
+/// The configuration of the services, as being one process on this machine wants it.
 fn variables(nats_url: &str, listen: &str, run_dir: &RunDir) -> Result<BTreeMap<String, String>, Failure> {
     let links = run_dir.secret("links")?;
     let ours = [

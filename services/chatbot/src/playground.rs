@@ -88,13 +88,23 @@ impl Playground {
         let _waited = thinking.wait_for(|seen| *seen >= calls).await;
     }
 
-    /// The replies of a conversation, at least `count` of them unless the wait ends first.
-    pub(crate) async fn replies_of(&self, conversation: &str, count: usize, wait: Duration) -> Vec<Reply> {
+    /// The replies of a conversation, or those to one message of it, at least `count` of them unless the wait
+    /// ends first.
+    pub(crate) async fn replies_of(
+        &self,
+        conversation: &str,
+        in_reply_to: Option<&str>,
+        count: usize,
+        wait: Duration,
+    ) -> Vec<Reply> {
         let deadline = Instant::now() + wait;
         let mut changed = self.changed.subscribe();
         loop {
             changed.mark_unchanged();
-            let found = self.kept().get(conversation).cloned().unwrap_or_default();
+            let mut found = self.kept().get(conversation).cloned().unwrap_or_default();
+            if let Some(asked) = in_reply_to {
+                found.retain(|reply| reply.in_reply_to.as_deref() == Some(asked));
+            }
             if found.len() >= count {
                 return found;
             }
@@ -214,6 +224,8 @@ struct Reading {
     /// But no longer than so many seconds.
     #[serde(default)]
     wait: u64,
+    /// Only those that answer this message of the platform.
+    in_reply_to: Option<String>,
 }
 
 async fn replies(
@@ -222,11 +234,10 @@ async fn replies(
     Query(reading): Query<Reading>,
 ) -> Json<Vec<Reply>> {
     let wait = Duration::from_secs(reading.wait.min(LONGEST_WAIT_SECS));
-    Json(
-        playground
-            .replies_of(&conversation, reading.count.unwrap_or(1), wait)
-            .await,
-    )
+    {
+        let (asked, count) = (reading.in_reply_to.as_deref(), reading.count.unwrap_or(1));
+        Json(playground.replies_of(&conversation, asked, count, wait).await)
+    }
 }
 
 #[cfg(test)]

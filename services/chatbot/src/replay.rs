@@ -11,6 +11,7 @@ use proto_schemas::dead_letter::{DeadLetter, Payload, Stage};
 use proto_schemas::delivery::Delivery;
 use proto_schemas::inbox::InboxEntry;
 use proto_schemas::subjects;
+use proto_schemas::topology::{CONTEXTS, bucket_stream};
 use proto_schemas::turn::Turn;
 use proto_schemas::wire::{MESSAGE_TYPE, TRACEPARENT, decode};
 use runtime::clock;
@@ -27,6 +28,11 @@ pub(crate) async fn replay(bus: &Bus, letter: &DeadLetter) -> Result<String, Fai
     if letter.stream.is_none() {
         return Err(Failure::new(
             "it came from outside; the platform has to send it again",
+        ));
+    }
+    if letter.stream.as_deref() == Some(bucket_stream(&CONTEXTS).as_str()) {
+        return Err(Failure::new(
+            "it is an old state of a conversation; the present one counts, and the next message is decided by it",
         ));
     }
     let payload = payload(bus, letter).await?;
@@ -58,6 +64,9 @@ pub(crate) async fn replay(bus: &Bus, letter: &DeadLetter) -> Result<String, Fai
 
 async fn ask_again(bus: &Bus, turn: &Turn, trace: TraceContext) -> Result<String, Failure> {
     let entries = replay_turn(turn, FIRST_REPLAY, clock::now());
+    if entries.is_empty() {
+        return Err(Failure::new("it asks nothing"));
+    }
     let mut ids = Vec::new();
     for entry in &entries {
         let id = InboxEntry::message_id(entry);

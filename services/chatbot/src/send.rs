@@ -38,6 +38,9 @@ pub(crate) struct Options {
 pub(crate) struct Accepted {
     /// The message.
     pub(crate) id: String,
+    /// What we called it.
+    #[serde(skip)]
+    pushed_as: String,
 }
 
 /// Pushes to the connection `web` of a pipeline.
@@ -89,17 +92,21 @@ impl Pusher {
         if !status.is_success() {
             return Err(Failure(format!("ingress refused ({status}): {answer}")));
         }
-        serde_json::from_str(&answer).map_err(Failure::new)
+        let accepted: Accepted = serde_json::from_str(&answer).map_err(Failure::new)?;
+        Ok(Accepted {
+            pushed_as: id,
+            ..accepted
+        })
     }
 
-    /// The replies of a conversation, waiting until there are `count`.
-    async fn replies(&self, conversation: &str, count: usize, wait: u64) -> Result<Vec<Reply>, Failure> {
+    /// The reply to a message, if it comes within `wait` seconds.
+    async fn reply(&self, conversation: &str, to: &Accepted, wait: u64) -> Result<Option<Reply>, Failure> {
         let mut url = Url::parse(&self.addresses.replies).map_err(Failure::new)?;
         url.path_segments_mut()
             .map_err(|()| Failure::new("bad address"))?
             .push(conversation);
         url.query_pairs_mut()
-            .append_pair("count", &count.to_string())
+            .append_pair("in_reply_to", &to.pushed_as)
             .append_pair("wait", &wait.to_string());
         let asked = self.client.request(Method::GET, &url).map_err(Failure::new)?;
         let asked = asked.timeout(PUSH_DEADLINE + Duration::from_secs(wait));
@@ -110,21 +117,21 @@ impl Pusher {
             .bytes()
             .await
             .map_err(Failure::new)?;
-        serde_json::from_slice(&answer).map_err(Failure::new)
+        let replies: Vec<Reply> = serde_json::from_slice(&answer).map_err(Failure::new)?;
+        Ok(replies.into_iter().next())
     }
 }
 
 /// Sends and waits.
 pub(crate) async fn send(options: &Options, run_dir: &RunDir) -> Result<(), Failure> {
     let pusher = Pusher::new(run_dir.addresses()?)?;
-    let before = pusher.replies(&options.conversation, 0, 0).await?.len();
     let began = Instant::now();
     let accepted = pusher.push(&options.conversation, &options.text).await?;
     println!("accepted as {}", accepted.id);
-    let replies = pusher
-        .replies(&options.conversation, before + 1, options.wait)
-        .await?;
-    match replies.get(before) {
+    match pusher
+        .reply(&options.conversation, &accepted, options.wait)
+        .await?
+    {
         Some(reply) => {
             println!("{} ({} ms)", reply.text, began.elapsed().as_millis());
             Ok(())

@@ -6,7 +6,7 @@ use bus::{Bus, BusError, TraceContext};
 use domain::decide::{ContextAt, Pending};
 use proto_schemas::context::Context;
 use proto_schemas::ids::{ConversationId, MessageId};
-use proto_schemas::inbox::InboxEntry;
+use proto_schemas::inbox::{InboxEntry, Received};
 use proto_schemas::subjects;
 use proto_schemas::topology::{CONTEXTS, INBOX};
 use proto_schemas::wire::TRACEPARENT;
@@ -135,9 +135,15 @@ impl Reading {
     }
 
     /// The bot that is to answer: of the oldest waiting message, which is the one that is due.
-    pub(crate) fn first_received(&self) -> Option<&proto_schemas::inbox::Received> {
+    pub(crate) fn first_received(&self) -> Option<&Received> {
+        let answered = |received: &Received| {
+            let context = self.context.as_ref();
+            context.is_some_and(|context| context.record.answered.contains(&received.message_id))
+        };
         self.pending.iter().find_map(|pending| match &pending.entry {
-            InboxEntry::Received(received) | InboxEntry::Reset(received) => Some(received),
+            InboxEntry::Received(received) | InboxEntry::Reset(received) => {
+                (!answered(received)).then_some(received)
+            }
             InboxEntry::Attached(_) => None,
         })
     }

@@ -10,22 +10,25 @@ use domain::decide::{ContextAt, Decision, decide};
 use domain::policy::{BotPolicy, Overlap};
 use proto_schemas::context::Context;
 use proto_schemas::fetch::Fetch;
-use proto_schemas::ids::{BotId, ConversationId, UnixMillis};
+use proto_schemas::ids::{BotId, ConversationId, IntegrationId, UnixMillis};
 use proto_schemas::inbox::InboxEntry;
 use proto_schemas::subjects;
 use proto_schemas::topology::TURNS;
 use proto_schemas::turn::{Task, Turn};
 use proto_schemas::wire::{DecodeError, MESSAGE_ID};
 use registry::{Bot, Registry};
-use runtime::stage::{GiveUp, Job, Outcome, Stage};
+use runtime::stage::{Job, Outcome, Stage};
 use runtime::{clock, stage};
 
 use crate::metrics::BuilderMetrics;
 use crate::reading::Reading;
 
-/// How long a message may wait for its bot to be configured. After that an operator has to act; the message
-/// stays in the inbox and is answered when the conversation next moves.
+/// How long a message may wait for its bot to be configured.
 const UNKNOWN_BOT_PATIENCE: Duration = Duration::from_secs(60 * 60);
+/// What the user of a bot that is gone is told.
+const ABSENT_BOT_MESSAGE: &str = "Sorry, this bot is not available any more.";
+/// Names no integration: every attempt fails as `unknown_integration`.
+const ABSENT_INTEGRATION: &str = "--absent-bot--";
 
 /// How soon a slot is looked at again whose turn is committed.
 const SETTLING_FIRST: Duration = Duration::from_millis(5);
@@ -59,10 +62,13 @@ impl Builder {
             self.metrics.decided("idle");
             return Ok(Step::Idle);
         };
-        let Some(bot) = self.registry.bot(&due.bot) else {
-            return Ok(Step::UnknownBot(due.bot.clone()));
+        let policy = match self.registry.bot(&due.bot) {
+            Some(bot) => policy(&bot),
+            None if clock::now().since(due.accepted_at) < UNKNOWN_BOT_PATIENCE => {
+                return Ok(Step::UnknownBot(due.bot.clone()));
+            }
+            None => absent(&due.bot),
         };
-        let policy = policy(&bot);
         let mut decision = decide(reading.context.as_ref(), &reading.pending, &policy, clock::now());
         if let Decision::Fetch(Fetch::In { message_id, .. }) = &decision {
             let message = message_id.clone();
@@ -166,6 +172,22 @@ fn forget_half(turn: &mut Turn) -> bool {
     }
 }
 
+/// What stands for a bot that is gone: nobody answers for it, so its messages fail and the user is told.
+fn absent(bot: &BotId) -> BotPolicy {
+    let integration = IntegrationId::new(ABSENT_INTEGRATION).expect("the literal is an identifier");
+    BotPolicy {
+        name: bot.to_string(),
+        integration,
+        max_messages: 0,
+        max_bytes: 0,
+        max_age: None,
+        system_prompt: None,
+        overlap: Overlap::Queue,
+        error_message: ABSENT_BOT_MESSAGE.to_owned(),
+        reset_message: String::new(),
+    }
+}
+
 fn policy(bot: &Bot) -> BotPolicy {
     BotPolicy {
         name: bot.name.clone(),
@@ -228,7 +250,7 @@ impl Stage for InboxEvents {
             Step::Offered(..) => Outcome::retry("an earlier message is due first"),
             Step::Fetching => Outcome::retry("files are being fetched"),
             Step::Idle => Outcome::retry("nothing is due, and the message has no outcome yet"),
-            Step::UnknownBot(bot) => unknown_bot(&bot, &reading),
+            Step::UnknownBot(bot) => Outcome::retry(format!("there is no bot {bot}")),
         }
     }
 
@@ -238,16 +260,6 @@ impl Stage for InboxEvents {
             InboxEntry::Attached(_) => None,
         }
     }
-}
-
-fn unknown_bot(bot: &BotId, reading: &Reading) -> Outcome {
-    let accepted_at = reading
-        .first_received()
-        .map_or(UnixMillis(0), |received| received.accepted_at);
-    if clock::now().since(accepted_at) < UNKNOWN_BOT_PATIENCE {
-        return Outcome::retry(format!("there is no bot {bot}"));
-    }
-    Outcome::GiveUp(GiveUp::permanent("unknown_bot", format!("there is no bot {bot}")))
 }
 
 /// The stage that reacts to finished turns: each may make the next message due.

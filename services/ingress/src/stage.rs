@@ -67,7 +67,9 @@ pub(crate) enum Taken {
 impl Intake {
     /// Takes a push in.
     pub(crate) async fn take(&self, push: &Push<'_>) -> Result<Taken, Refused> {
-        let connection = self.connection(push).ok_or(Refused::UnknownConnection)?;
+        let connection = self
+            .connection(push.channel, push.connection)
+            .ok_or(Refused::UnknownConnection)?;
         let account = self.accounts.open(&connection)?;
         let request = Request {
             headers: push.headers,
@@ -101,11 +103,10 @@ impl Intake {
     }
 
     /// The connection that the URL names, if it is one of the route's channel.
-    fn connection(&self, push: &Push<'_>) -> Option<Arc<Connection>> {
-        let id = ConnectionId::new(push.connection).ok()?;
-        self.registry
-            .connection(&id)
-            .filter(|connection| connection.channel.kind() == push.channel)
+    pub(crate) fn connection(&self, channel: ChannelKind, id: &str) -> Option<Arc<Connection>> {
+        let id = ConnectionId::new(id).ok()?;
+        let found = self.registry.connection(&id);
+        found.filter(|connection| connection.channel.kind() == channel)
     }
 
     /// Appends a message to the inbox of its conversation. The same message again changes nothing.

@@ -101,6 +101,9 @@ impl Door {
         mut request: Request,
         trace: TraceContext,
     ) -> Result<Taken, Refused> {
+        if self.intake.connection(channel, connection).is_none() {
+            return Err(Refused::UnknownConnection);
+        }
         let _place = self.places.try_acquire().map_err(|_| Refused::Overloaded)?;
         let headers = std::mem::take(request.headers_mut());
         let route = request.uri().path().to_owned();

@@ -38,7 +38,8 @@ pub(crate) async fn stand(bus: &Bus, turn: &Turn) -> Result<Stand, BusError> {
         Some(context) if concludes(&context.record, turn) => {
             Ok(Stand::Committed(Box::new(context.record.last)))
         }
-        Some(context) if context.revision != turn.context_revision => {
+        Some(context) if context.revision < turn.context_revision => Err(stale_read()),
+        Some(context) if context.revision > turn.context_revision => {
             ring_again(bus, turn, &context).await?;
             Ok(Stand::Overtaken)
         }
@@ -71,12 +72,20 @@ pub(crate) async fn commit(
     }
     match bus.get::<Context>(&CONTEXTS, key).await? {
         Some(present) if concludes(&present.record, turn) => Ok(Commit::Stood(Box::new(present.record.last))),
+        // Something was written since: a reading without it is old.
+        Some(present) if present.revision <= turn.context_revision => Err(stale_read()),
         Some(present) => {
             ring_again(bus, turn, &present).await?;
             Ok(Commit::Lost)
         }
+        // Somebody removed the conversation meanwhile; its answer goes with it.
         None => Ok(Commit::Lost),
     }
+}
+
+/// The answer came from a server that lags behind the one that took the write.
+fn stale_read() -> BusError {
+    BusError::Unavailable("the context was read from a server that lags behind".to_owned())
 }
 
 /// Whether a context's last conclusion is this turn's. The name alone does not say so: a coalesced turn or a

@@ -19,12 +19,12 @@ impl FromEnvironment for Config {
     fn read(reader: &mut Reader) -> Self {
         let concurrency = reader.number(
             "CONCURRENCY",
-            4096,
+            20_000,
             1..=50_000,
             "Turns in work at once: calls in flight, and turns waiting for an integration's limit.",
         );
         Self {
-            concurrency: usize::try_from(concurrency).unwrap_or(4096),
+            concurrency: usize::try_from(concurrency).unwrap_or(20_000),
             outgoing: OutgoingConfig::read(reader),
             links: LinkConfig::read(reader),
         }

@@ -6,6 +6,9 @@ use outbound::{CallFailure, ReadError};
 use proto_schemas::dead_letter::Attempt;
 use proto_schemas::ids::{IntegrationId, UnixMillis};
 
+/// How much of an error's text is kept: a dead letter holds those of all attempts.
+const MAX_DETAIL_CHARS: usize = 300;
+
 /// A call that gave no usable reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CallError {
@@ -32,7 +35,7 @@ pub(crate) enum Fate {
 }
 
 /// Classes besides those of `outbound::CallFailure`, so that metric series are born at zero.
-pub(crate) const CLASSES: [&str; 17] = [
+pub(crate) const CLASSES: [&str; 16] = [
     "rate_limited",
     "request_timeout",
     "too_early",
@@ -49,7 +52,6 @@ pub(crate) const CLASSES: [&str; 17] = [
     "unknown_integration",
     "secret_unavailable",
     "bad_header",
-    "worker_lost",
 ];
 
 /// The class that a record names; a record of another build may name one that this build does not know.
@@ -136,7 +138,7 @@ impl CallError {
             integration: integration.clone(),
             class: self.class.to_owned(),
             status: self.status,
-            detail: self.detail.clone(),
+            detail: self.detail.chars().take(MAX_DETAIL_CHARS).collect(),
             millis: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         }
     }

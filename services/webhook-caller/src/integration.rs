@@ -22,8 +22,9 @@ use crate::error::CallError;
 use crate::metrics::CallerMetrics;
 use crate::request::Prepared;
 
-/// How many calls may wait at one integration, for each that may be in flight. More wait in the broker.
-const WAITING_PER_IN_FLIGHT: usize = 2;
+/// The most of the service's places that one integration takes up, with calls in flight or waiting: one part in
+/// so many. A backend that never answers leaves the rest to others.
+const SHARE: usize = 16;
 /// The shortest time after which a call that found no room tries again, if no rate says more.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 /// The longest.
@@ -55,15 +56,17 @@ pub(crate) enum NotCalled {
 pub(crate) struct Integrations {
     actors: Directory<IntegrationId, Arc<Integration>, Job>,
     client: Client,
+    places: usize,
     tasks: Tasks,
     metrics: Arc<CallerMetrics>,
 }
 
 impl Integrations {
-    pub(crate) fn new(client: Client, tasks: Tasks, metrics: Arc<CallerMetrics>) -> Self {
+    pub(crate) fn new(client: Client, places: usize, tasks: Tasks, metrics: Arc<CallerMetrics>) -> Self {
         Self {
             actors: Directory::default(),
             client,
+            places,
             tasks,
             metrics,
         }
@@ -91,18 +94,25 @@ impl Integrations {
     }
 
     fn build(&self, settings: Arc<Integration>) -> Mailbox<Job> {
-        let in_flight = usize::try_from(settings.limits.concurrency).unwrap_or(usize::MAX);
-        let capacity = in_flight.saturating_mul(WAITING_PER_IN_FLIGHT);
+        let in_flight = in_flight(&settings, self.places);
+        // As many may wait; more wait in the broker.
+        let capacity = in_flight;
         let (client, metrics) = (self.client.clone(), Arc::clone(&self.metrics));
         actor::spawn(&self.tasks, capacity, move |mailbox| {
-            run(mailbox, settings, client, metrics)
+            run(mailbox, settings, in_flight, client, metrics)
         })
     }
 }
 
+/// How many calls of an integration may be in flight: its own limit, within its share of all places.
+fn in_flight(integration: &Integration, places: usize) -> usize {
+    let own = usize::try_from(integration.limits.concurrency).unwrap_or(usize::MAX);
+    own.min(places / SHARE / 2).max(1)
+}
+
 /// When there may be room again: the time in which the limit lets through what waits already.
 fn busy_pause(integration: &Integration) -> Duration {
-    let waiting = integration.limits.concurrency.saturating_mul(2);
+    let waiting = integration.limits.concurrency;
     let implied = integration.limits.per_second.map_or(BUSY_PAUSE, |rate| {
         Duration::from_secs_f64(f64::from(waiting) / f64::from(rate.max(1)))
     });
@@ -113,11 +123,11 @@ fn busy_pause(integration: &Integration) -> Duration {
 async fn run(
     mut mailbox: mpsc::Receiver<Job>,
     integration: Arc<Integration>,
+    concurrency: usize,
     client: Client,
     metrics: Arc<CallerMetrics>,
 ) {
     let limiter = limiter(&integration);
-    let concurrency = usize::try_from(integration.limits.concurrency).unwrap_or(usize::MAX);
     let (mut in_flight, mut held, mut open) = (FuturesUnordered::new(), None, true);
     while open || !in_flight.is_empty() {
         tokio::select! {

@@ -38,6 +38,7 @@ impl Service for WebhookCaller {
         let metrics = Arc::new(CallerMetrics::new(&process.metrics)?);
         let integrations = Integrations::new(
             config.outgoing.client()?,
+            config.concurrency,
             process.tasks.clone(),
             Arc::clone(&metrics),
         );

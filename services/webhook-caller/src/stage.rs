@@ -56,12 +56,7 @@ impl Stage for Caller {
             TurnProgress::default()
         };
         match &turn.task {
-            Task::Reset { message } => {
-                let result = TurnResult::Reset {
-                    message: message.clone(),
-                };
-                self.conclude(turn, unasked(turn, result), job).await
-            }
+            Task::Reset { .. } => self.forget(turn, job).await,
             Task::Ask { integration, .. } => self.ask(turn, integration, progress, job).await,
         }
     }
@@ -74,7 +69,7 @@ impl Stage for Caller {
             ..
         } = &turn.task
         else {
-            return Outcome::Done;
+            return self.forget(turn, job).await;
         };
         let result = TurnResult::Failure {
             class: give_up.class.to_owned(),
@@ -95,6 +90,16 @@ impl Stage for Caller {
 }
 
 impl Caller {
+    /// Ends a reset: there is nobody to ask.
+    async fn forget(&self, turn: &Turn, job: &Job) -> Outcome {
+        let message = match &turn.task {
+            Task::Reset { message } => message.clone(),
+            Task::Ask { .. } => String::new(),
+        };
+        self.conclude(turn, unasked(turn, TurnResult::Reset { message }), job)
+            .await
+    }
+
     async fn ask(
         &self,
         turn: &Turn,

@@ -100,7 +100,7 @@ pub enum BusError {
     /// stored.
     #[error("the broker is not available: {0}")]
     Unavailable(String),
-    /// The server said no, and would again.
+    /// The server said no, for a reason that only an operator can mend.
     #[error("the broker refused: {description} ({code})")]
     Refused {
         /// JetStream's error code; 0 when there is none.

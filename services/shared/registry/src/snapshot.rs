@@ -63,11 +63,6 @@ impl Registry {
         self.current.borrow().connections.get(id).cloned()
     }
 
-    /// Whether all that the bucket held at the start has been read.
-    pub fn is_loaded(&self) -> bool {
-        *self.loaded.borrow()
-    }
-
     /// Waits until all that the bucket held at the start has been read, or following has ended.
     pub async fn wait_until_loaded(&self) {
         // An error means that following has ended; the caller goes on with what there is.

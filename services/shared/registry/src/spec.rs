@@ -174,7 +174,7 @@ impl Default for IntegrationLimits {
 pub struct RetryBudget {
     /// At least so many calls. 1 to 100; default 5.
     pub attempts: u32,
-    /// At least so long since the first. 0s to 24h; default 3m.
+    /// At least so long since the first. 0s to 3h; default 3m.
     pub max_age: Span,
 }
 

@@ -25,6 +25,8 @@ const MAX_HEADERS: usize = 32;
 const MAX_HEADER_BYTES: usize = 4096;
 const MAX_MESSAGE_BYTES: usize = 4096;
 const MAX_PROMPT_BYTES: usize = 32 * 1024;
+/// A dead letter holds every attempt, at least one in 48 s: some 230 of them.
+const MAX_RETRY_AGE: Duration = Duration::from_secs(3 * 60 * 60);
 
 /// A broken rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -211,7 +213,7 @@ impl Report {
         self.span(
             format!("{path}.retry.max_age"),
             integration.retry.max_age.0,
-            Duration::ZERO..=Duration::from_secs(24 * 60 * 60),
+            Duration::ZERO..=MAX_RETRY_AGE,
         );
     }
 

@@ -84,14 +84,6 @@ impl<K: Eq + Hash + Clone, S: PartialEq + Clone, M> Directory<K, S, M> {
         actors.insert(key.clone(), (settings.clone(), mailbox.clone()));
         mailbox
     }
-
-    /// Lets go of the actors whose key does not hold any more.
-    pub fn retain(&self, mut holds: impl FnMut(&K) -> bool) {
-        self.actors
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|key, _| holds(key));
-    }
 }
 
 #[cfg(test)]

@@ -269,8 +269,8 @@ impl Reader {
     }
 }
 
-/// An address list without the passwords in it.
-fn without_password(value: &str) -> String {
+/// An address list without the passwords in it, for people to see.
+pub fn without_password(value: &str) -> String {
     value.split(',').map(hide_password).collect::<Vec<_>>().join(",")
 }
 

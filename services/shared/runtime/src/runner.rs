@@ -31,6 +31,8 @@ use crate::task::panic_text;
 
 /// Pause before a broken pull is opened again.
 const REOPEN_PAUSE: Duration = Duration::from_millis(200);
+/// So many attempts to open a pull are a line in the log: every ten seconds or so.
+const TELL_EVERY: u32 = 50;
 /// How often the loop shows life.
 const PULSE: Duration = Duration::from_secs(1);
 /// Signs of life to the server, per `ack_wait`. The first comes after a third: most work is done before.
@@ -72,24 +74,30 @@ impl<S: Stage> Runner<S> {
         let mut in_flight = FuturesUnordered::new();
         let mut pulse = interval(PULSE);
         'open: while !self.shutdown.is_cancelled() {
-            let (mut stream, ack_wait) = tokio::select! {
-                () = self.shutdown.cancelled() => break 'open,
-                opened = self.open() => opened,
+            let opening = self.open();
+            tokio::pin!(opening);
+            // What is in flight goes on meanwhile, with its signs of life.
+            let (mut stream, ack_wait) = loop {
+                tokio::select! {
+                    () = self.shutdown.cancelled() => break 'open,
+                    Some(settled) = in_flight.next(), if !in_flight.is_empty() => self.ended(settled)?,
+                    opened = &mut opening => break opened,
+                }
             };
             loop {
-                self.metrics
-                    .in_flight
-                    .set(i64::try_from(in_flight.len()).unwrap_or(i64::MAX));
                 tokio::select! {
                     biased;
                     () = self.shutdown.cancelled() => {
                         give_back(stream).await;
                         break 'open;
                     }
-                    Some(settled) = in_flight.next(), if !in_flight.is_empty() => settled?,
+                    Some(settled) = in_flight.next(), if !in_flight.is_empty() => self.ended(settled)?,
                     _ = pulse.tick() => self.pulse.beat(),
                     work = stream.next(), if in_flight.len() < self.concurrency => match work {
-                        Ok(work) => in_flight.push(self.process(work, ack_wait)),
+                        Ok(work) => {
+                            self.metrics.in_flight.inc();
+                            in_flight.push(self.process(work, ack_wait));
+                        }
                         Err(error) => {
                             tracing::warn!(%error, stream = self.consumer.stream, "the pull broke; opening another");
                             break;
@@ -99,27 +107,36 @@ impl<S: Stage> Runner<S> {
             }
         }
         while let Some(settled) = in_flight.next().await {
-            settled?;
+            self.ended(settled)?;
         }
-        self.metrics.in_flight.set(0);
         Ok(())
+    }
+
+    /// One message less in flight. Runners of one service share the gauge.
+    fn ended(&self, settled: Result<(), Fatal>) -> Result<(), Fatal> {
+        self.metrics.in_flight.dec();
+        settled
     }
 
     /// Opens a pull, for as long as it takes: the broker may be away, the topology not there yet.
     async fn open(&self) -> (WorkStream, Duration) {
         let batch = self.concurrency.min(MAX_BATCH);
-        loop {
+        for attempt in 1_u32.. {
             let opened = async {
                 let consumer = self.bus.consumer(&self.consumer).await?;
                 Ok::<_, BusError>((consumer.work(batch).await?, consumer.ack_wait()))
             };
             match opened.await {
                 Ok(opened) => return opened,
+                Err(error) if attempt.is_multiple_of(TELL_EVERY) => {
+                    tracing::warn!(%error, stream = self.consumer.stream, attempt, "still cannot pull");
+                }
                 Err(error) => tracing::debug!(%error, stream = self.consumer.stream, "cannot pull yet"),
             }
             self.pulse.beat();
             tokio::time::sleep(REOPEN_PAUSE).await;
         }
+        unreachable!("the attempts do not end")
     }
 
     async fn process(&self, work: Work, ack_wait: Duration) -> Result<(), Fatal> {
