@@ -356,6 +356,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn nobody_answers_for_a_bot_that_is_gone_and_the_user_is_told() {
+        let policy = absent(&BotId::new("gone").unwrap());
+        assert_eq!(policy.integration.as_str(), ABSENT_INTEGRATION);
+        assert_eq!(policy.error_message, ABSENT_BOT_MESSAGE);
+    }
+
+    #[test]
     fn a_leaving_turn_is_looked_for_soon_and_then_less_often() {
         assert_eq!(settling(1), SETTLING_FIRST);
         assert_eq!(settling(2), SETTLING_FIRST * 2);

@@ -181,3 +181,21 @@ fn limiter(integration: &Integration) -> Option<DefaultDirectRateLimiter> {
         Quota::per_second(per_second).allow_burst(burst),
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed(concurrency: u32, places: usize) -> usize {
+        let settings = serde_json::json!({"id": "i", "url": "https://a.example/",
+            "limits": {"concurrency": concurrency}});
+        in_flight(&serde_json::from_value(settings).unwrap(), places)
+    }
+
+    #[test]
+    fn an_integration_has_its_own_limit_within_its_share_of_the_places() {
+        assert_eq!(allowed(256, 20_000), 256);
+        assert_eq!(allowed(100_000, 3200), 100);
+        assert_eq!(allowed(100_000, 1), 1);
+    }
+}

@@ -167,3 +167,36 @@ async fn a_connection_that_nobody_configures_is_waited_for_and_then_gone_without
         ("a.pdf", "the connection is not configured")
     );
 }
+
+#[tokio::test]
+async fn a_fetch_that_is_given_up_lets_its_conversation_go_on() {
+    let nats = NatsServer::start().await;
+    let fetcher = fetcher(&nats).await;
+    let conversation = ConversationId::new("conv_1").unwrap();
+    let file = FileSource {
+        name: "a.png".to_owned(),
+        mime_type: None,
+        bytes: None,
+        location: FileLocation::Platform {
+            file_id: "1".to_owned(),
+        },
+    };
+    let fetch = Fetch::In {
+        message_id: MessageId::new("msg_1_a").unwrap(),
+        conversation: conversation.clone(),
+        connection: ConnectionId::new("tg").unwrap(),
+        files: vec![file],
+    };
+    let give_up = GiveUp::permanent("oversize", "too large");
+    let outcome = fetcher.given_up(&fetch, &give_up, &job(1, Duration::ZERO)).await;
+    assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
+    let last = fetcher.bus.last("INBOX", &subjects::inbox(&conversation)).await;
+    let entry: InboxEntry = last.unwrap().unwrap().decode().unwrap();
+    let InboxEntry::Attached(attached) = entry else {
+        panic!("{entry:?}")
+    };
+    let [IncomingFile::Unavailable { name, reason }] = &attached.files[..] else {
+        panic!("{attached:?}")
+    };
+    assert_eq!((name.as_str(), reason.as_str()), ("a.png", "oversize"));
+}
