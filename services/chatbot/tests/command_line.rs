@@ -120,6 +120,22 @@ impl Up {
     }
 }
 
+impl Drop for Up {
+    /// A test that ends without a signal to `up` leaves its broker behind: it goes too.
+    fn drop(&mut self) {
+        self.process = None;
+        if let Ok(pid) = std::fs::read_to_string(self.nats_pid()) {
+            let (pid, run) = (pid.trim(), std::process::Command::new);
+            let found = run("ps").args(["-p", pid, "-o", "comm="]).output().unwrap();
+            if !String::from_utf8_lossy(&found.stdout).contains("nats-server") {
+                return;
+            }
+            let killed = run("kill").args(["-KILL", pid]).stderr(Stdio::null()).status();
+            assert!(killed.is_ok(), "{killed:?}");
+        }
+    }
+}
+
 /// A process of the number in a file lives.
 async fn lives(pid_file: &Path) -> bool {
     let Ok(pid) = std::fs::read_to_string(pid_file) else {
