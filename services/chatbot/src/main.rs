@@ -104,7 +104,7 @@ fn fail(failure: &Failure) {
 
 async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let run_dir = RunDir::new(cli.run_dir);
-    let connect = async |replicas| connect(cli.nats_url.as_deref(), &run_dir, replicas).await;
+    let connect = async |replicas| connect(&broker(cli.nats_url, &run_dir)?, replicas).await;
     match cli.command {
         Command::Up(options) => return Box::pin(up::up(options, &run_dir)).await,
         Command::Demo(binary) => return Box::pin(demo::demo(&binary)).await,
@@ -126,17 +126,18 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Where the broker is: as it was said, or that of the run folder.
+fn broker(said: Option<String>, run_dir: &RunDir) -> Result<String, Failure> {
+    let running = || run_dir.addresses().ok().map(|up| up.nats);
+    said.or_else(running)
+        .ok_or_else(|| Failure::new("no broker: start `chatbot up`, or name one by --nats-url or NATS_URL"))
+}
+
 /// Connects to the broker and waits a little for it.
-async fn connect(url: Option<&str>, run_dir: &RunDir, replicas: usize) -> Result<Bus, Failure> {
+async fn connect(url: &str, replicas: usize) -> Result<Bus, Failure> {
     const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
-    let url = url
-        .map(str::to_owned)
-        .or_else(|| run_dir.addresses().ok().map(|up| up.nats))
-        .ok_or_else(|| {
-            Failure::new("no broker: start `chatbot up`, or name one by --nats-url or NATS_URL")
-        })?;
     let config = BusConfig {
-        url: url.clone(),
+        url: url.to_owned(),
         name: "chatbot".to_owned(),
         replicas,
         ack_wait: None,
@@ -146,10 +147,7 @@ async fn connect(url: Option<&str>, run_dir: &RunDir, replicas: usize) -> Result
     match tokio::time::timeout(PATIENCE, connected.wait_for(|connected| *connected)).await {
         Ok(Ok(_)) => {}
         Ok(Err(_)) | Err(_) => {
-            return Err(Failure(format!(
-                "no broker answers at {}",
-                without_password(&url)
-            )));
+            return Err(Failure(format!("no broker answers at {}", without_password(url))));
         }
     }
     Ok(bus)

@@ -4,22 +4,21 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use attachment_fetcher::AttachmentFetcher;
-use bus::{Bus, BusConfig};
+use bus::Bus;
 use context_builder::ContextBuilder;
 use egress::Egress;
 use ingress::Ingress;
 use registry::Manifest;
 use runtime::Service;
-use runtime::config::{FromEnvironment, Reader};
-use runtime::service::{CommonConfig, Running, launch};
+use runtime::service::{Running, configure, launch};
 use runtime::task::Tasks;
 use tokio_util::sync::CancellationToken;
 use webhook_caller::WebhookCaller;
 
-use crate::Failure;
 use crate::nats_server::{Binary, NatsServer};
 use crate::playground::Playground;
 use crate::run_dir::{Addresses, RunDir};
+use crate::{Failure, connect};
 
 /// The connection that comes with `up`.
 pub(crate) const CONNECTION: &str = "web";
@@ -68,14 +67,14 @@ impl Pipeline {
         let (tasks, _deaths) = Tasks::new(shutdown.clone());
         tasks.critical("playground", bound.serve(playground.router(), shutdown.clone()));
 
-        let mut variables = variables(&nats.url, &listen, run_dir)?;
+        let mut variables = variables(&nats.url, run_dir)?;
         let mut services = Vec::new();
         let fetcher = start::<AttachmentFetcher>(&variables, &shutdown).await?;
         let files = address(&fetcher, "http")?;
         variables.insert("ATTACHMENTS_URL".to_owned(), format!("http://{files}/files"));
         services.push(fetcher);
 
-        let bus = connect(&nats.url).await?;
+        let bus = connect(&nats.url, 1).await?;
         let echo = format!("{base}/echo?delay_ms={}", echo_delay.as_millis());
         let secret_of = |path: &std::path::Path| format!("file:{}", path.display());
         let manifest = builtin(
@@ -89,6 +88,7 @@ impl Pipeline {
         services.push(start::<Egress>(&variables, &shutdown).await?);
         services.push(start::<WebhookCaller>(&variables, &shutdown).await?);
         services.push(start::<ContextBuilder>(&variables, &shutdown).await?);
+        variables.insert("HTTP_LISTEN".to_owned(), listen);
         let ingress = start::<Ingress>(&variables, &shutdown).await?;
         let addresses = Addresses {
             nats: nats.url.clone(),
@@ -134,13 +134,12 @@ impl Pipeline {
 }
 
 /// The configuration of the services, as being one process on this machine wants it.
-fn variables(nats_url: &str, listen: &str, run_dir: &RunDir) -> Result<BTreeMap<String, String>, Failure> {
+fn variables(nats_url: &str, run_dir: &RunDir) -> Result<BTreeMap<String, String>, Failure> {
     let links = run_dir.secret("links")?;
     let ours = [
         ("NATS_URL", nats_url.to_owned()),
         ("ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
         ("HTTP_LISTEN", "127.0.0.1:0".to_owned()),
-        ("INGRESS_LISTEN", listen.to_owned()),
         // The playground and the files are on this machine, behind plain HTTP.
         ("OUTBOUND_ALLOW", "127.0.0.1".to_owned()),
         ("ATTACHMENTS_SECRET", format!("file:{}", links.display())),
@@ -157,18 +156,8 @@ async fn start<S: Service>(
     shutdown: &CancellationToken,
 ) -> Result<Running, Failure> {
     let name = S::NAME.as_str();
-    let mut variables = variables.clone();
-    if name == Ingress::NAME.as_str()
-        && let Some(listen) = variables.get("INGRESS_LISTEN").cloned()
-    {
-        variables.insert("HTTP_LISTEN".to_owned(), listen);
-    }
-    let mut reader = Reader::new(variables);
-    let common = CommonConfig::read(&mut reader, name);
-    let own = S::Config::read(&mut reader);
-    reader
-        .finish()
-        .map_err(|errors| Failure(format!("{name}: {errors}")))?;
+    let (common, own) =
+        configure::<S>(variables.clone()).map_err(|errors| Failure(format!("{name}: {errors}")))?;
     let launched = tokio::time::timeout(START_DEADLINE, launch::<S>(common, own, shutdown.clone())).await;
     match launched {
         Ok(Ok(Some(running))) => Ok(running),
@@ -182,20 +171,6 @@ fn address(service: &Running, name: &str) -> Result<std::net::SocketAddr, Failur
     service
         .address(name)
         .ok_or_else(|| Failure(format!("a service listens nowhere as {name:?}")))
-}
-
-async fn connect(url: &str) -> Result<Bus, Failure> {
-    let config = BusConfig {
-        url: url.to_owned(),
-        name: "chatbot".to_owned(),
-        replicas: 1,
-        ack_wait: None,
-    };
-    let bus = Bus::connect(config).await.map_err(Failure::new)?;
-    // Fails only when the client is gone, and `bus` holds it.
-    let mut connected = bus.connected();
-    let _connected = connected.wait_for(|connected| *connected).await;
-    Ok(bus)
 }
 
 /// The bot that answers out of the box.

@@ -8,6 +8,7 @@ use bus::{Bus, BusError, Outgoing, Published, TraceContext, Work};
 use domain::conclude::{SlotAnswer, looked_after, vouches_for};
 use domain::decide::{ContextAt, Decision, decide};
 use domain::policy::{BotPolicy, Overlap};
+use domain::retry;
 use proto_schemas::context::Context;
 use proto_schemas::fetch::Fetch;
 use proto_schemas::ids::{BotId, ConversationId, IntegrationId, UnixMillis};
@@ -339,10 +340,7 @@ impl Stage for ContextEvents {
 /// When a slot is looked at again whose turn is committed: soon, then less often, for it may have to wait
 /// until an earlier reply has left.
 fn settling(delivered: u64) -> Duration {
-    let doublings = u32::try_from(delivered.saturating_sub(1))
-        .unwrap_or(u32::MAX)
-        .min(16);
-    SETTLING_FIRST.saturating_mul(1 << doublings).min(SETTLING_CAP)
+    retry::doubling(SETTLING_FIRST, SETTLING_CAP, delivered)
 }
 
 fn conversation_of(work: &Work) -> Result<ConversationId, DecodeError> {

@@ -104,9 +104,7 @@ mod tests {
         let owned = variables
             .iter()
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        let mut reader = Reader::new(owned);
-        let config = Config::read(&mut reader);
-        reader.finish().map(|()| config).map_err(|errors| errors.0)
+        Config::from_variables(owned).map_err(|errors| errors.0)
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bus::{Bus, BusError, Work};
 use domain::payload;
-use domain::retry::{Budget, NextStep, next_step};
+use domain::retry::{self, Budget, NextStep, next_step};
 use proto_schemas::context::{Conclusion, TurnResult};
 use proto_schemas::ids::{IntegrationId, UnixMillis};
 use proto_schemas::progress::TurnProgress;
@@ -108,9 +108,7 @@ impl Caller {
         job: &Job,
     ) -> Outcome {
         // Given up before, and something after it failed: the dead letter and the commit are repeated.
-        if progress.exhausted
-            && let Some(give_up) = exhausted(progress.clone())
-        {
+        if let Some(give_up) = exhausted(&progress) {
             return Outcome::GiveUp(give_up);
         }
         let Some(settings) = self.registry.integration(integration) else {
@@ -292,12 +290,7 @@ impl Caller {
 
 /// When a committed turn asks for the delivery's slot again: soon, then less often. The user waits for it.
 fn slot_pause(delivered: u64) -> Duration {
-    let doublings = u32::try_from(delivered.saturating_sub(1))
-        .unwrap_or(u32::MAX)
-        .min(16);
-    SLOT_PAUSE_FIRST
-        .saturating_mul(1 << doublings)
-        .min(SLOT_PAUSE_CAP)
+    retry::doubling(SLOT_PAUSE_FIRST, SLOT_PAUSE_CAP, delivered)
 }
 
 /// A conclusion for which no webhook was asked.
@@ -313,12 +306,12 @@ fn unasked(turn: &Turn, result: TurnResult) -> Conclusion {
 }
 
 /// The end of a turn that was given up.
-fn exhausted(progress: TurnProgress) -> Option<GiveUp> {
+fn exhausted(progress: &TurnProgress) -> Option<GiveUp> {
     let last = progress.attempts.last().filter(|_| progress.exhausted)?;
     let (class, cause) = (known_class(&last.class), last.detail.clone());
     Some(GiveUp {
         class,
         cause,
-        attempts: progress.attempts,
+        attempts: progress.attempts.clone(),
     })
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use attachment_fetcher::{AttachmentFetcher, Config};
+use attachment_fetcher::AttachmentFetcher;
 use bus::{Bus, BusConfig, OnDifference, Outgoing, TraceContext};
 use proto_schemas::content::{FileLocation, FileSource, IncomingFile, StoredFile};
 use proto_schemas::dead_letter::DeadLetter;
@@ -14,9 +14,9 @@ use proto_schemas::progress::{FilesProgress, OutgoingFile};
 use proto_schemas::subjects;
 use proto_schemas::topology::{DEAD_LETTERS, FETCHES, INBOX, PROGRESS};
 use registry::Manifest;
-use runtime::config::{FromEnvironment, Reader};
+use runtime::config::Reader;
 use runtime::links::{LinkConfig, Links};
-use runtime::service::{self, CommonConfig};
+use runtime::service;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::client::client;
@@ -252,12 +252,8 @@ async fn connect(url: &str) -> Bus {
 }
 
 async fn launch<'a>(variables: impl Iterator<Item = &'a (&'a str, &'a str)>, shutdown: &CancellationToken) {
-    let mut reader = Reader::new(variables.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
-    let (common, own) = (
-        CommonConfig::read(&mut reader, "attachment-fetcher"),
-        Config::read(&mut reader),
-    );
-    reader.finish().unwrap();
+    let variables = variables.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    let (common, own) = service::configure::<AttachmentFetcher>(variables).unwrap();
     // Its tasks run on; the test ends them by the token.
     let launched = Box::pin(service::launch::<AttachmentFetcher>(
         common,

@@ -1,7 +1,7 @@
 //! A broker and the service launched in this process, as often as a test wants replicas.
 
 use bus::{Bus, BusConfig, Entry, OnDifference, Outgoing, TraceContext, Work, WorkStream};
-use context_builder::{Config, ContextBuilder};
+use context_builder::ContextBuilder;
 use domain::conclude;
 use proto_schemas::context::{Conclusion, Context};
 use proto_schemas::dead_letter::DeadLetter;
@@ -10,8 +10,7 @@ use proto_schemas::subjects;
 use proto_schemas::topology::{CONTEXTS, ConsumerSpec, DEAD_LETTERS, INBOX_EVENTS, TURN_WORK, TURNS};
 use proto_schemas::turn::Turn;
 use registry::Manifest;
-use runtime::config::{FromEnvironment, Reader};
-use runtime::service::{CommonConfig, Running, launch};
+use runtime::service::{Running, configure, launch};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::client::client;
@@ -76,10 +75,8 @@ impl World {
             ("ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
             ("ADDRESS_FILE", self.address_file()),
         ];
-        let mut reader = Reader::new(variables.map(|(key, value)| (key.to_owned(), value)));
-        let common = CommonConfig::read(&mut reader, "context-builder");
-        let own = Config::read(&mut reader);
-        reader.finish().unwrap();
+        let (common, own) =
+            configure::<ContextBuilder>(variables.map(|(key, value)| (key.to_owned(), value))).unwrap();
         let launching = launch::<ContextBuilder>(common, own, CancellationToken::new());
         // Boxed, as all of the bootstrap would be part of every test's future.
         self.replicas.push(Box::pin(launching).await.unwrap().unwrap());

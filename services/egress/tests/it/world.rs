@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bus::{Bus, BusConfig, OnDifference, Outgoing, TraceContext};
-use egress::{Config, Egress};
+use egress::Egress;
 use proto_schemas::dead_letter::DeadLetter;
 use proto_schemas::delivery::Delivery;
 use proto_schemas::progress::DeliveryProgress;
@@ -12,8 +12,7 @@ use proto_schemas::topology::{DEAD_LETTERS, DELIVERIES, DELIVERY_WORK, PROGRESS,
 use proto_schemas::transcript::Transcript;
 use proto_schemas::wire::Wire;
 use registry::Manifest;
-use runtime::config::{FromEnvironment, Reader};
-use runtime::service::{CommonConfig, Running, launch};
+use runtime::service::{Running, configure, launch};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::callback::{CallbackReceiver, new_secret};
@@ -120,10 +119,7 @@ impl World {
             more.iter()
                 .map(|(key, value)| ((*key).to_owned(), (*value).to_owned())),
         );
-        let mut reader = Reader::new(variables);
-        let common = CommonConfig::read(&mut reader, "egress");
-        let own = Config::read(&mut reader);
-        reader.finish().unwrap();
+        let (common, own) = configure::<Egress>(variables).unwrap();
         let launching = launch::<Egress>(common, own, CancellationToken::new());
         // Boxed, as all of the bootstrap would be part of every test's future.
         self.running = Box::pin(launching).await.unwrap();

@@ -4,13 +4,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use bus::{Bus, BusConfig, Entry, OnDifference};
-use ingress::{Config, Ingress};
+use ingress::Ingress;
 use proto_schemas::dead_letter::DeadLetter;
 use proto_schemas::inbox::{InboxEntry, Received};
 use proto_schemas::topology::{DEAD_LETTERS, INBOX};
 use registry::Manifest;
-use runtime::config::{FromEnvironment, Reader};
-use runtime::service::{self, CommonConfig};
+use runtime::service;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::callback::new_secret;
@@ -171,12 +170,8 @@ async fn launch(nats_url: &str, addresses: &Path, settings: &[(&str, &str)], shu
         ("ADDRESS_FILE", addresses.to_str().unwrap()),
     ];
     let variables = fixed.iter().chain(settings);
-    let mut reader = Reader::new(variables.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
-    let (common, own) = (
-        CommonConfig::read(&mut reader, "ingress"),
-        Config::read(&mut reader),
-    );
-    reader.finish().unwrap();
+    let variables = variables.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    let (common, own) = service::configure::<Ingress>(variables).unwrap();
     // Its tasks run on; the test ends them by the token.
     let launched = Box::pin(service::launch::<Ingress>(common, own, shutdown.clone()));
     assert!(launched.await.unwrap().is_some());

@@ -105,6 +105,14 @@ fn schedule() -> ExponentialBackoff<Stopped> {
     }
 }
 
+/// A pause that doubles with each delivery, from `first` to `cap`: for what is expected to pass within moments.
+pub fn doubling(first: Duration, cap: Duration, delivered: u64) -> Duration {
+    let doublings = u32::try_from(delivered.saturating_sub(1))
+        .unwrap_or(u32::MAX)
+        .min(16);
+    first.saturating_mul(1 << doublings).min(cap)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -34,6 +34,16 @@ pub struct ConfigErrors(pub Vec<String>);
 pub trait FromEnvironment: Sized {
     /// Declares and reads every key. Errors are kept by the reader; what is returned then is not used.
     fn read(reader: &mut Reader) -> Self;
+
+    /// Reads every key from given variables.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] naming each key and its bound.
+    fn from_variables(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigErrors> {
+        let mut reader = Reader::new(variables);
+        let config = Self::read(&mut reader);
+        reader.finish().map(|()| config)
+    }
 }
 
 impl Reader {

@@ -182,6 +182,19 @@ impl CommonConfig {
     }
 }
 
+/// Reads the whole configuration of a service from given variables.
+///
+/// # Errors
+/// [`ConfigErrors`] naming each key and its bound.
+pub fn configure<S: Service>(
+    variables: impl IntoIterator<Item = (String, String)>,
+) -> Result<(CommonConfig, S::Config), ConfigErrors> {
+    let mut reader = Reader::new(variables);
+    let common = CommonConfig::read(&mut reader, S::NAME.as_str());
+    let own = S::Config::read(&mut reader);
+    reader.finish().map(|()| (common, own))
+}
+
 /// A service that runs.
 pub struct Running {
     tasks: Tasks,

@@ -15,8 +15,7 @@ use proto_schemas::topology::{
 use proto_schemas::turn::Turn;
 use proto_schemas::wire::Wire;
 use registry::Manifest;
-use runtime::config::{FromEnvironment, Reader};
-use runtime::service::{CommonConfig, Running, launch};
+use runtime::service::{Running, configure, launch};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::backend::FakeBackend;
@@ -25,7 +24,7 @@ use testkit::client::client;
 use testkit::condition::{PATIENCE, wait_for, wait_until};
 use testkit::nats::NatsServer;
 use tokio_util::sync::CancellationToken;
-use webhook_caller::{Config, WebhookCaller};
+use webhook_caller::WebhookCaller;
 
 /// Where the webhooks of these tests are; without it the policy forbids them.
 const LOOPBACK: &str = "127.0.0.1";
@@ -101,10 +100,8 @@ impl World {
             ("OUTBOUND_ALLOW", allowed.to_owned()),
             ("ATTACHMENTS_SECRET", self.secret("links")),
         ];
-        let mut reader = Reader::new(variables.map(|(key, value)| (key.to_owned(), value)));
-        let common = CommonConfig::read(&mut reader, "webhook-caller");
-        let own = Config::read(&mut reader);
-        reader.finish().unwrap();
+        let (common, own) =
+            configure::<WebhookCaller>(variables.map(|(key, value)| (key.to_owned(), value))).unwrap();
         let launching = launch::<WebhookCaller>(common, own, CancellationToken::new());
         // Boxed, as all of the bootstrap would be part of every test's future.
         self.running = Box::pin(launching).await.unwrap();
