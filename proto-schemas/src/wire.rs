@@ -15,6 +15,11 @@ pub const MESSAGE_ID: &str = "Nats-Msg-Id";
 pub trait Wire: Serialize + DeserializeOwned + JsonSchema {
     /// Type and version as they stand in [`MESSAGE_TYPE`]. A breaking change is a new version.
     const TYPE: &'static str;
+
+    /// What also stands in headers, for who need not read the payload.
+    fn headers(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
 }
 
 /// Why a payload cannot be read. Always permanent: the same bytes never decode later.
@@ -57,14 +62,23 @@ pub fn encode<T: Wire>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
 /// # Errors
 /// [`DecodeError`] when the header names another type or the payload is malformed.
 pub fn decode<T: Wire>(message_type: Option<&str>, payload: &[u8]) -> Result<T, DecodeError> {
-    if message_type != Some(T::TYPE) {
-        return Err(DecodeError::WrongType {
-            expected: T::TYPE,
-            found: message_type.map(str::to_owned),
-        });
-    }
+    check_type::<T>(message_type)?;
     serde_json::from_slice(payload).map_err(|source| DecodeError::Malformed {
         expected: T::TYPE,
         source,
+    })
+}
+
+/// Whether a header names a payload of type `T`.
+///
+/// # Errors
+/// [`DecodeError::WrongType`] when it names another, or none.
+pub fn check_type<T: Wire>(message_type: Option<&str>) -> Result<(), DecodeError> {
+    if message_type == Some(T::TYPE) {
+        return Ok(());
+    }
+    Err(DecodeError::WrongType {
+        expected: T::TYPE,
+        found: message_type.map(str::to_owned),
     })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bus::{Bus, BusError, TraceContext};
+use bus::{Bus, BusError, Entry, TraceContext};
 use domain::decide::{ContextAt, Pending};
 use proto_schemas::context::Context;
 use proto_schemas::ids::{ConversationId, MessageId};
@@ -37,34 +37,41 @@ impl Reading {
     /// Reads context and inbox. The context first: what is committed later is then still pending here, and
     /// the stale turn loses its compare-and-set.
     pub(crate) async fn of(bus: &Bus, conversation: &ConversationId) -> Result<Self, BusError> {
+        let mut reading = Self::beginning(bus, conversation).await?;
+        reading.read_on(bus, conversation).await?;
+        Ok(reading)
+    }
+
+    /// Reads the context, and of the inbox no more than the first entry behind it.
+    pub(crate) async fn beginning(bus: &Bus, conversation: &ConversationId) -> Result<Self, BusError> {
         let found = bus.get::<Context>(&CONTEXTS, conversation.as_str()).await?;
         let context = found.map(|found| ContextAt {
             revision: found.revision,
             record: found.record,
         });
-        Self::since(bus, conversation, context).await
-    }
-
-    /// Reads the inbox behind a context that is known already.
-    pub(crate) async fn since(
-        bus: &Bus,
-        conversation: &ConversationId,
-        context: Option<ContextAt>,
-    ) -> Result<Self, BusError> {
-        let cursor = context
+        let read_through = context
             .as_ref()
             .map_or(0, |context| context.record.answered_through);
         let mut reading = Self {
             context,
             pending: Vec::new(),
             traces: HashMap::new(),
-            read_through: cursor,
-            truncated: true,
+            read_through,
+            truncated: false,
         };
-        while reading.truncated && reading.pending.len() < ENOUGH {
-            reading.read_page(bus, conversation, |_| true).await?;
+        if let Some(first) = first_after(bus, conversation, read_through).await? {
+            reading.truncated = true;
+            reading.take(&first, |_| true);
         }
         Ok(reading)
+    }
+
+    /// Reads on, as far as is needed to decide.
+    pub(crate) async fn read_on(&mut self, bus: &Bus, conversation: &ConversationId) -> Result<(), BusError> {
+        while self.truncated && self.pending.len() < ENOUGH {
+            self.read_page(bus, conversation, |_| true).await?;
+        }
+        Ok(())
     }
 
     /// Looks for what became of a message's files in the rest of a long backlog.
@@ -94,27 +101,59 @@ impl Reading {
         let page = bus
             .entries(INBOX.name, &subject, self.read_through + 1, PAGE, PAGE_BYTES)
             .await?;
-        self.truncated = page.more && !page.list.is_empty();
-        for stored in page.list {
-            self.read_through = stored.sequence;
-            if let Ok(entry) = stored.decode::<InboxEntry>()
-                && keep(&entry)
-            {
-                if let Some(trace) = stored.header(TRACEPARENT).and_then(TraceContext::parse) {
-                    self.traces.insert(stored.sequence, trace);
-                }
-                self.pending.push(Pending {
-                    sequence: stored.sequence,
-                    entry,
-                });
-            }
+        self.truncated = page.behind > 0 && !page.list.is_empty();
+        for stored in &page.list {
+            self.take(stored, &keep);
         }
         Ok(())
+    }
+
+    fn take(&mut self, stored: &Entry, keep: impl Fn(&InboxEntry) -> bool) {
+        self.read_through = stored.sequence;
+        if let Ok(entry) = stored.decode::<InboxEntry>()
+            && keep(&entry)
+        {
+            if let Some(trace) = stored.header(TRACEPARENT).and_then(TraceContext::parse) {
+                self.traces.insert(stored.sequence, trace);
+            }
+            self.pending.push(Pending {
+                sequence: stored.sequence,
+                entry,
+            });
+        }
+    }
+
+    /// The sequence of the oldest message without an outcome, and the bot that is to answer it.
+    pub(crate) fn due(&self) -> Option<(u64, &Received)> {
+        let answered = |received: &Received| {
+            let context = self.context.as_ref();
+            context.is_some_and(|context| context.record.answered.contains(&received.message_id))
+        };
+        self.pending.iter().find_map(|pending| match &pending.entry {
+            InboxEntry::Received(received) | InboxEntry::Reset(received) => {
+                (!answered(received)).then_some((pending.sequence, received))
+            }
+            InboxEntry::Attached(_) => None,
+        })
     }
 
     /// Whether the reading includes an inbox entry that is known to be stored. A follower may lag behind.
     pub(crate) fn includes(&self, sequence: u64) -> bool {
         self.truncated || self.read_through >= sequence
+    }
+
+    /// Whether the reading is at least as new as a revision of the context that is known to be stored, and reaches
+    /// as far into the inbox as the context says. A follower may lag behind. A context that was removed is
+    /// followed by nothing, and neither is its event repeated.
+    pub(crate) fn follows(&self, revision: u64) -> bool {
+        self.context.as_ref().is_some_and(|context| {
+            context.revision >= revision && self.includes(context.record.inbox_reaches)
+        })
+    }
+
+    /// What the context says, if there is one.
+    pub(crate) fn record(&self) -> Option<&Context> {
+        self.context.as_ref().map(|context| &context.record)
     }
 
     /// Whether the message still waits for its outcome.
@@ -133,18 +172,14 @@ impl Reading {
             .find(|pending| pending.entry.message_id() == message)?;
         self.traces.get(&received.sequence).map(|trace| trace.child())
     }
+}
 
-    /// The bot that is to answer: of the oldest waiting message, which is the one that is due.
-    pub(crate) fn first_received(&self) -> Option<&Received> {
-        let answered = |received: &Received| {
-            let context = self.context.as_ref();
-            context.is_some_and(|context| context.record.answered.contains(&received.message_id))
-        };
-        self.pending.iter().find_map(|pending| match &pending.entry {
-            InboxEntry::Received(received) | InboxEntry::Reset(received) => {
-                (!answered(received)).then_some(received)
-            }
-            InboxEntry::Attached(_) => None,
-        })
-    }
+/// The first inbox entry behind a cursor.
+pub(crate) async fn first_after(
+    bus: &Bus,
+    conversation: &ConversationId,
+    cursor: u64,
+) -> Result<Option<Entry>, BusError> {
+    bus.first(INBOX.name, &subjects::inbox(conversation), cursor + 1)
+        .await
 }

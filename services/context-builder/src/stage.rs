@@ -6,23 +6,23 @@ use std::time::Duration;
 
 use bus::{Bus, BusError, Outgoing, Published, TraceContext, Work};
 use domain::conclude::{SlotAnswer, looked_after, vouches_for};
-use domain::decide::{ContextAt, Decision, decide};
+use domain::decide::{Decision, decide};
 use domain::policy::{BotPolicy, Overlap};
 use domain::retry;
-use proto_schemas::context::Context;
+use proto_schemas::context::{ANSWERED_THROUGH, Context, INBOX_REACHES};
 use proto_schemas::fetch::Fetch;
 use proto_schemas::ids::{BotId, ConversationId, IntegrationId, UnixMillis};
 use proto_schemas::inbox::InboxEntry;
 use proto_schemas::subjects;
 use proto_schemas::topology::TURNS;
 use proto_schemas::turn::{Task, Turn};
-use proto_schemas::wire::{DecodeError, MESSAGE_ID};
+use proto_schemas::wire::{self, DecodeError, MESSAGE_ID, MESSAGE_TYPE};
 use registry::{Bot, Registry};
 use runtime::stage::{Job, Outcome, Stage};
 use runtime::{clock, stage};
 
 use crate::metrics::BuilderMetrics;
-use crate::reading::Reading;
+use crate::reading::{Reading, first_after};
 
 /// How long a message may wait for its bot to be configured.
 const UNKNOWN_BOT_PATIENCE: Duration = Duration::from_secs(60 * 60);
@@ -59,7 +59,7 @@ impl Builder {
         reading: &mut Reading,
         job: &Job,
     ) -> Result<Step, BusError> {
-        let Some(due) = reading.first_received() else {
+        let Some((_, due)) = reading.due() else {
             self.metrics.decided("idle");
             return Ok(Step::Idle);
         };
@@ -217,6 +217,49 @@ pub(crate) struct InboxEvent {
     entry: InboxEntry,
 }
 
+impl InboxEvent {
+    /// Whether it is something that a user said, and not news of one's files.
+    fn is_message(&self) -> bool {
+        match &self.entry {
+            InboxEntry::Received(_) | InboxEntry::Reset(_) => true,
+            InboxEntry::Attached(_) => false,
+        }
+    }
+}
+
+/// What the beginning of a conversation's inbox tells about an event.
+enum View {
+    /// Its own message is due, alone as far as anybody can know: it has only just arrived.
+    Enough,
+    /// An older message is due, which has an event of its own, and whose commit will be one.
+    WaitsBehind,
+    /// What lies behind may change what is due.
+    MoreIsNeeded,
+}
+
+impl Builder {
+    /// Most messages find their conversation idle, and are seen from the first entry behind the cursor. The
+    /// others would read the same backlog again each time they come; only the first of it does.
+    fn view(&self, event: &InboxEvent, reading: &Reading, job: &Job) -> View {
+        match (&event.entry, reading.due()) {
+            (InboxEntry::Received(_), Some((due, _))) if due < job.sequence => View::WaitsBehind,
+            (InboxEntry::Received(_), Some((due, received)))
+                if due == job.sequence && !job.is_redelivery() && !self.coalesces(&received.bot) =>
+            {
+                View::Enough
+            }
+            (InboxEntry::Received(_) | InboxEntry::Reset(_) | InboxEntry::Attached(_), _) => {
+                View::MoreIsNeeded
+            }
+        }
+    }
+
+    fn coalesces(&self, bot: &BotId) -> bool {
+        let bot = self.registry.bot(bot);
+        bot.is_some_and(|bot| bot.overlap == registry::Overlap::Coalesce)
+    }
+}
+
 impl Stage for InboxEvents {
     type Input = InboxEvent;
 
@@ -228,25 +271,32 @@ impl Stage for InboxEvents {
     async fn handle(&self, event: &InboxEvent, job: &Job) -> Outcome {
         let builder = &self.builder;
         let message = event.entry.message_id();
-        let mut reading = match Reading::of(&builder.bus, &event.conversation).await {
+        let mut reading = match Reading::beginning(&builder.bus, &event.conversation).await {
             Ok(reading) => reading,
             Err(error) => return error.into(),
         };
+        if event.is_message() && looked_after(message, job.sequence, reading.record()) {
+            return Outcome::Done;
+        }
         if !reading.includes(job.sequence) {
             builder.metrics.read_stale();
             return Outcome::retry("the read did not include the event yet");
+        }
+        match builder.view(event, &reading, job) {
+            View::Enough => {}
+            View::WaitsBehind => return Outcome::retry("an earlier message is due first"),
+            View::MoreIsNeeded => {
+                if let Err(error) = reading.read_on(&builder.bus, &event.conversation).await {
+                    return error.into();
+                }
+            }
         }
         let step = match builder.advance(&event.conversation, &mut reading, job).await {
             Ok(step) => step,
             Err(error) => return error.into(),
         };
-        let context = reading.context.as_ref().map(|context| &context.record);
-        let answered = match &event.entry {
-            InboxEntry::Received(_) | InboxEntry::Reset(_) => looked_after(message, job.sequence, context),
-            InboxEntry::Attached(_) => !reading.awaits(message),
-        };
         match step {
-            _ if answered => Outcome::Done,
+            _ if !event.is_message() && !reading.awaits(message) => Outcome::Done,
             Step::Offered(turn, answer) if vouches_for(&turn, answer, message) => Outcome::Done,
             Step::Offered(..) => Outcome::retry("an earlier message is due first"),
             Step::Fetching => Outcome::retry("files are being fetched"),
@@ -268,51 +318,65 @@ pub(crate) struct ContextEvents {
     pub(crate) builder: Arc<Builder>,
 }
 
-/// A context and the conversation it belongs to.
+/// A new revision of a conversation's context, as its headers tell of it.
 pub(crate) struct ContextEvent {
     conversation: ConversationId,
-    record: Context,
+    cursor: Option<Cursor>,
+}
+
+/// What a context's headers say of the inbox. A record that was written by hand has none.
+struct Cursor {
+    answered_through: u64,
+    inbox_reaches: u64,
+}
+
+impl Cursor {
+    fn of(work: &Work) -> Option<Self> {
+        let number = |name| work.header(name)?.parse().ok();
+        Some(Self {
+            answered_through: number(ANSWERED_THROUGH)?,
+            inbox_reaches: number(INBOX_REACHES)?,
+        })
+    }
 }
 
 impl Stage for ContextEvents {
     type Input = ContextEvent;
 
     fn decode(&self, work: &Work) -> Result<Option<ContextEvent>, DecodeError> {
-        // An empty value marks a key that was removed.
-        if work.payload.is_empty() {
+        if work.is_removal() {
             return Ok(None);
         }
-        let conversation = conversation_of(work)?;
-        Ok(stage::decode(work)?.map(|record| ContextEvent { conversation, record }))
+        wire::check_type::<Context>(work.header(MESSAGE_TYPE))?;
+        Ok(Some(ContextEvent {
+            conversation: conversation_of(work)?,
+            cursor: Cursor::of(work),
+        }))
     }
 
     /// The safety of messages does not depend on this event, their speed does: it comes with the commit, a
     /// moment before the committed turn leaves its slot, and stays until that has happened.
     async fn handle(&self, event: &ContextEvent, job: &Job) -> Outcome {
         let builder = &self.builder;
-        let reading = if job.is_redelivery() {
-            Reading::of(&builder.bus, &event.conversation).await
-        } else {
-            let context = ContextAt {
-                revision: job.sequence,
-                record: event.record.clone(),
-            };
-            Reading::since(&builder.bus, &event.conversation, Some(context)).await
-        };
-        let mut reading = match reading {
+        if let Some(cursor) = &event.cursor
+            && cursor.inbox_reaches <= cursor.answered_through
+        {
+            match first_after(&builder.bus, &event.conversation, cursor.answered_through).await {
+                Ok(Some(_)) => {}
+                Ok(None) => {
+                    builder.metrics.decided("idle");
+                    return Outcome::Done;
+                }
+                Err(error) => return error.into(),
+            }
+        }
+        let mut reading = match Reading::of(&builder.bus, &event.conversation).await {
             Ok(reading) => reading,
             Err(error) => return error.into(),
         };
-        let reaches = reading
-            .context
-            .as_ref()
-            .map_or(0, |context| context.record.inbox_reaches);
-        if !reading.includes(reaches) {
+        if !reading.follows(job.sequence) {
             builder.metrics.read_stale();
-            return Outcome::retry_after(
-                SETTLING_FIRST,
-                "the read did not reach as far as the inbox is known to",
-            );
+            return Outcome::retry_after(SETTLING_FIRST, "the read is older than what is known");
         }
         let step = match builder.advance(&event.conversation, &mut reading, job).await {
             Ok(step) => step,

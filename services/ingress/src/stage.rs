@@ -21,6 +21,7 @@ use runtime::burial::{self, Remains};
 use runtime::{GiveUp, clock};
 use sha2::{Digest, Sha256};
 
+use crate::backlog::Backlog;
 use crate::error::Refused;
 use crate::limits::Limiter;
 
@@ -34,6 +35,7 @@ pub(crate) struct Intake {
     pub(crate) accounts: Accounts,
     pub(crate) connections: Limiter<ConnectionId>,
     pub(crate) conversations: Limiter<ConversationId>,
+    pub(crate) backlog: Backlog,
 }
 
 /// A push as it arrived.
@@ -85,9 +87,13 @@ impl Intake {
         }
         match inbound {
             Ok(Inbound::Message(message)) => {
+                self.backlog
+                    .take(&self.bus, &conversation_of(&connection, &message))
+                    .await?;
                 self.store(&connection, message, InboxEntry::Received, push.trace)
                     .await
             }
+            // Whoever waits for too many answers may still end the waiting.
             Ok(Inbound::Reset(message)) => {
                 self.store(&connection, message, InboxEntry::Reset, push.trace)
                     .await
@@ -209,6 +215,7 @@ impl Intake {
     pub(crate) fn forget_unused(&self) {
         self.connections.forget_idle();
         self.conversations.forget_idle();
+        self.backlog.forget_idle();
         let snapshot = self.registry.current();
         self.accounts.retain(|id| snapshot.connections.contains_key(id));
     }

@@ -11,7 +11,7 @@ use proto_schemas::wire::Wire;
 use crate::{Bus, BusError, Entry, Outgoing, Published, TraceContext};
 
 /// Header by which a bucket marks a key as deleted or purged.
-const KV_OPERATION: &str = "KV-Operation";
+pub(crate) const KV_OPERATION: &str = "KV-Operation";
 
 /// A record and the revision it was read at.
 #[derive(Debug, Clone)]

@@ -38,11 +38,18 @@ impl Outgoing {
         trace: TraceContext,
     ) -> Result<Self, BusError> {
         let payload = wire::encode(value).map_err(BusError::Unencodable)?;
-        let headers = vec![
-            (wire::MESSAGE_TYPE.to_owned(), T::TYPE.to_owned()),
-            (wire::TRACEPARENT.to_owned(), trace.to_string()),
-        ];
-        Ok(Self::raw(subject, payload.into(), message_id, headers))
+        let mut headers = HeaderMap::new();
+        headers.insert(wire::MESSAGE_TYPE, T::TYPE);
+        headers.insert(wire::TRACEPARENT, trace.to_string().as_str());
+        headers.insert(wire::MESSAGE_ID, message_id);
+        for (name, text) in value.headers() {
+            headers.insert(name, text.as_str());
+        }
+        Ok(Self {
+            subject,
+            payload: payload.into(),
+            headers,
+        })
     }
 
     /// Bytes as they are, for what came from a dead letter.
