@@ -1,0 +1,186 @@
+//! The broker as the bare stages use it: each function is one operation on the wire, as the platform makes it.
+
+use std::time::Duration;
+
+use async_nats::client::Request;
+use async_nats::jetstream;
+use async_nats::jetstream::consumer::PullConsumer;
+use async_nats::{Client, HeaderMap};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use proto_schemas::topology::ConsumerSpec;
+
+use crate::token::Token;
+
+/// Pause before a slot that is not free yet is asked for again: its last message is being acknowledged.
+const SLOT_PAUSE: Duration = Duration::from_millis(2);
+/// Pulled ahead at most, as the platform does.
+const MAX_BATCH: usize = 256;
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+/// What a bare message carries besides padding.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Note {
+    pub(crate) token: Token,
+    /// Where its inbox entry lies.
+    pub(crate) inbox: u64,
+    /// The revision of the context that its turn was built on.
+    pub(crate) revision: u64,
+}
+
+impl Note {
+    /// A payload of at least `bytes`, with the token at its end, where the fakes look for it.
+    pub(crate) fn payload(self, bytes: usize) -> Bytes {
+        let (front, back) = (
+            format!("{} {} ", self.inbox, self.revision),
+            self.token.to_string(),
+        );
+        let padding = bytes.saturating_sub(front.len() + back.len());
+        let mut payload = Vec::with_capacity(bytes);
+        payload.extend_from_slice(front.as_bytes());
+        payload.resize(front.len() + padding, b'.');
+        payload.extend_from_slice(back.as_bytes());
+        payload.into()
+    }
+
+    /// Reads a payload.
+    pub(crate) fn parse(payload: &[u8]) -> Self {
+        let mut words = payload.splitn(3, |byte| *byte == b' ');
+        let mut number = || std::str::from_utf8(words.next()?).ok()?.parse().ok();
+        let (inbox, revision) = (number().unwrap_or(0), number().unwrap_or(0));
+        let token = Token::find_last(payload).expect("every message of the bare chain carries a token");
+        Self {
+            token,
+            inbox,
+            revision,
+        }
+    }
+
+    fn conversation(self) -> usize {
+        self.token.conversation
+    }
+}
+
+/// The connection of a stage.
+#[derive(Clone)]
+pub(crate) struct Broker {
+    client: Client,
+    jetstream: jetstream::Context,
+}
+
+impl Broker {
+    pub(crate) async fn connect(url: &str) -> Self {
+        let client = async_nats::connect(url).await.expect("the broker is there");
+        let jetstream = jetstream::new(client.clone());
+        Self { client, jetstream }
+    }
+
+    /// Publishes under `family.{conversation}` and waits for the confirmation; waits for a slot to become free.
+    pub(crate) async fn publish(&self, family: &str, note: Note, bytes: usize, expected: Option<u64>) {
+        let subject = format!("{family}.{}", note.conversation());
+        let payload = note.payload(bytes);
+        loop {
+            let mut headers = HeaderMap::new();
+            headers.insert("Nats-Msg-Id", format!("{family}:{}", note.token));
+            headers.insert("Chatbot-Type", "bare.v1");
+            headers.insert("traceparent", TRACE);
+            if let Some(revision) = expected {
+                headers.insert("Nats-Expected-Last-Subject-Sequence", revision.to_string());
+            }
+            let request = Request::new().payload(payload.clone()).headers(headers);
+            let answer = self.client.send_request(subject.clone(), request).await;
+            let answer = answer.expect("the broker confirms").payload;
+            if !contains(&answer, b"\"error\"") {
+                return;
+            }
+            assert!(
+                contains(&answer, b"10077"),
+                "refused: {}",
+                String::from_utf8_lossy(&answer)
+            );
+            tokio::time::sleep(SLOT_PAUSE).await;
+        }
+    }
+
+    /// Reads the newest message of a subject; its sequence, 0 when there is none.
+    pub(crate) async fn last(&self, stream: &str, family: &str, note: Note) -> u64 {
+        let subject = format!("$JS.API.DIRECT.GET.{stream}.{family}.{}", note.conversation());
+        let answer = self
+            .client
+            .request(subject, Bytes::new())
+            .await
+            .expect("the broker answers");
+        let sequence = answer
+            .headers
+            .and_then(|headers| headers.get("Nats-Sequence")?.as_str().parse().ok());
+        sequence.unwrap_or(0)
+    }
+
+    /// Reads the inbox of a conversation from a sequence on, in one batch.
+    pub(crate) async fn inbox_from(&self, note: Note, sequence: u64) {
+        let (subject, batch) = (format!("inbox.{}", note.conversation()), 256);
+        let request = format!(
+            "{{\"seq\":{sequence},\"next_by_subj\":\"{subject}\",\"batch\":{batch},\"max_bytes\":4194304}}"
+        );
+        let inbox = self.client.new_inbox();
+        let mut answers = self
+            .client
+            .subscribe(inbox.clone())
+            .await
+            .expect("the client lives");
+        let get = "$JS.API.DIRECT.GET.INBOX";
+        self.client
+            .publish_with_reply(get, inbox, request.into())
+            .await
+            .expect("the client lives");
+        while let Some(answer) = answers.next().await {
+            // The end of the batch, or nothing found.
+            if answer.status.is_some() {
+                return;
+            }
+        }
+    }
+
+    /// Takes the consumer's messages, `concurrency` at once, and acknowledges each when `handle` is through.
+    pub(crate) async fn consume<F: Future<Output = ()>>(
+        &self,
+        spec: &ConsumerSpec,
+        concurrency: usize,
+        handle: impl Fn(Note, u64) -> F,
+    ) {
+        let consumer: PullConsumer = self
+            .jetstream
+            .get_consumer_from_stream(spec.name, spec.stream)
+            .await
+            .expect("the topology is there");
+        let pull = consumer
+            .stream()
+            .max_messages_per_batch(concurrency.min(MAX_BATCH));
+        let mut messages = pull.messages().await.expect("the broker is there");
+        let mut in_flight = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                biased;
+                Some(()) = in_flight.next(), if !in_flight.is_empty() => {}
+                message = messages.next(), if in_flight.len() < concurrency => {
+                    let message = message.expect("the pull has no end").expect("the broker is there");
+                    in_flight.push(settle(message, &handle));
+                }
+            }
+        }
+    }
+}
+
+async fn settle<F: Future<Output = ()>>(message: jetstream::Message, handle: &impl Fn(Note, u64) -> F) {
+    let sequence = message
+        .info()
+        .expect("a delivered message says where it lies")
+        .stream_sequence;
+    handle(Note::parse(&message.payload), sequence).await;
+    message.ack().await.expect("the client lives");
+}
+
+fn contains(message: &[u8], text: &[u8]) -> bool {
+    crate::http::find(message, text).is_some()
+}
