@@ -86,3 +86,48 @@ impl Model {
         state.chat.slip = state.chat.slip.or(slip);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::policy::Overlap;
+
+    use super::*;
+    use crate::model::{Kind, NO_FAULTS, Rules};
+    use crate::state::{Reading, Trigger};
+
+    /// A model in which two replies were sent, the state after it, and the turn of the first.
+    fn after_two_replies() -> (Model, State, u8) {
+        let model = Model::new(&[Kind::Text; 2], Overlap::Queue, NO_FAULTS, Rules::default());
+        let mut state = State::START;
+        for index in 0..2 {
+            let reading = Reading {
+                trigger: Trigger::Inbox(index),
+                revision: index,
+                through: index + 1,
+            };
+            let turn = model.due(&state, reading).unwrap();
+            state.write_context(model.pool.turn(turn).next_context);
+            state.commits.push(turn);
+            state.chat.replies += 1;
+        }
+        state.egress_failed = true;
+        let first = state.commits[0];
+        (model, state, first)
+    }
+
+    #[test]
+    fn an_earlier_reply_that_is_delivered_again_is_noticed() {
+        let (model, mut state, turn) = after_two_replies();
+        let is_current = true;
+        model.receive(&mut state, Held { turn, is_current });
+        assert_eq!(state.chat.slip, Some(Slip::RepeatedLate));
+    }
+
+    #[test]
+    fn an_earlier_reply_of_a_sender_that_slept_is_let_pass() {
+        let (model, mut state, turn) = after_two_replies();
+        let is_current = false;
+        model.receive(&mut state, Held { turn, is_current });
+        assert_eq!(state.chat.slip, None);
+    }
+}

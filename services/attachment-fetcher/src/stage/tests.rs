@@ -48,6 +48,7 @@ fn job(delivered: u64, age: Duration) -> Job {
         delivered,
         stored_at,
         trace: TraceContext::new(),
+        lease: Lease::new(Duration::from_secs(30)),
     }
 }
 
