@@ -1,39 +1,36 @@
 //! What the driver drives: the platform or its yardstick, with the broker they run on.
 
-use std::rc::Rc;
+use std::any::Any;
 
 use bus::{Bus, BusConfig, OnDifference};
 use testkit::nats::NatsServer;
 
 use crate::cpu::Watched;
-use crate::driver::Door;
 
 /// The broker's configuration, as it is deployed.
 const DEPLOYED: &str = include_str!("../../deploy/nats/nats.conf");
+/// Its lines that say where things are; the bench has places of its own.
+const PLACES: [&str; 3] = ["listen:", "http:", "store_dir:"];
 
-/// A chain that is ready for messages. Its processes end with it.
+/// Processes that are ready for messages, without their broker.
 pub(crate) struct Chain {
-    /// Where messages go in.
-    pub(crate) door: Door,
-    /// Its processes, nats-server last.
+    /// What it is called in reports.
+    pub(crate) name: &'static str,
+    /// Its processes.
     pub(crate) processes: Vec<Watched>,
-    /// Keeps the processes alive.
-    pub(crate) _parts: Vec<Box<dyn std::any::Any>>,
-    /// The broker.
-    pub(crate) nats: Rc<NatsServer>,
+    /// What ends the processes when it is dropped.
+    pub(crate) _guards: Vec<Box<dyn Any>>,
 }
 
-/// Starts a broker on an empty folder, with the settings that are deployed: addresses and folder are the bench's.
+/// Starts a broker on an empty folder, with the settings that are deployed.
 pub(crate) async fn start_broker() -> NatsServer {
-    let places = ["listen:", "http:", "store_dir:"];
-    let lines = DEPLOYED
+    let kept = DEPLOYED
         .lines()
-        .filter(|line| !places.iter().any(|place| line.trim_start().starts_with(place)));
-    let configuration: Vec<&str> = lines.collect();
-    NatsServer::start_with(&configuration.join("\n")).await
+        .filter(|line| !PLACES.iter().any(|place| line.trim_start().starts_with(place)));
+    NatsServer::start_with(&kept.collect::<Vec<_>>().join("\n")).await
 }
 
-/// Connects, and creates streams, buckets and consumers as the services do.
+/// Connects.
 pub(crate) async fn connect(nats: &NatsServer) -> Bus {
     let config = BusConfig {
         url: nats.url().to_owned(),
@@ -47,8 +44,11 @@ pub(crate) async fn connect(nats: &NatsServer) -> Bus {
         .wait_for(|connected| *connected)
         .await
         .expect("the bus lives");
-    bus.ensure_topology(OnDifference::Keep)
-        .await
-        .expect("the topology");
     bus
+}
+
+/// Creates streams, buckets and consumers that are missing, as the services do.
+pub(crate) async fn create_topology(bus: &Bus) {
+    let created = bus.ensure_topology(OnDifference::Keep).await;
+    created.expect("the broker takes the topology");
 }
