@@ -128,6 +128,19 @@ impl Driver {
         }
     }
 
+    /// So many messages under way, each in another conversation: when a reply came, the next conversation in order
+    /// sends one. Ends only when dropped.
+    pub(crate) async fn wander(self: &Rc<Self>, conversations: usize, under_way: usize) -> Infallible {
+        let mut next = (0..conversations).cycle();
+        for _ in 0..under_way {
+            self.send(next.next().unwrap_or(0), Instant::now(), Refused::SendAgain);
+        }
+        loop {
+            self.ledger.freed().await;
+            self.send(next.next().unwrap_or(0), Instant::now(), Refused::SendAgain);
+        }
+    }
+
     /// Messages at a fixed rate in random conversations, where possible in such that wait for nothing. A message
     /// that leaves late counts from when it was due. Ends only when dropped.
     pub(crate) async fn open_loop(

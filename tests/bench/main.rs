@@ -3,6 +3,7 @@
 //! Nothing is asserted about time. A reply that is wrong or missing fails the run.
 
 mod bare;
+mod broker;
 mod chain;
 mod cpu;
 mod driver;

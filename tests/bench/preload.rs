@@ -16,9 +16,8 @@ use proto_schemas::subjects;
 use proto_schemas::topology::{CONTEXT_EVENTS, CONTEXTS, ConsumerSpec, INBOX_EVENTS};
 use proto_schemas::transcript::{Receipt, Transcript};
 use proto_schemas::wire::{self, MESSAGE_TYPE, TRACEPARENT, Wire};
-use testkit::nats::NatsServer;
 
-use crate::chain::{connect, create_topology};
+use crate::broker::{Broker, create_topology};
 use crate::driver::chat;
 use crate::pipeline::one_of_all;
 use crate::sizes::identity;
@@ -36,9 +35,9 @@ const THEN: UnixMillis = UnixMillis(1_767_225_600_000);
 const MAX_WAITING: i64 = 2048;
 
 /// Writes conversations `0..count` into an empty broker. No message of theirs is left to be answered.
-pub(crate) async fn preload(nats: &NatsServer, count: usize) {
-    create_topology(&connect(nats).await).await;
-    let client = async_nats::connect(nats.url())
+pub(crate) async fn preload(broker: &Broker, count: usize) {
+    create_topology(&broker.connect().await).await;
+    let client = async_nats::connect(broker.server.url())
         .await
         .expect("the broker is there");
     let writer = Writer {

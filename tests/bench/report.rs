@@ -35,6 +35,11 @@ pub(crate) fn say_run(run: &Run) {
         latency.p99,
         run.cpu_seconds_per_1000_turns
     ));
+    let broker = run.broker_per_turn;
+    say(&format!(
+        "            broker, per turn: {:.1} messages in, {:.1} out; {:.1} KiB in, {:.1} KiB out",
+        broker.messages_in, broker.messages_out, broker.kib_in, broker.kib_out
+    ));
     for (consumer, growth) in &run.backlog_growth {
         if *growth > 0 {
             say(&format!("            left undone: {growth} more at {consumer}"));

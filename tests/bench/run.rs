@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::broker::Traffic;
 use crate::cpu::{Usage, Watched, usage, whole_machine};
 use crate::world::World;
 
@@ -28,6 +29,8 @@ pub(crate) struct Run {
     pub(crate) added_latency_ms: Latency,
     /// CPU seconds per 1,000 turns of all processes of the chain, with the broker, without the driver.
     pub(crate) cpu_seconds_per_1000_turns: f64,
+    /// What went through the broker for a turn: a cost that no other load on the machine disturbs.
+    pub(crate) broker_per_turn: BrokerUse,
     /// By how much each consumer's backlog grew in the window: work of these turns whose CPU time is not in it.
     pub(crate) backlog_growth: BTreeMap<String, i64>,
     pub(crate) processes: Vec<ProcessUse>,
@@ -42,6 +45,15 @@ pub(crate) struct Latency {
     pub(crate) p90: f64,
     pub(crate) p99: f64,
     pub(crate) max: f64,
+}
+
+/// What went through the broker for a turn.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct BrokerUse {
+    pub(crate) messages_in: f64,
+    pub(crate) messages_out: f64,
+    pub(crate) kib_in: f64,
+    pub(crate) kib_out: f64,
 }
 
 /// What a process used in the window.
@@ -60,6 +72,7 @@ pub(crate) struct Window {
     backlog: BTreeMap<String, i64>,
     before: Vec<Usage>,
     machine: f64,
+    traffic: Traffic,
     began: Instant,
 }
 
@@ -67,15 +80,17 @@ impl Window {
     /// From now on processes are watched, and the latencies of some conversations kept.
     pub(crate) async fn open(world: &World, of: Range<usize>) -> Self {
         let mut watched = world.chain.processes.clone();
-        watched.push(Watched::new("nats-server", world.nats.pid()));
+        watched.push(Watched::new("nats-server", world.broker.server.pid()));
         watched.push(Watched::new(DRIVER, std::process::id()));
         let backlog = world.backlog().await;
+        let traffic = world.broker.traffic().await;
         world.ledger.open_window(of);
         Self {
             backlog,
             before: watched.iter().map(|process| usage(process.pid)).collect(),
             watched,
             machine: whole_machine(),
+            traffic,
             began: Instant::now(),
         }
     }
@@ -90,6 +105,7 @@ impl Window {
         let processes: Vec<ProcessUse> = used
             .map(|(process, before)| ProcessUse::since(before, process, turns))
             .collect();
+        let traffic = world.broker.traffic().await - self.traffic;
         let now = world.backlog().await;
         let ours: f64 = processes.iter().map(|process| process.cpu_seconds).sum();
         let of_chain = processes.iter().filter(|process| process.name != DRIVER);
@@ -100,6 +116,7 @@ impl Window {
             turns_per_second: turns as f64 / seconds,
             added_latency_ms: Latency::of(latencies),
             cpu_seconds_per_1000_turns: of_chain.map(|process| process.cpu_seconds_per_1000_turns).sum(),
+            broker_per_turn: BrokerUse::of(traffic, turns),
             backlog_growth: self
                 .backlog
                 .into_iter()
@@ -110,6 +127,18 @@ impl Window {
                 .collect(),
             cores_busy_elsewhere: (machine - ours).max(0.0) / seconds,
             processes,
+        }
+    }
+}
+
+impl BrokerUse {
+    fn of(traffic: Traffic, turns: usize) -> Self {
+        let turns = turns as f64;
+        Self {
+            messages_in: traffic.messages_in / turns,
+            messages_out: traffic.messages_out / turns,
+            kib_in: traffic.bytes_in / turns / 1024.0,
+            kib_out: traffic.bytes_out / turns / 1024.0,
         }
     }
 }

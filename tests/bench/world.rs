@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use bus::Bus;
 use proto_schemas::topology::CONSUMERS;
-use testkit::nats::NatsServer;
 
 use crate::bare;
-use crate::chain::{Chain, connect, create_topology, start_broker};
+use crate::broker::{Broker, create_topology};
+use crate::chain::Chain;
 use crate::driver::{Door, Driver};
 use crate::fakes::{Behaviour, Fake};
 use crate::ledger::Ledger;
@@ -41,7 +41,7 @@ pub(crate) struct World {
     pub(crate) bus: Bus,
     // The processes go before their broker, so that they do not log its end.
     pub(crate) chain: Chain,
-    pub(crate) nats: NatsServer,
+    pub(crate) broker: Broker,
 }
 
 /// What lies outside of a chain.
@@ -67,47 +67,47 @@ impl World {
     /// The platform on an empty broker, with so many conversations.
     pub(crate) async fn platform(conversations: usize, behaviour: Behaviour) -> Self {
         let outside = Outside::new(conversations, behaviour).await;
-        Self::platform_on(start_broker().await, outside, &UNLIMITED_SENDERS).await
+        Self::platform_on(Broker::start().await, outside, &UNLIMITED_SENDERS).await
     }
 
     /// The platform on a broker that may hold something already.
-    pub(crate) async fn platform_on(nats: NatsServer, outside: Outside, settings: Settings<'_>) -> Self {
+    pub(crate) async fn platform_on(broker: Broker, outside: Outside, settings: Settings<'_>) -> Self {
         let bots = vec![Bot::at(outside.backend.url()); BOTS];
-        Self::with_bots(nats, outside, &bots, settings, one_of_all).await
+        Self::with_bots(broker, outside, &bots, settings, one_of_all).await
     }
 
     /// The platform with bots of one's own; `bot_of` says which one a conversation belongs to.
     pub(crate) async fn with_bots(
-        nats: NatsServer,
+        broker: Broker,
         outside: Outside,
         bots: &[Bot],
         settings: Settings<'_>,
         bot_of: fn(usize) -> usize,
     ) -> Self {
-        let bus = connect(&nats).await;
+        let bus = broker.connect().await;
         create_topology(&bus).await;
         let setup = Setup {
-            nats_url: nats.url(),
+            nats_url: broker.server.url(),
             bots,
             callback_url: outside.receiver.url(),
             settings,
         };
         let (chain, door) = pipeline::start(&bus, setup, bot_of).await;
-        Self::of(nats, bus, chain, door, outside)
+        Self::of(broker, bus, chain, door, outside)
     }
 
     /// The bare chain on an empty broker.
     pub(crate) async fn bare(conversations: usize, sizes: Sizes) -> Self {
         let outside = Outside::new(conversations, Behaviour::default()).await;
-        let nats = start_broker().await;
-        let bus = connect(&nats).await;
+        let broker = Broker::start().await;
+        let bus = broker.connect().await;
         create_topology(&bus).await;
         let (backend, callback) = (outside.backend.url(), outside.receiver.url());
-        let (chain, door) = bare::start(nats.url(), &backend, &callback, sizes).await;
-        Self::of(nats, bus, chain, door, outside)
+        let (chain, door) = bare::start(broker.server.url(), &backend, &callback, sizes).await;
+        Self::of(broker, bus, chain, door, outside)
     }
 
-    fn of(nats: NatsServer, bus: Bus, chain: Chain, door: Door, outside: Outside) -> Self {
+    fn of(broker: Broker, bus: Bus, chain: Chain, door: Door, outside: Outside) -> Self {
         Self {
             driver: Driver::new(Rc::clone(&outside.ledger), door),
             ledger: outside.ledger,
@@ -115,7 +115,7 @@ impl World {
             receiver: outside.receiver,
             bus,
             chain,
-            nats,
+            broker,
         }
     }
 

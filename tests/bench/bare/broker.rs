@@ -105,18 +105,12 @@ impl Broker {
         }
     }
 
-    /// Reads the newest message of a subject; its sequence, 0 when there is none.
-    pub(crate) async fn last(&self, stream: &str, family: &str, note: Note) -> u64 {
+    /// Reads the newest message of a subject, if there is one: its sequence.
+    pub(crate) async fn last(&self, stream: &str, family: &str, note: Note) -> Option<u64> {
         let subject = format!("$JS.API.DIRECT.GET.{stream}.{}", note.subject(family));
-        let answer = self
-            .client
-            .request(subject, Bytes::new())
-            .await
-            .expect("the broker answers");
-        let sequence = answer
-            .headers
-            .and_then(|headers| headers.get("Nats-Sequence")?.as_str().parse().ok());
-        sequence.unwrap_or(0)
+        let answer = self.client.request(subject, Bytes::new()).await;
+        let headers = answer.expect("the broker answers").headers?;
+        headers.get("Nats-Sequence")?.as_str().parse().ok()
     }
 
     /// Reads the first inbox entry of a conversation from a sequence on, if there is one.

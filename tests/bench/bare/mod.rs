@@ -4,16 +4,19 @@
 //! | of a turn | publishes, confirmed | reads | deliveries with their ack | HTTP requests |
 //! |---|---|---|---|---|
 //! | ingress | inbox | | | taken: the push |
-//! | context-builder, of an inbox entry | turn | context, the first entry behind its cursor | inbox | |
-//! | context-builder, of a context's revision | | the first entry behind its cursor: there is none | context, headers only | |
+//! | context-builder, of an inbox entry | turn | context, the oldest entry that waits | inbox | |
+//! | context-builder, of a context's revision | | the oldest entry that waits: there is none | context, headers only | |
 //! | webhook-caller | context (compare-and-set), delivery | | turn | made: the webhook |
 //! | egress | transcript | the last transcript | delivery | made: the callback |
 //! | all | 5 | 4 | 4 | 3 |
 //!
 //! Counted from the stages' sources, for a usual turn: its conversation is idle, nobody handled its work before,
 //! and each step is taken within a second. Left out, because few turns have it: ingress counts a conversation's
-//! backlog (2 reads) before its 5th message and every 20 later. Payloads are as large as those of the platform's
-//! run before it, subjects and identities as long and as far apart, a stage runs on one thread as a service does.
+//! backlog (2 reads) before its 5th message and every 20 later.
+//!
+//! Payloads are as large as those of the platform's run before it, subjects and identities as long and as far
+//! apart, and a stage runs on one thread, as a service does. A read names the sequence that it finds, where the
+//! platform, which does not know it, names one before it: what the broker spends on the way counts as ours.
 
 mod broker;
 mod stages;

@@ -65,7 +65,8 @@ impl Stage {
         let of_inbox = broker.consume(&INBOX_EVENTS, BUILDER_CONCURRENCY, |note, sequence| {
             let contexts = &contexts;
             async move {
-                let revision = broker.last(contexts, "$KV.contexts", note).await;
+                let context = broker.last(contexts, "$KV.contexts", note).await;
+                let revision = context.unwrap_or(0);
                 broker.first_from(note, sequence).await;
                 let turn = Note {
                     inbox: sequence,

@@ -47,12 +47,14 @@ async fn compare(
     facts: Value,
 ) -> Result<(), String> {
     say_head(&format!(
-        "{scenario}: closed loop, {active} conversations; then {} and an instant webhook",
+        "{scenario}: closed loop, {active} conversations, and {} with an instant webhook",
         options.active
     ));
     let (mut hindered, mut instant) = (Vec::new(), Vec::new());
     for _ in 0..options.runs {
+        say(&format!("  {scenario}"));
         hindered.push(window(active, behaviour, options).await?);
+        say("  instant");
         instant.push(window(options.active, Behaviour::default(), options).await?);
     }
     let rate = |runs: &[Run]| median(runs.iter().map(|run| run.turns_per_second));

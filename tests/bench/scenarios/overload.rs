@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::{Options, settings};
-use crate::chain::start_broker;
+use crate::broker::Broker;
 use crate::driver::{MOST_PUSHES, Refused};
 use crate::fakes::Behaviour;
 use crate::pipeline::{Settings, UNLIMITED_SENDERS};
@@ -54,13 +54,14 @@ pub(super) async fn run(options: Options) -> Result<(), String> {
 
 async fn overload(options: Options, offered: f64, services: Settings<'_>) -> Result<Value, String> {
     let outside = Outside::new(QUIET.end, Behaviour::default()).await;
-    let world = World::platform_on(start_broker().await, outside, services).await;
+    let world = World::platform_on(Broker::start().await, outside, services).await;
     let quiet = || world.driver.open_loop(QUIET, QUIET_RATE, Refused::SendAgain);
     let before = during(quiet(), async {
         tokio::time::sleep(Duration::from_secs(2)).await;
         world.measure(options.duration, QUIET).await
     })
     .await;
+    say("  before, at 50 messages/s");
     say_run(&before);
     world.settle().await?;
     drop(world.driver.refusals());
@@ -68,6 +69,7 @@ async fn overload(options: Options, offered: f64, services: Settings<'_>) -> Res
     let loud = world.driver.open_loop(LOUD, offered, Refused::Forget);
     let overloaded = during(loud, world.measure(options.duration * WINDOWS, LOUD)).await;
     let (answers, refusals) = (world.driver.answers(), Latency::of(world.driver.refusals()));
+    say("  overloaded");
     say_run(&overloaded);
     say(&format!(
         "            {answers:?}\n            refused within {:.1} ms (p50), {:.1} ms (p99)",

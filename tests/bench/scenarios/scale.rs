@@ -1,104 +1,104 @@
-//! Does a turn cost more where many conversations exist? Closed loops on an empty broker, on one that holds many
-//! conversations of 20 messages, and on an empty one again.
+//! Does a turn cost more where many conversations exist? In a closed loop over a thousand of them, which are then
+//! fresh in every cache; and wandering over all of them, so that each turn finds its conversation as it was left.
 
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
 use serde_json::json;
 
 use super::{Options, settings};
-use crate::chain::start_broker;
+use crate::broker::Broker;
 use crate::fakes::Behaviour;
 use crate::pipeline::{BOTS, UNLIMITED_SENDERS};
 use crate::preload::preload;
-use crate::report::{median, say, say_head, say_run, write};
+use crate::report::{say, say_head, say_run, write};
 use crate::run::Run;
-use crate::world::{Outside, World};
+use crate::world::{Outside, World, during};
 
-/// How long things took before the load began.
-struct Starts {
-    preload: Duration,
-    broker: Duration,
-    services: Duration,
+/// Conversations that a wanderer needs at least, so as not to come round within a window.
+const FEW: usize = 20_000;
+/// How long the wanderer is on its way before it is measured.
+const RUN_IN: Duration = Duration::from_secs(3);
+
+/// What was seen beside so many conversations.
+#[derive(Serialize)]
+struct Beside {
+    existing_conversations: usize,
+    broker_start_seconds: f64,
+    services_start_seconds: f64,
+    closed_loop: Run,
+    wandering: Run,
 }
 
 /// Measures, prints, writes.
 pub(super) async fn run(options: Options) -> Result<(), String> {
-    let existing = options.conversations;
-    say_head(&format!(
-        "scale: closed loop, {} conversations; nothing else, {existing} existing ones, nothing else",
-        options.active
-    ));
-    let mut empty = vec![on_empty(options).await?];
-    let (loaded, starts) = on_loaded(options).await?;
-    empty.push(on_empty(options).await?);
-    let rate = |runs: &[Run]| median(runs.iter().map(|run| run.turns_per_second));
-    let cpu = |runs: &[Run]| median(runs.iter().map(|run| run.cpu_seconds_per_1000_turns));
+    let many = options.conversations;
+    say_head(&format!("scale: {} messages under way", options.active));
+    let reference = beside(FEW, options).await?;
+    let loaded = beside(many, options).await?;
+    let ratio = |run: fn(&Beside) -> &Run| {
+        run(&loaded).cpu_seconds_per_1000_turns / run(&reference).cpu_seconds_per_1000_turns
+    };
+    let (closed, wandering) = (ratio(|seen| &seen.closed_loop), ratio(|seen| &seen.wandering));
     say(&format!(
-        "\n  {existing} conversations: {:.2} times the CPU per turn, {:.2} times the turns/s; the broker starts in \
-         {:.1} s, the services in {:.1} s (written in {:.0} s)",
-        cpu(&loaded) / cpu(&empty),
-        rate(&loaded) / rate(&empty),
-        starts.broker.as_secs_f64(),
-        starts.services.as_secs_f64(),
-        starts.preload.as_secs_f64(),
+        "\n  CPU per turn beside {many} conversations, in terms of that beside {FEW}: {closed:.2} in the closed loop, \
+         {wandering:.2} wandering"
     ));
     let results = json!({
-        "existing_conversations": existing,
-        "cpu_ratio_to_empty": cpu(&loaded) / cpu(&empty),
-        "rate_ratio_to_empty": rate(&loaded) / rate(&empty),
-        "broker_start_seconds": starts.broker.as_secs_f64(),
-        "services_start_seconds": starts.services.as_secs_f64(),
-        "empty": empty,
-        "loaded": loaded,
+        "cpu_ratio_closed_loop": closed,
+        "cpu_ratio_wandering": wandering,
+        "seen": [reference, loaded],
     });
-    let facts = json!({ "existing_conversations": existing });
-    write(
-        &format!("scale-{existing}"),
-        &settings(options, &UNLIMITED_SENDERS, facts),
-        &results,
-    )
+    let facts = json!({ "existing_conversations": many });
+    let settings = settings(options, &UNLIMITED_SENDERS, facts);
+    write(&format!("scale-{many}"), &settings, &results)
 }
 
-async fn on_empty(options: Options) -> Result<Run, String> {
-    let world = World::platform(options.active, Behaviour::default()).await;
-    let run = world.saturate(&options.everybody(), options.duration).await;
-    say_run(&run);
-    world.settle().await.map(|()| run)
-}
+async fn beside(existing: usize, options: Options) -> Result<Beside, String> {
+    let mut broker = Broker::start().await;
+    preload(&broker, existing).await;
+    broker.server.stop().await;
+    let began = Instant::now();
+    broker.server.restart().await;
+    let broker_start = began.elapsed();
+    let outside = Outside::new(existing, Behaviour::default()).await;
+    let began = Instant::now();
+    let world = World::platform_on(broker, outside, &UNLIMITED_SENDERS).await;
+    let services_start = began.elapsed();
+    say(&format!(
+        "  {existing} conversations exist: the broker starts in {:.1} s, the services in {:.1} s",
+        broker_start.as_secs_f64(),
+        services_start.as_secs_f64()
+    ));
 
-async fn on_loaded(options: Options) -> Result<(Vec<Run>, Starts), String> {
-    let mut nats = start_broker().await;
-    let began = Instant::now();
-    preload(&nats, options.conversations).await;
-    let written = began.elapsed();
-    nats.stop().await;
-    let began = Instant::now();
-    nats.restart().await;
-    let broker = began.elapsed();
-    let outside = Outside::new(options.conversations, Behaviour::default()).await;
-    let began = Instant::now();
-    let world = World::platform_on(nats, outside, &UNLIMITED_SENDERS).await;
-    let services = began.elapsed();
-    let mut runs = Vec::new();
-    for _ in 0..options.runs {
-        let run = world.saturate(&spread(options), options.duration).await;
-        say_run(&run);
-        runs.push(run);
-        world.settle().await?;
-        world.rest().await;
-        world.ledger.forget_freed();
-    }
-    let starts = Starts {
-        preload: written,
-        broker,
-        services,
-    };
-    Ok((runs, starts))
+    say("  wandering");
+    let wandering = during(world.driver.wander(existing, options.active), async {
+        tokio::time::sleep(RUN_IN).await;
+        world.measure_all(options.duration).await
+    })
+    .await;
+    say_run(&wandering);
+    world.settle().await?;
+    world.rest().await;
+    world.ledger.forget_freed();
+    say("  closed loop");
+    let closed_loop = world
+        .saturate(&spread(existing, options.active), options.duration)
+        .await;
+    say_run(&closed_loop);
+    world.settle().await?;
+    Ok(Beside {
+        existing_conversations: existing,
+        broker_start_seconds: broker_start.as_secs_f64(),
+        services_start_seconds: services_start.as_secs_f64(),
+        closed_loop,
+        wandering,
+    })
 }
 
 /// The active conversations among the existing ones: evenly spread, as many of each bot.
-fn spread(options: Options) -> Vec<usize> {
-    let stride = options.conversations / options.active;
+fn spread(existing: usize, active: usize) -> Vec<usize> {
+    let stride = existing / active;
     let of_bot = |index: usize| index * stride / BOTS * BOTS + index % BOTS;
-    (0..options.active).map(of_bot).collect()
+    (0..active).map(of_bot).collect()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Options, settings};
-use crate::chain::start_broker;
+use crate::broker::Broker;
 use crate::driver::Refused;
 use crate::fakes::{Behaviour, Fake};
 use crate::pipeline::{Bot, UNLIMITED_SENDERS};
@@ -47,10 +47,11 @@ pub(super) async fn run(options: Options) -> Result<(), String> {
     let outside = Outside::new(FAST.end, Behaviour::default()).await;
     let mut bots = vec![slow_bot(&slow_backend, turns); SLOW_BOTS];
     bots.push(Bot::at(outside.backend.url()));
-    let world = World::with_bots(start_broker().await, outside, &bots, &services, bot_of).await;
+    let world = World::with_bots(Broker::start().await, outside, &bots, &services, bot_of).await;
 
     let fast_load = || world.driver.open_loop(FAST, FAST_RATE, Refused::SendAgain);
     let alone = during(fast_load(), measure(&world, options.duration)).await;
+    say("  the fast one alone");
     say_run(&alone);
     world.settle().await?;
     let slow: Vec<usize> = (0..turns).collect();
@@ -62,6 +63,7 @@ pub(super) async fn run(options: Options) -> Result<(), String> {
         (run, before.min(slow_backend.in_flight()))
     })
     .await;
+    say("  beside the slow ones");
     say_run(&beside);
     world.settle().await?;
     let ratio = beside.added_latency_ms.p99 / alone.added_latency_ms.p99;
