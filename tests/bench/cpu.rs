@@ -14,6 +14,14 @@ pub(crate) struct Watched {
     pub(crate) pid: u32,
 }
 
+impl Watched {
+    /// A process under a name.
+    pub(crate) fn new(name: &str, pid: u32) -> Self {
+        let name = name.to_owned();
+        Self { name, pid }
+    }
+}
+
 /// What a process has used so far.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Usage {
@@ -34,6 +42,20 @@ pub(crate) fn usage(pid: u32) -> Usage {
         rss_bytes: kibibytes(&status, "VmRSS:"),
         peak_rss_bytes: kibibytes(&status, "VmHWM:"),
     }
+}
+
+/// CPU seconds that everything on the machine has used so far.
+pub(crate) fn whole_machine() -> f64 {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let line = stat.lines().next().unwrap_or_default();
+    let ticks: Vec<f64> = line
+        .split_whitespace()
+        .filter_map(|ticks| ticks.parse().ok())
+        .collect();
+    // User, nice, system, idle, waiting for a disk, interrupts of two kinds, stolen by the host.
+    let idle = ticks.iter().skip(3).take(2);
+    let all = ticks.iter().take(8);
+    (all.sum::<f64>() - idle.sum::<f64>()) / TICKS_PER_SECOND
 }
 
 /// The 14th and 15th fields; the second is a name in parentheses that may hold spaces.

@@ -37,6 +37,7 @@ pub(crate) struct Fake {
 
 #[derive(Default)]
 struct Counts {
+    in_flight: Cell<usize>,
     last_body_bytes: Cell<usize>,
 }
 
@@ -88,6 +89,11 @@ impl Fake {
         format!("http://{}/", self.address)
     }
 
+    /// Requests that a slow webhook thinks about.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.counts.in_flight.get()
+    }
+
     /// The size of the last request's body, in bytes.
     pub(crate) fn last_body_bytes(&self) -> usize {
         self.counts.last_body_bytes.get()
@@ -110,7 +116,9 @@ async fn answer(mut connection: Connection, behaviour: Behaviour, counts: Rc<Cou
             None => FAILED.to_vec(),
         };
         if !behaviour.delay.is_zero() {
+            counts.in_flight.set(counts.in_flight.get() + 1);
             tokio::time::sleep(behaviour.delay).await;
+            counts.in_flight.set(counts.in_flight.get() - 1);
         }
         connection.write(&answer).await?;
     }

@@ -1,8 +1,9 @@
-//! Who asked what when, and what came back. A reply that is wrong, late in its order or missing is a fault, and a
+//! Who asked what when, and what came back. A reply that is wrong, out of order or missing is a fault, and a
 //! benchmark with a fault fails.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
@@ -20,12 +21,13 @@ pub(crate) struct Ledger {
     backend_time: Duration,
 }
 
+#[derive(Default)]
 struct Books {
     conversations: Vec<Conversation>,
     /// Conversations whose reply came and that nobody has looked at since.
     freed: VecDeque<usize>,
     outstanding: usize,
-    window: Option<Vec<Duration>>,
+    window: Option<Window>,
     faults: Vec<String>,
     fault_count: usize,
 }
@@ -33,19 +35,29 @@ struct Books {
 #[derive(Default)]
 struct Conversation {
     asked: u32,
-    waiting: VecDeque<(u32, Instant)>,
+    answered: u32,
+    waiting: VecDeque<Question>,
+}
+
+struct Question {
+    number: u32,
+    intended: Instant,
+    /// Whether a reply was promised, or is merely possible.
+    promised: bool,
+}
+
+struct Window {
+    of: Range<usize>,
+    latencies: Vec<Duration>,
 }
 
 impl Ledger {
     /// A ledger of conversations in which nothing was said.
     pub(crate) fn new(conversations: usize, backend_time: Duration) -> Self {
+        let conversations = std::iter::repeat_with(Conversation::default).take(conversations);
         let books = Books {
-            conversations: (0..conversations).map(|_| Conversation::default()).collect(),
-            freed: VecDeque::new(),
-            outstanding: 0,
-            window: None,
-            faults: Vec::new(),
-            fault_count: 0,
+            conversations: conversations.collect(),
+            ..Books::default()
         };
         Self {
             books: RefCell::new(books),
@@ -61,7 +73,11 @@ impl Ledger {
         let entry = &mut books.conversations[conversation];
         entry.asked += 1;
         let number = entry.asked;
-        entry.waiting.push_back((number, intended));
+        entry.waiting.push_back(Question {
+            number,
+            intended,
+            promised: true,
+        });
         Token { conversation, number }
     }
 
@@ -69,37 +85,42 @@ impl Ledger {
     pub(crate) fn withdraw(&self, token: Token) {
         let mut books = self.books.borrow_mut();
         let waiting = &mut books.conversations[token.conversation].waiting;
-        let before = waiting.len();
-        waiting.retain(|(number, _)| *number != token.number);
-        books.outstanding -= before - books.conversations[token.conversation].waiting.len();
+        waiting.retain(|question| question.number != token.number);
+        books.outstanding -= 1;
         drop(books);
         self.changed.notify_waiters();
     }
 
-    /// A reply came. It must be to the oldest message of its conversation that waits.
+    /// The message may have been accepted or not: a reply is right, and none is right as well.
+    pub(crate) fn doubt(&self, token: Token) {
+        let mut books = self.books.borrow_mut();
+        let mut waiting = books.conversations[token.conversation].waiting.iter_mut();
+        if let Some(question) = waiting.find(|question| question.number == token.number) {
+            question.promised = false;
+            books.outstanding -= 1;
+        }
+        drop(books);
+        self.changed.notify_waiters();
+    }
+
+    /// A reply came. It must be to the oldest message of its conversation that was promised one.
     pub(crate) fn reply(&self, token: Option<Token>) {
         let now = Instant::now();
         let Some(token) = token else {
             return self.fault("a reply that echoes no message".to_owned());
         };
+        let Some(question) = self.books.borrow_mut().answered(token) else {
+            return self.fault(format!("a reply to {token} that nobody waits for now"));
+        };
         let mut books = self.books.borrow_mut();
-        let waiting = books.conversations.get_mut(token.conversation);
-        match waiting.and_then(|entry| entry.waiting.pop_front_if(|(number, _)| *number == token.number)) {
-            Some((_, intended)) => {
-                books.outstanding -= 1;
-                books.freed.push_back(token.conversation);
-                let took = (now - intended).saturating_sub(self.backend_time);
-                if let Some(window) = &mut books.window {
-                    window.push(took);
-                }
-                drop(books);
-                self.changed.notify_waiters();
-            }
-            None => {
-                drop(books);
-                self.fault(format!("a reply to {token} that nobody waits for now"));
-            }
+        if let Some(window) = &mut books.window
+            && window.of.contains(&token.conversation)
+        {
+            let took = (now - question.intended).saturating_sub(self.backend_time);
+            window.latencies.push(took);
         }
+        drop(books);
+        self.changed.notify_waiters();
     }
 
     /// Something that must not be.
@@ -111,12 +132,18 @@ impl Ledger {
         }
     }
 
+    /// How many faults there were, and the first of them in words.
+    pub(crate) fn faults(&self) -> (usize, Vec<String>) {
+        let books = self.books.borrow();
+        (books.fault_count, books.faults.clone())
+    }
+
     /// Whether a conversation waits for nothing.
     pub(crate) fn is_free(&self, conversation: usize) -> bool {
         self.books.borrow().conversations[conversation].waiting.is_empty()
     }
 
-    /// Waits for a conversation whose reply came.
+    /// Waits for a conversation whose reply came. Each is told once.
     pub(crate) async fn freed(&self) -> usize {
         loop {
             let changed = self.changed.notified();
@@ -125,6 +152,11 @@ impl Ledger {
             }
             changed.await;
         }
+    }
+
+    /// Forgets which conversations were freed: another loop has begun.
+    pub(crate) fn forget_freed(&self) {
+        self.books.borrow_mut().freed.clear();
     }
 
     /// Waits until every message has its reply; the number that have none when the time is over.
@@ -144,30 +176,43 @@ impl Ledger {
         }
     }
 
-    /// The fewest messages of a conversation that have their reply.
-    pub(crate) fn fewest_turns(&self, conversations: usize) -> u32 {
+    /// The fewest replies that one of the conversations got.
+    pub(crate) fn fewest_replies(&self, conversations: &[usize]) -> u32 {
         let books = self.books.borrow();
-        let turns = books.conversations[..conversations].iter().map(|entry| {
-            entry
-                .asked
-                .saturating_sub(u32::try_from(entry.waiting.len()).unwrap_or(u32::MAX))
-        });
-        turns.min().unwrap_or(0)
+        let replies = conversations
+            .iter()
+            .map(|&conversation| books.conversations[conversation].answered);
+        replies.min().unwrap_or(0)
     }
 
-    /// From now on latencies are kept.
-    pub(crate) fn open_window(&self) {
-        self.books.borrow_mut().window = Some(Vec::new());
+    /// From now on the latencies of some conversations are kept.
+    pub(crate) fn open_window(&self, of: Range<usize>) {
+        let latencies = Vec::new();
+        self.books.borrow_mut().window = Some(Window { of, latencies });
     }
 
     /// The latencies since the window was opened.
     pub(crate) fn close_window(&self) -> Vec<Duration> {
-        self.books.borrow_mut().window.take().unwrap_or_default()
+        let window = self.books.borrow_mut().window.take();
+        window.map_or_else(Vec::new, |window| window.latencies)
     }
+}
 
-    /// How many faults there were, and the first of them in words.
-    pub(crate) fn faults(&self) -> (usize, Vec<String>) {
-        let books = self.books.borrow();
-        (books.fault_count, books.faults.clone())
+impl Books {
+    /// Strikes out the question that a reply answers, and those before it that were promised none.
+    fn answered(&mut self, token: Token) -> Option<Question> {
+        let entry = self.conversations.get_mut(token.conversation)?;
+        let found = entry
+            .waiting
+            .iter()
+            .position(|question| question.promised || question.number == token.number)
+            .filter(|&found| entry.waiting[found].number == token.number)?;
+        let question = entry.waiting.drain(..=found).next_back()?;
+        entry.answered += 1;
+        if question.promised {
+            self.outstanding -= 1;
+        }
+        self.freed.push_back(token.conversation);
+        Some(question)
     }
 }

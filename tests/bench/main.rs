@@ -3,6 +3,7 @@
 //! Nothing is asserted about time. A reply that is wrong or missing fails the run.
 
 mod bare;
+mod broker;
 mod chain;
 mod cpu;
 mod driver;
@@ -10,11 +11,13 @@ mod fakes;
 mod http;
 mod ledger;
 mod pipeline;
+mod preload;
 mod report;
 mod run;
 mod scenarios;
 mod sizes;
 mod token;
+mod world;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -35,13 +38,16 @@ struct Arguments {
     duration: f64,
     /// Active conversations.
     #[arg(long, default_value_t = 1000)]
-    outstanding: usize,
-    /// Runs of each chain; the median counts.
+    active: usize,
+    /// Runs of each kind; the median counts.
     #[arg(long, default_value_t = 3)]
     runs: usize,
     /// Messages per second of `latency`, instead of half of saturation.
     #[arg(long)]
     rate: Option<f64>,
+    /// Conversations that exist already when `scale` begins.
+    #[arg(long, default_value_t = 100_000)]
+    conversations: usize,
     /// This process is a stage of the bare chain: its orders.
     #[arg(long, hide = true)]
     bare: Option<String>,
@@ -65,9 +71,10 @@ fn main() -> ExitCode {
     }
     let options = Options {
         duration: Duration::from_secs_f64(arguments.duration),
-        outstanding: arguments.outstanding,
+        active: arguments.active,
         runs: arguments.runs,
         rate: arguments.rate,
+        conversations: arguments.conversations,
     };
     // One thread for the driver and the fakes: they share the cores with what they measure.
     let runtime = Builder::new_current_thread()

@@ -1,92 +1,111 @@
 //! The platform: one process of each service, as built for release, with the settings that operators get.
 
-use std::rc::Rc;
-
+use bus::Bus;
 use futures_util::future::join_all;
 use proto_schemas::dead_letter::Stage;
 use registry::Manifest;
 use serde_json::{Value, json};
 use testkit::callback::new_secret;
-use testkit::nats::NatsServer;
 use testkit::process::Service;
 
-use crate::chain::{Chain, connect};
+use crate::chain::Chain;
 use crate::cpu::Watched;
 use crate::driver::Door;
 
-/// Bots that share the conversations, each with an integration and a connection of its own.
+/// Bots that share the conversations where a scenario says nothing else. With fewer, 2,048 messages under way
+/// would meet the limits of one integration (256 calls) and one connection (320 replies).
 pub(crate) const BOTS: usize = 8;
 
-/// Settings of the services that differ from their defaults: limits that one user of one bot would meet.
-pub(crate) const SETTINGS: [(&str, &str); 4] = [
+/// Settings that differ from their defaults: limits on senders, which are fewer and faster here.
+pub(crate) const UNLIMITED_SENDERS: [(&str, &str); 4] = [
     ("CONNECTION_RATE", "100000"),
     ("CONNECTION_BURST", "100000"),
     ("CONVERSATION_RATE", "100000"),
     ("CONVERSATION_BURST", "100000"),
 ];
 
-/// Starts the services on a broker and waits until they are ready.
-pub(crate) async fn start(
-    nats: Rc<NatsServer>,
-    backend_url: &str,
-    callback_url: &str,
-    settings: &[(&'static str, &str)],
-) -> Chain {
-    let bus = connect(&nats).await;
-    manifest(backend_url, callback_url)
-        .store(&bus)
-        .await
-        .expect("the manifest is valid");
-    drop(bus);
-    let env = environment(nats.url(), settings);
+/// Settings of services, by the names of their variables; `service/VARIABLE` is for one service only.
+pub(crate) type Settings<'a> = &'a [(&'static str, &'a str)];
+
+/// What the platform is configured with.
+pub(crate) struct Setup<'a> {
+    /// Where the broker is.
+    pub(crate) nats_url: &'a str,
+    /// Bots, each with an integration and a connection of its own.
+    pub(crate) bots: &'a [Bot],
+    /// Where all replies go.
+    pub(crate) callback_url: String,
+    /// Settings of the services besides those that say where things are.
+    pub(crate) settings: Settings<'a>,
+}
+
+/// A bot's webhook.
+#[derive(Debug, Clone)]
+pub(crate) struct Bot {
+    /// Where it is called.
+    pub(crate) url: String,
+    /// Calls in flight; the default when none.
+    pub(crate) concurrency: Option<usize>,
+    /// Its deadline; the default when none.
+    pub(crate) timeout: Option<&'static str>,
+}
+
+impl Bot {
+    /// A bot with default limits.
+    pub(crate) fn at(url: String) -> Self {
+        Self {
+            url,
+            concurrency: None,
+            timeout: None,
+        }
+    }
+}
+
+/// Starts the services and waits until they are ready. `bot_of` says which bot a conversation belongs to.
+pub(crate) async fn start(bus: &Bus, setup: Setup<'_>, bot_of: fn(usize) -> usize) -> (Chain, Door) {
+    let manifest = manifest(setup.bots, &setup.callback_url);
+    manifest.store(bus).await.expect("the manifest is valid");
     let services = join_all(Stage::ALL.map(async |stage| {
+        let env = environment(setup.nats_url, setup.settings, stage);
         let service = Service::start(stage.as_str(), &env).await;
         service.ready().await;
         (stage, service)
     }))
     .await;
-    let mut processes = Vec::new();
-    let mut address = None;
-    for (stage, service) in &services {
-        let name = stage.as_str().to_owned();
-        processes.push(Watched {
-            name,
-            pid: service.pid(),
-        });
-        if *stage == Stage::Ingress {
-            address = Some(service.address("http").await);
-        }
-    }
-    processes.push(Watched {
-        name: "nats-server".to_owned(),
-        pid: nats.pid(),
-    });
-    Chain {
-        door: Door {
-            address: address.expect("ingress is one of the services"),
-            path: |conversation| format!("/v1/channels/{}/messages", connection_of(conversation)),
-            secret: push_secret(),
-        },
-        processes,
-        _parts: services
+    let (_, ingress) = services
+        .iter()
+        .find(|(stage, _)| *stage == Stage::Ingress)
+        .expect("ingress is one of the services");
+    let door = Door {
+        address: ingress.address("http").await,
+        path: Box::new(move |conversation| format!("/v1/channels/web-{}/messages", bot_of(conversation))),
+        secret: push_secret(),
+    };
+    let chain = Chain {
+        name: "platform",
+        processes: services
+            .iter()
+            .map(|(stage, service)| Watched::new(stage.as_str(), service.pid()))
+            .collect(),
+        _guards: services
             .into_iter()
             .map(|(_, service)| Box::new(service) as _)
             .collect(),
-        nats,
-    }
+    };
+    (chain, door)
 }
 
-/// The connection through which a conversation comes in.
-pub(crate) fn connection_of(conversation: usize) -> String {
-    format!("web-{}", conversation % BOTS)
+/// The usual choice: conversations take turns.
+pub(crate) fn one_of_all(conversation: usize) -> usize {
+    conversation % BOTS
 }
 
 fn push_secret() -> String {
     new_secret("push")
 }
 
-fn environment(nats_url: &str, settings: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
-    let usual = [
+fn environment(nats_url: &str, settings: Settings<'_>, stage: Stage) -> Vec<(&'static str, String)> {
+    let places = [
         ("NATS_URL", nats_url),
         ("ADMIN_LISTEN", "127.0.0.1:0"),
         ("HTTP_LISTEN", "127.0.0.1:0"),
@@ -101,40 +120,54 @@ fn environment(nats_url: &str, settings: &[(&'static str, &str)]) -> Vec<(&'stat
         ("CALLBACK_SECRET", new_secret("callback")),
         ("WEBHOOK_SECRET", new_secret("webhook")),
     ];
-    let usual = usual
+    let own = settings
         .iter()
-        .chain(&SETTINGS)
-        .chain(settings)
-        .map(|(key, value)| (*key, (*value).to_owned()));
-    usual.chain(secrets).collect()
+        .filter_map(|&(key, value)| match key.split_once('/') {
+            Some((service, key)) => (service == stage.as_str()).then_some((key, value)),
+            None => Some((key, value)),
+        });
+    let plain = places.into_iter().chain(own);
+    plain
+        .map(|(key, value)| (key, value.to_owned()))
+        .chain(secrets)
+        .collect()
 }
 
-fn manifest(backend_url: &str, callback_url: &str) -> Manifest {
-    let each =
-        |make: fn(usize, &str) -> Value, url: &str| (0..BOTS).map(|bot| make(bot, url)).collect::<Vec<_>>();
+fn manifest(bots: &[Bot], callback_url: &str) -> Manifest {
+    let numbered = || bots.iter().enumerate();
     let manifest = json!({
-        "integrations": each(integration, backend_url),
-        "bots": (0..BOTS).map(|bot| json!({ "id": format!("bot-{bot}"), "name": "Bench",
-            "integration": format!("webhook-{bot}") })).collect::<Vec<_>>(),
-        "connections": each(http_connection, callback_url),
+        "integrations": numbered().map(|(number, bot)| integration(number, bot)).collect::<Vec<_>>(),
+        "bots": numbered().map(|(number, _)| json!({
+            "id": format!("bot-{number}"),
+            "name": "Bench",
+            "integration": format!("webhook-{number}"),
+        })).collect::<Vec<_>>(),
+        "connections": numbered().map(|(number, _)| http_connection(number, callback_url)).collect::<Vec<_>>(),
     });
     serde_json::from_value(manifest).expect("the literal is a manifest")
 }
 
-fn integration(bot: usize, url: &str) -> Value {
-    json!({
-        "id": format!("webhook-{bot}"),
-        "url": url,
+fn integration(number: usize, bot: &Bot) -> Value {
+    let mut integration = json!({
+        "id": format!("webhook-{number}"),
+        "url": bot.url,
         "headers": { "Authorization": { "prefix": "Bearer ", "secret": "env:WEBHOOK_KEY" } },
         "signing_secret": "env:WEBHOOK_SECRET",
-    })
+    });
+    if let Some(concurrency) = bot.concurrency {
+        integration["limits"] = json!({ "concurrency": concurrency });
+    }
+    if let Some(timeout) = bot.timeout {
+        integration["timeout"] = json!(timeout);
+    }
+    integration
 }
 
-fn http_connection(bot: usize, url: &str) -> Value {
+fn http_connection(number: usize, url: &str) -> Value {
     let channel = json!({
         "secrets": ["env:PUSH_SECRET"],
         "callback_url": url,
         "callback_secret": "env:CALLBACK_SECRET",
     });
-    json!({ "id": format!("web-{bot}"), "bot": format!("bot-{bot}"), "channel": { "http": channel } })
+    json!({ "id": format!("web-{number}"), "bot": format!("bot-{number}"), "channel": { "http": channel } })
 }

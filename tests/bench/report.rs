@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use crate::run::Run;
 
+/// So many cores busy elsewhere are worth a line: figures of such a run say little.
+const DISTURBED: f64 = 0.1;
+
 /// Writes a line for who waits.
 #[expect(clippy::print_stdout, reason = "a benchmark's output is its purpose")]
 pub(crate) fn say(line: &str) {
@@ -32,6 +35,22 @@ pub(crate) fn say_run(run: &Run) {
         latency.p99,
         run.cpu_seconds_per_1000_turns
     ));
+    let broker = run.broker_per_turn;
+    say(&format!(
+        "            broker, per turn: {:.1} messages in, {:.1} out; {:.1} KiB in, {:.1} KiB out",
+        broker.messages_in, broker.messages_out, broker.kib_in, broker.kib_out
+    ));
+    for (consumer, growth) in &run.backlog_growth {
+        if *growth > 0 {
+            say(&format!("            left undone: {growth} more at {consumer}"));
+        }
+    }
+    if run.cores_busy_elsewhere > DISTURBED {
+        say(&format!(
+            "            disturbed: {:.1} cores were busy with something else",
+            run.cores_busy_elsewhere
+        ));
+    }
     for process in &run.processes {
         say(&format!(
             "            {:<20} {:>6.3} CPU s per 1,000 turns {:>7.1} MiB now {:>7.1} MiB at most",
@@ -53,8 +72,13 @@ pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
 /// Writes the results of a scenario, and says where.
 ///
 /// # Errors
-/// The system's, when the file cannot be written.
-pub(crate) fn write(scenario: &str, settings: Value, results: impl Serialize) -> std::io::Result<()> {
+/// The system's, in words, when the file cannot be written.
+pub(crate) fn write(scenario: &str, settings: &Value, results: &impl Serialize) -> Result<(), String> {
+    store(scenario, settings, results)
+        .map_err(|error| format!("the results of {scenario} cannot be written: {error}"))
+}
+
+fn store(scenario: &str, settings: &Value, results: &impl Serialize) -> std::io::Result<()> {
     let folder = target().join("bench");
     std::fs::create_dir_all(&folder)?;
     let report = json!({

@@ -1,5 +1,6 @@
 //! The broker as the bare stages use it: each function is one operation on the wire, as the platform makes it.
 
+use std::fmt;
 use std::time::Duration;
 
 use async_nats::client::Request;
@@ -17,6 +18,8 @@ use crate::token::Token;
 const SLOT_PAUSE: Duration = Duration::from_millis(2);
 /// Pulled ahead at most, as the platform does.
 const MAX_BATCH: usize = 256;
+/// Header of what the stages tell each other; the context's consumer gets headers only.
+const NOTE: &str = "Answered-Through";
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /// What a bare message carries besides padding.
@@ -29,36 +32,34 @@ pub(crate) struct Note {
     pub(crate) revision: u64,
 }
 
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.inbox, self.revision, self.token)
+    }
+}
+
 impl Note {
-    /// A payload of at least `bytes`, with the token at its end, where the fakes look for it.
-    pub(crate) fn payload(self, bytes: usize) -> Bytes {
-        let (front, back) = (
-            format!("{} {} ", self.inbox, self.revision),
-            self.token.to_string(),
-        );
-        let padding = bytes.saturating_sub(front.len() + back.len());
-        let mut payload = Vec::with_capacity(bytes);
-        payload.extend_from_slice(front.as_bytes());
-        payload.resize(front.len() + padding, b'.');
-        payload.extend_from_slice(back.as_bytes());
-        payload.into()
+    /// A body of at least `bytes`, with the token at its end, where the fakes look for it.
+    pub(crate) fn body(self, bytes: usize) -> Bytes {
+        let token = self.token.to_string();
+        let mut body = vec![b'.'; bytes.saturating_sub(token.len())];
+        body.extend_from_slice(token.as_bytes());
+        body.into()
     }
 
-    /// Reads a payload.
-    pub(crate) fn parse(payload: &[u8]) -> Self {
-        let mut words = payload.splitn(3, |byte| *byte == b' ');
-        let mut number = || std::str::from_utf8(words.next()?).ok()?.parse().ok();
-        let (inbox, revision) = (number().unwrap_or(0), number().unwrap_or(0));
-        let token = Token::find_last(payload).expect("every message of the bare chain carries a token");
-        Self {
-            token,
-            inbox,
-            revision,
-        }
+    fn parse(note: &str) -> Option<Self> {
+        let mut words = note.split(' ');
+        Some(Self {
+            inbox: words.next()?.parse().ok()?,
+            revision: words.next()?.parse().ok()?,
+            token: Token::find_last(words.next()?.as_bytes())?,
+        })
     }
 
-    fn conversation(self) -> usize {
-        self.token.conversation
+    /// As long as the platform's, and as far apart: the server's index of subjects is a tree over their bytes.
+    fn subject(self, family: &str) -> String {
+        let spread = (self.token.conversation as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        format!("{family}.conv_{spread:016x}{:010x}", spread >> 24)
     }
 }
 
@@ -78,13 +79,14 @@ impl Broker {
 
     /// Publishes under `family.{conversation}` and waits for the confirmation; waits for a slot to become free.
     pub(crate) async fn publish(&self, family: &str, note: Note, bytes: usize, expected: Option<u64>) {
-        let subject = format!("{family}.{}", note.conversation());
-        let payload = note.payload(bytes);
+        let subject = note.subject(family);
+        let payload = note.body(bytes);
         loop {
             let mut headers = HeaderMap::new();
-            headers.insert("Nats-Msg-Id", format!("{family}:{}", note.token));
-            headers.insert("Chatbot-Type", "bare.v1");
+            headers.insert("Nats-Msg-Id", format!("{subject}:{}", note.token));
+            headers.insert("Message-Type", "transcript.v1");
             headers.insert("traceparent", TRACE);
+            headers.insert(NOTE, note.to_string());
             if let Some(revision) = expected {
                 headers.insert("Nats-Expected-Last-Subject-Sequence", revision.to_string());
             }
@@ -103,43 +105,23 @@ impl Broker {
         }
     }
 
-    /// Reads the newest message of a subject; its sequence, 0 when there is none.
-    pub(crate) async fn last(&self, stream: &str, family: &str, note: Note) -> u64 {
-        let subject = format!("$JS.API.DIRECT.GET.{stream}.{family}.{}", note.conversation());
-        let answer = self
-            .client
-            .request(subject, Bytes::new())
-            .await
-            .expect("the broker answers");
-        let sequence = answer
-            .headers
-            .and_then(|headers| headers.get("Nats-Sequence")?.as_str().parse().ok());
-        sequence.unwrap_or(0)
+    /// Reads the newest message of a subject, if there is one: its sequence.
+    pub(crate) async fn last(&self, stream: &str, family: &str, note: Note) -> Option<u64> {
+        let subject = format!("$JS.API.DIRECT.GET.{stream}.{}", note.subject(family));
+        let answer = self.client.request(subject, Bytes::new()).await;
+        let headers = answer.expect("the broker answers").headers?;
+        headers.get("Nats-Sequence")?.as_str().parse().ok()
     }
 
-    /// Reads the inbox of a conversation from a sequence on, in one batch.
-    pub(crate) async fn inbox_from(&self, note: Note, sequence: u64) {
-        let (subject, batch) = (format!("inbox.{}", note.conversation()), 256);
-        let request = format!(
-            "{{\"seq\":{sequence},\"next_by_subj\":\"{subject}\",\"batch\":{batch},\"max_bytes\":4194304}}"
-        );
-        let inbox = self.client.new_inbox();
-        let mut answers = self
+    /// Reads the first inbox entry of a conversation from a sequence on, if there is one.
+    pub(crate) async fn first_from(&self, note: Note, sequence: u64) {
+        let subject = note.subject("inbox");
+        let request = format!("{{\"seq\":{sequence},\"next_by_subj\":\"{subject}\"}}");
+        let answer = self
             .client
-            .subscribe(inbox.clone())
-            .await
-            .expect("the client lives");
-        let get = "$JS.API.DIRECT.GET.INBOX";
-        self.client
-            .publish_with_reply(get, inbox, request.into())
-            .await
-            .expect("the client lives");
-        while let Some(answer) = answers.next().await {
-            // The end of the batch, or nothing found.
-            if answer.status.is_some() {
-                return;
-            }
-        }
+            .request("$JS.API.DIRECT.GET.INBOX", request.into())
+            .await;
+        answer.expect("the broker answers");
     }
 
     /// Takes the consumer's messages, `concurrency` at once, and acknowledges each when `handle` is through.
@@ -177,7 +159,15 @@ async fn settle<F: Future<Output = ()>>(message: jetstream::Message, handle: &im
         .info()
         .expect("a delivered message says where it lies")
         .stream_sequence;
-    handle(Note::parse(&message.payload), sequence).await;
+    let note = message
+        .headers
+        .as_ref()
+        .and_then(|headers| Note::parse(headers.get(NOTE)?.as_str()));
+    handle(
+        note.expect("every message of the bare chain carries a note"),
+        sequence,
+    )
+    .await;
     message.ack().await.expect("the client lives");
 }
 

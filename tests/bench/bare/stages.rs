@@ -54,9 +54,7 @@ impl Stage {
     async fn take_in(self) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         say(&listener.local_addr().expect("it is bound").to_string());
-        let router = Router::new()
-            .route("/{conversation}", post(take))
-            .with_state(Arc::new(self));
+        let router = Router::new().route("/", post(take)).with_state(Arc::new(self));
         axum::serve(listener, router).await.expect("serving has no end");
     }
 
@@ -67,8 +65,9 @@ impl Stage {
         let of_inbox = broker.consume(&INBOX_EVENTS, BUILDER_CONCURRENCY, |note, sequence| {
             let contexts = &contexts;
             async move {
-                let revision = broker.last(contexts, "$KV.contexts", note).await;
-                broker.inbox_from(note, sequence).await;
+                let context = broker.last(contexts, "$KV.contexts", note).await;
+                let revision = context.unwrap_or(0);
+                broker.first_from(note, sequence).await;
                 let turn = Note {
                     inbox: sequence,
                     revision,
@@ -78,7 +77,7 @@ impl Stage {
             }
         });
         let of_contexts = broker.consume(&CONTEXT_EVENTS, BUILDER_CONCURRENCY, |note, _| {
-            broker.inbox_from(note, note.inbox + 1)
+            broker.first_from(note, note.inbox + 1)
         });
         tokio::join!(of_inbox, of_contexts);
     }
@@ -88,7 +87,7 @@ impl Stage {
         let (broker, sizes) = (&self.broker, self.orders.sizes);
         let this = &self;
         let work = broker.consume(&TURN_WORK, CALLER_CONCURRENCY, |turn, _| async move {
-            this.post(&this.orders.backend_url, turn.payload(sizes.webhook))
+            this.post(&this.orders.backend_url, turn.body(sizes.webhook))
                 .await;
             broker
                 .publish("$KV.contexts", turn, sizes.context, Some(turn.revision))
@@ -104,7 +103,7 @@ impl Stage {
         let this = &self;
         let work = broker.consume(&DELIVERY_WORK, OUT_CONCURRENCY, |delivery, _| async move {
             broker.last(TRANSCRIPTS.name, "transcripts", delivery).await;
-            this.post(&this.orders.callback_url, delivery.payload(sizes.callback))
+            this.post(&this.orders.callback_url, delivery.body(sizes.callback))
                 .await;
             broker
                 .publish("transcripts", delivery, sizes.transcript, None)

@@ -1,59 +1,79 @@
-//! What the platform adds to the backend's time: open loop, at a rate that leaves it idle and at half of saturation.
+//! What the platform adds to the backend's time: open loop, at a rate that leaves it idle and at half of
+//! saturation. The bare chain at the same rates shows how much of it is the broker's and the sockets'.
 
-use serde_json::json;
+use std::time::Duration;
 
-use super::saturation::platform_run;
-use super::{Options, World, settings};
+use serde_json::{Value, json};
+
+use super::{Options, settings};
+use crate::driver::Refused;
 use crate::fakes::Behaviour;
+use crate::pipeline::UNLIMITED_SENDERS;
 use crate::report::{say, say_head, say_run, write};
-use crate::run::{Run, Window, during, settle};
+use crate::run::Run;
+use crate::world::{World, during};
 
-/// A rate that leaves two cores idle, per second.
+/// A rate that leaves two cores idle, in messages per second.
 const QUIET_RATE: f64 = 50.0;
+/// How long a rate is kept up before it is measured.
+const RUN_IN: Duration = Duration::from_secs(2);
 
 /// Measures, prints, writes. Without a rate half of saturation is found first.
 pub(super) async fn run(options: Options, half: Option<f64>) -> Result<(), String> {
     let half = match half {
         Some(half) => half,
-        None => {
-            platform_run(options, Behaviour::default())
-                .await?
-                .0
-                .turns_per_second
-                / 2.0
-        }
+        None => saturation(options).await? / 2.0,
     };
     say_head(&format!(
         "latency: open loop, {} conversations, instant webhook",
-        options.outstanding
+        options.active
     ));
-    let mut runs = Vec::new();
-    for rate in [QUIET_RATE, half] {
-        say(&format!("  at {rate:.0} messages/s"));
-        let run = at(rate, options).await?;
-        say_run(&run);
-        runs.push(json!({ "messages_per_second": rate, "run": run }));
-    }
-    write("latency", settings(options), runs).map_err(|error| error.to_string())
+    let conversations = options.everybody();
+    let platform = World::platform(options.active, Behaviour::default()).await;
+    let sizes = platform
+        .warm(&conversations, async || platform.sizes(&conversations).await)
+        .await?;
+    let mut results = at_both(half, &platform, options).await?;
+    drop(platform);
+    let bare = World::bare(options.active, sizes).await;
+    bare.warm(&conversations, async || {}).await?;
+    results.extend(at_both(half, &bare, options).await?);
+    write(
+        "latency",
+        &settings(options, &UNLIMITED_SENDERS, json!({})),
+        &results,
+    )
 }
 
-/// One window at a fixed rate, after a warm-up in a closed loop that fills the contexts.
-async fn at(rate: f64, options: Options) -> Result<Run, String> {
-    let world = World::platform(options.outstanding, Behaviour::default()).await;
-    let warmed = world.driver.closed_loop(options.outstanding);
-    tokio::select! {
-        _ = warmed => unreachable!("a load has no end"),
-        () = world.warm_up(options.outstanding) => {}
+async fn at_both(half: f64, world: &World, options: Options) -> Result<Vec<Value>, String> {
+    let mut results = Vec::new();
+    for rate in [QUIET_RATE, half] {
+        say(&format!("  at {rate:.0} messages/s"));
+        let run = at(rate, world, options).await?;
+        say_run(&run);
+        results.push(json!({ "messages_per_second": rate, "run": run }));
     }
-    settle(&world.chain, &world.driver, &world.ledger).await?;
-    let load = world.driver.open_loop(0, options.outstanding, rate);
+    Ok(results)
+}
+
+/// One window at a fixed rate.
+async fn at(rate: f64, world: &World, options: Options) -> Result<Run, String> {
+    let load = world
+        .driver
+        .open_loop(0..options.active, rate, Refused::SendAgain);
     let run = during(load, async {
-        tokio::time::sleep(super::WARM_UP).await;
-        let window = Window::open(&world.chain, &world.ledger);
-        tokio::time::sleep(options.duration).await;
-        window.close("platform", &world.ledger)
+        tokio::time::sleep(RUN_IN).await;
+        world.measure_all(options.duration).await
     })
     .await;
-    settle(&world.chain, &world.driver, &world.ledger).await?;
+    world.settle().await?;
+    world.rest().await;
     Ok(run)
+}
+
+async fn saturation(options: Options) -> Result<f64, String> {
+    let world = World::platform(options.active, Behaviour::default()).await;
+    let run = world.saturate(&options.everybody(), options.duration).await;
+    world.settle().await?;
+    Ok(run.turns_per_second)
 }

@@ -1,37 +1,39 @@
 //! What is measured. Each scenario starts its chains on fresh brokers, prints a table and writes JSON.
 
+mod hindered;
 mod latency;
+mod overload;
 mod saturation;
+mod scale;
+mod slow_backends;
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::bare::{self, Sizes};
-use crate::chain::{Chain, start_broker};
-use crate::driver::{Driver, MESSAGE_BYTES, Refused};
-use crate::fakes::{Behaviour, Fake};
-use crate::ledger::Ledger;
-use crate::pipeline;
-
-/// The shortest time for which a chain is driven before it is measured.
-const WARM_UP: Duration = Duration::from_secs(3);
-/// So many turns fill a context: from then on every turn is as large as the next.
-const WARM_TURNS: u32 = 6;
-/// A chain that is not warm by then is measured as it is.
-const LONGEST_WARM_UP: Duration = Duration::from_secs(30);
+use crate::driver::MESSAGE_BYTES;
+use crate::pipeline::{BOTS, Settings};
 
 /// Which scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scenario {
-    /// `saturation` and `latency`.
+    /// `saturation`, `latency`, `slow-webhook`, `failing`.
     Main,
     /// Closed loop, the platform and the bare chain in turns.
     Saturation,
     /// Open loop, at 50 messages a second and at half of saturation.
     Latency,
+    /// Closed loop with webhooks of 100 ms and 2,048 messages under way, and with instant ones, in turns.
+    SlowWebhook,
+    /// Closed loop with 5 % of first calls failing, and with none failing, in turns.
+    Failing,
+    /// Closed loop beside many conversations that exist, and beside none.
+    Scale,
+    /// 20,000 turns of 30 s under way, and a second integration with a fast backend.
+    SlowBackends,
+    /// Ten times the rate that can be sustained, for a minute.
+    Overload,
 }
 
 /// How to measure.
@@ -39,12 +41,21 @@ pub(crate) enum Scenario {
 pub(crate) struct Options {
     /// The length of a window.
     pub(crate) duration: Duration,
-    /// Active conversations, each with a message under way in a closed loop.
-    pub(crate) outstanding: usize,
-    /// Runs of each chain.
+    /// Active conversations.
+    pub(crate) active: usize,
+    /// Runs of each kind.
     pub(crate) runs: usize,
-    /// Turns per second of half saturation, if it is known; else it is measured.
+    /// Half of saturation, in messages per second, if it is known; else it is measured.
     pub(crate) rate: Option<f64>,
+    /// Conversations that exist already, for `scale`.
+    pub(crate) conversations: usize,
+}
+
+impl Options {
+    /// The active conversations, when there are no others.
+    fn everybody(self) -> Vec<usize> {
+        (0..self.active).collect()
+    }
 }
 
 /// Runs a scenario.
@@ -55,78 +66,35 @@ pub(crate) async fn run(scenario: Scenario, options: Options) -> Result<(), Stri
     match scenario {
         Scenario::Main => {
             let saturation = saturation::run(options).await?;
-            latency::run(options, Some(saturation / 2.0)).await
+            latency::run(options, Some(saturation / 2.0)).await?;
+            hindered::slow_webhook(options).await?;
+            hindered::failing(options).await
         }
         Scenario::Saturation => saturation::run(options).await.map(drop),
         Scenario::Latency => latency::run(options, options.rate).await,
+        Scenario::SlowWebhook => hindered::slow_webhook(options).await,
+        Scenario::Failing => hindered::failing(options).await,
+        Scenario::Scale => scale::run(options).await,
+        Scenario::SlowBackends => slow_backends::run(options).await,
+        Scenario::Overload => overload::run(options).await,
     }
 }
 
-/// A chain with everything outside of it.
-pub(crate) struct World {
-    pub(crate) chain: Chain,
-    pub(crate) ledger: Rc<Ledger>,
-    pub(crate) driver: Rc<Driver>,
-    pub(crate) backend: Fake,
-    pub(crate) receiver: Fake,
-}
-
-impl World {
-    /// The platform on a fresh broker.
-    pub(crate) async fn platform(conversations: usize, behaviour: Behaviour) -> Self {
-        let ledger = Rc::new(Ledger::new(conversations, behaviour.delay));
-        let (backend, receiver) = (
-            Fake::backend(behaviour).await,
-            Fake::receiver(Rc::clone(&ledger)).await,
-        );
-        let nats = Rc::new(start_broker().await);
-        let chain = pipeline::start(nats, &backend.url(), &receiver.url(), &[]).await;
-        Self::around(chain, ledger, backend, receiver)
-    }
-
-    /// The bare chain on a fresh broker.
-    pub(crate) async fn bare(conversations: usize, behaviour: Behaviour, sizes: Sizes) -> Self {
-        let ledger = Rc::new(Ledger::new(conversations, behaviour.delay));
-        let (backend, receiver) = (
-            Fake::backend(behaviour).await,
-            Fake::receiver(Rc::clone(&ledger)).await,
-        );
-        let nats = Rc::new(start_broker().await);
-        let chain = bare::start(nats, &backend.url(), &receiver.url(), sizes).await;
-        Self::around(chain, ledger, backend, receiver)
-    }
-
-    fn around(chain: Chain, ledger: Rc<Ledger>, backend: Fake, receiver: Fake) -> Self {
-        let driver = Driver::new(Rc::clone(&ledger), chain.door.clone(), Refused::SendAgain);
-        Self {
-            chain,
-            ledger,
-            driver,
-            backend,
-            receiver,
-        }
-    }
-
-    /// Waits until the first conversations are warm, while something drives them.
-    pub(crate) async fn warm_up(&self, conversations: usize) {
-        tokio::time::sleep(WARM_UP).await;
-        let warm = async {
-            while self.ledger.fewest_turns(conversations) < WARM_TURNS {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        // Slow as it may be, it is measured; the report says how many turns there were.
-        drop(tokio::time::timeout(LONGEST_WARM_UP, warm).await);
-    }
-}
-
-/// What differs from the defaults, for the report.
-fn settings(options: Options) -> Value {
-    json!({
+/// What a report says of how it was measured: above all, what differs from the defaults.
+fn settings(options: Options, services: Settings<'_>, more: Value) -> Value {
+    let services: Map<String, Value> = services
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), json!(value)))
+        .collect();
+    let mut settings = json!({
         "window_seconds": options.duration.as_secs_f64(),
-        "active_conversations": options.outstanding,
+        "active_conversations": options.active,
         "message_bytes": MESSAGE_BYTES,
-        "services": pipeline::SETTINGS.iter().copied().collect::<std::collections::BTreeMap<_, _>>(),
-        "bots": format!("{}, each with an integration and a connection of its own, all else default", pipeline::BOTS),
-    })
+        "services": services,
+        "bots": format!("{BOTS}, each with an integration and a connection of its own"),
+    });
+    if let (Some(settings), Value::Object(more)) = (settings.as_object_mut(), more) {
+        settings.extend(more);
+    }
+    settings
 }
