@@ -11,7 +11,7 @@ SERVICES := ingress context-builder webhook-caller attachment-fetcher egress cha
 .DEFAULT_GOAL := help
 TEXT ?= Hello!
 
-.PHONY: help tools build run send demo test check schemas fmt image clean
+.PHONY: help tools build run send demo test faults check schemas fmt image clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -36,6 +36,11 @@ test: tools build ## run all tests
 	cargo test --locked --workspace --exclude tests --doc
 	cargo test --locked --workspace --exclude tests --lib --bins --tests
 	cargo test --locked -p tests --tests
+
+# `make test` has a minute of it. A run is drawn from SEED; RATE multiplies the faults.
+faults: tools build ## break things on purpose: make faults DURATION=10m SEED=7 RATE=2
+	DURATION="$(DURATION)" SEED="$(SEED)" RATE="$(RATE)" \
+	cargo test --locked -p tests --test faults -- --nocapture promises_hold_under_faults
 
 check: ## formatting, lints and the rules of the workspace
 	cargo fmt --all --check
