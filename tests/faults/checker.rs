@@ -30,6 +30,8 @@ pub(crate) enum Rule {
     Lost,
     /// A message has a second outcome.
     SecondOutcome,
+    /// Something was shown again after something else had been shown.
+    LateRepetition,
     /// An outcome overtook an earlier one.
     Order,
     /// The parts of a reply are not together, or not whole.
@@ -125,5 +127,5 @@ pub(crate) fn check(history: &History, disturbances: &[Disturbance]) -> Result<C
 fn disturbed(disturbances: &[Disturbance], from: Duration, to: Duration) -> bool {
     disturbances
         .iter()
-        .any(|disturbance| disturbance.from <= to && disturbance.to + AFTERMATH >= from)
+        .any(|disturbance| disturbance.from <= to && disturbance.to.saturating_add(AFTERMATH) >= from)
 }

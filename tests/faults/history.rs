@@ -105,7 +105,7 @@ pub(crate) enum Answer {
 }
 
 /// One message of the bot in a chat.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Shown {
     /// What it is.
     pub(crate) kind: ShownKind,
@@ -118,7 +118,7 @@ pub(crate) struct Shown {
 }
 
 /// What a message of the bot is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum ShownKind {
     /// A reply, or a part of one.
     Reply,

@@ -56,14 +56,17 @@ impl Injector {
         steps.sort();
         for (at, edge, index) in steps {
             self.look_after(began + at).await;
-            let planned = plan[index];
+            let fault = plan[index].fault;
+            let name = format!("{fault:?}");
             match edge {
                 Edge::Begins => {
-                    let until = self.ledger.now() + planned.lasts;
-                    self.ledger.disturb(until, format!("{:?}", planned.fault));
-                    self.begin(planned.fault).await;
+                    self.ledger.broken(name);
+                    self.begin(fault).await;
                 }
-                Edge::Ends => self.end(planned.fault).await,
+                Edge::Ends => {
+                    self.end(fault).await;
+                    self.ledger.mended(&name);
+                }
             }
         }
     }

@@ -70,11 +70,23 @@ impl Ledger {
         self.strangers.lock().unwrap().push(what);
     }
 
-    /// Writes down that something is being broken, until `to`.
-    pub(crate) fn disturb(&self, to: Duration, what: String) {
-        let from = self.now();
-        let disturbance = Disturbance { from, to, what };
+    /// Writes down that something is being broken. It is so for ever, unless it is mended.
+    pub(crate) fn broken(&self, what: String) {
+        let disturbance = Disturbance {
+            from: self.now(),
+            to: Duration::MAX,
+            what,
+        };
         self.disturbances.lock().unwrap().push(disturbance);
+    }
+
+    /// Writes down that something has been mended.
+    pub(crate) fn mended(&self, what: &str) {
+        let mut disturbances = self.disturbances.lock().unwrap();
+        let mut latest = disturbances.iter_mut().rev();
+        if let Some(disturbance) = latest.find(|disturbance| disturbance.what == what) {
+            disturbance.to = self.now();
+        }
     }
 
     /// All conversations so far.

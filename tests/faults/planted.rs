@@ -90,7 +90,7 @@ async fn a_reply_that_comes_back_later_is_found() {
         }
     };
     let setup = Setup::calm().before_callback(repeat);
-    assert_found(&run(setup).await, Rule::SecondOutcome);
+    assert_found(&run(setup).await, Rule::LateRepetition);
 }
 
 #[tokio::test]

@@ -112,23 +112,21 @@ fn numbers(run: &Run, verdict: &Verdict<'_>) -> String {
     let pushed_again = again
         .filter(|event| matches!(event.what, What::PushedAgain(_)))
         .count();
-    let mut faults: BTreeMap<&str, usize> = BTreeMap::new();
-    for disturbance in &run.disturbances {
-        let kind = disturbance.what.split('(').next().unwrap_or_default();
-        *faults.entry(kind).or_default() += 1;
-    }
-    let faults: Vec<String> = faults
+    let faults = run.disturbances.iter();
+    let faults = tally(faults.map(|disturbance| disturbance.what.split('(').next().unwrap_or_default()));
+    let rules: Vec<String> = verdict
+        .violations
         .iter()
-        .map(|(kind, count)| format!("{kind} {count}"))
+        .map(|(_, violation)| format!("{:?}", violation.rule))
         .collect();
     format!(
         "faults: {} ({})\n\
          conversations {}, messages {}, pushed again {pushed_again}\n\
          replies {}, failures told {}, resets {}, dead letters {}\n\
          calls of the webhook {}, asked again after an answer {}, shown again {}\n\
-         quiet {:.1} s after the end; broken promises {}",
+         quiet {:.1} s after the end; broken promises {}{}",
         run.disturbances.len(),
-        faults.join(", "),
+        faults,
         run.histories.len(),
         counts.messages,
         counts.replies,
@@ -140,7 +138,25 @@ fn numbers(run: &Run, verdict: &Verdict<'_>) -> String {
         counts.shown_again,
         run.aftermath.as_secs_f64(),
         verdict.violations.len() + verdict.strangers.len(),
+        if rules.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", tally(rules.iter().map(String::as_str)))
+        },
     )
+}
+
+/// How often each name comes up.
+fn tally<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in names {
+        *counts.entry(name).or_default() += 1;
+    }
+    let counts: Vec<String> = counts
+        .iter()
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    counts.join(", ")
 }
 
 /// A conversation and what was broken meanwhile, in the order of time.

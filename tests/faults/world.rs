@@ -19,7 +19,7 @@ use testkit::telegram::FakeTelegram;
 use tests::broker::{connect, is_idle, stored};
 use tests::fleet::{Fleet, environment};
 use tests::manifest::{TELEGRAM_TOKEN, bot, callback_secret, http, integration, telegram_bot};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
@@ -32,6 +32,9 @@ use crate::users::{self, COLLECT, TELEGRAM, User, WEB, Workload};
 
 /// How often the broker is asked whether all is done.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// One world at a time: what goes wrong in one must not be due to another's hunger.
+static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// What is done to requests on their way.
 type Tamper = Box<dyn FnMut(Passing) -> Vec<Passing> + Send>;
@@ -91,6 +94,7 @@ pub(crate) struct World {
     ledger: Arc<Ledger>,
     _backend: FakeBackend,
     _middlemen: Vec<Middleman>,
+    _alone: MutexGuard<'static, ()>,
 }
 
 /// What is left of a run when it is over.
@@ -112,6 +116,7 @@ pub(crate) struct Run {
 impl World {
     /// Starts everything and waits until it is ready.
     pub(crate) async fn start(setup: Setup) -> Self {
+        let alone = ALONE.lock().await;
         let nats = NatsServer::start().await;
         let address = nats.url().trim_start_matches("nats://").parse().unwrap();
         let proxy = Proxy::start(address).await;
@@ -148,6 +153,7 @@ impl World {
             ledger,
             _backend: backend,
             _middlemen: middlemen,
+            _alone: alone,
         }
     }
 

@@ -1,6 +1,8 @@
 //! Reads what the chat showed: which messages ended together, and how.
 
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use super::{Rule, Violation, disturbed};
 use crate::history::{
@@ -48,15 +50,22 @@ pub(super) fn read<'a>(
         turns: Vec::new(),
         rest: String::new(),
     };
-    let (mut previous, mut shown_again) = (None, 0);
+    let (mut previous, mut shown_again): (Option<(Duration, &Shown)>, usize) = (None, 0);
+    let mut before: HashSet<&Shown> = HashSet::new();
     for (at, shown) in history.shown() {
+        let is_new = before.insert(shown);
         match previous {
-            Some((before, same)) if same == shown => {
+            Some((first, same)) if same == shown => {
                 shown_again += 1;
-                if !disturbed(disturbances, before, at) {
+                if !disturbed(disturbances, first, at) {
                     let what = format!("{:?} was shown again", first_word(&shown.text));
                     return Err(Violation::new(Rule::Repetition, what));
                 }
+            }
+            Some((_, other)) if !is_new => {
+                let (word, other) = (first_word(&shown.text), first_word(&other.text));
+                let what = format!("{word:?} was shown again after {other:?}");
+                return Err(Violation::new(Rule::LateRepetition, what));
             }
             Some(_) | None => reader.show(shown)?,
         }

@@ -130,10 +130,18 @@ fn a_reply_before_an_earlier_one_is_out_of_order() {
 }
 
 #[test]
-fn an_outcome_after_another_outcome_of_the_message_is_found_even_when_things_are_broken() {
+fn what_comes_back_after_something_else_is_found_even_when_things_are_broken() {
     let mut late = good();
     late.push(replied(2, "r2"));
-    assert_eq!(rough(&history(EACH, late)), Err(Rule::SecondOutcome));
+    assert_eq!(rough(&history(EACH, late)), Err(Rule::LateRepetition));
+    let mut failure = good();
+    failure.push(show(ShownKind::Failure, Some(2), "No answer today."));
+    failure.push(replied(3, "r3"));
+    assert_eq!(rough(&history(EACH, failure)), Err(Rule::SecondOutcome));
+}
+
+#[test]
+fn a_second_outcome_is_found_even_when_things_are_broken() {
     let mut other = good();
     other.insert(4, asked(1, "u1", "r9"));
     other.insert(5, replied(1, "r9"));
@@ -194,8 +202,8 @@ fn a_reply_in_parts_comes_whole_and_together() {
     let apart = [&begin[..], &[one.clone(), rest.clone(), two.clone()]].concat();
     assert_eq!(rough(&parts(&apart)), Err(Rule::Parts));
     let from_the_start = [&begin[..], &[one.clone(), two.clone(), one.clone(), rest.clone()]].concat();
-    assert_eq!(rough(&parts(&from_the_start)), Err(Rule::SecondOutcome));
-    let torn = [&begin[..], &[one.clone()]].concat();
+    assert_eq!(rough(&parts(&from_the_start)), Err(Rule::LateRepetition));
+    let torn = [&begin[..], std::slice::from_ref(&one)].concat();
     assert_eq!(rough(&parts(&torn)), Err(Rule::Parts));
     let headless = [&begin[..], &[two, one, rest]].concat();
     assert_eq!(rough(&parts(&headless)), Err(Rule::Parts));

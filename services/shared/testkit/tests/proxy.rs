@@ -1,5 +1,10 @@
 //! The proxy between a client and a server of its own.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a panic is a test's report, in its helper functions too"
+)]
+
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
