@@ -24,17 +24,18 @@ const ROUND: Duration = Duration::from_millis(50);
 
 /// What can be broken, and where it is written down.
 pub(crate) struct Injector {
-    pub(crate) fleet: Fleet,
-    pub(crate) nats: NatsServer,
-    pub(crate) proxy: Proxy,
+    // The services go before their broker, so that they do not log its end.
+    fleet: Fleet,
+    nats: NatsServer,
+    proxy: Proxy,
     pub(crate) callbacks: Arc<CallbackReceiver>,
     pub(crate) telegram: Arc<FakeTelegram>,
-    pub(crate) ledger: Arc<Ledger>,
+    ledger: Arc<Ledger>,
     /// Where the processes of ingress listen now; users follow it.
     pub(crate) ingress: watch::Sender<Vec<SocketAddr>>,
     /// Processes that are down on purpose.
-    pub(crate) down: BTreeSet<(Stage, usize)>,
-    pub(crate) stall: Option<Gate>,
+    down: BTreeSet<(Stage, usize)>,
+    stall: Option<Gate>,
 }
 
 /// A fault begins or ends.
@@ -45,6 +46,28 @@ enum Edge {
 }
 
 impl Injector {
+    /// Takes over what runs.
+    pub(crate) fn new(
+        fleet: Fleet,
+        nats: NatsServer,
+        proxy: Proxy,
+        callbacks: CallbackReceiver,
+        telegram: FakeTelegram,
+        ledger: Arc<Ledger>,
+    ) -> Self {
+        Self {
+            fleet,
+            nats,
+            proxy,
+            callbacks: Arc::new(callbacks),
+            telegram: Arc::new(telegram),
+            ledger,
+            ingress: watch::Sender::new(Vec::new()),
+            down: BTreeSet::new(),
+            stall: None,
+        }
+    }
+
     /// Carries the plan out, to the end of its last fault.
     pub(crate) async fn run(&mut self, plan: &[Planned]) {
         let began = Instant::now();

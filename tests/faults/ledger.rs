@@ -22,7 +22,7 @@ pub(crate) struct Ledger {
 }
 
 /// A conversation that is being written down. Who waits for something in it subscribes.
-pub(crate) type Conversation = watch::Sender<History>;
+type Conversation = watch::Sender<History>;
 
 impl Ledger {
     /// An empty ledger; its time begins now.
@@ -41,7 +41,7 @@ impl Ledger {
     }
 
     /// Opens a conversation in a chat that had none.
-    pub(crate) fn open(&self, chat: &str, coalesces: bool) -> Arc<Conversation> {
+    pub(crate) fn open(&self, chat: &str, coalesces: bool) -> Arc<watch::Sender<History>> {
         let conversation = Arc::new(watch::Sender::new(History {
             chat: chat.to_owned(),
             coalesces,
@@ -96,6 +96,15 @@ impl Ledger {
             .values()
             .map(|history| history.borrow().clone())
             .collect()
+    }
+
+    /// How much of what chats showed has been written down.
+    pub(crate) fn shown(&self) -> usize {
+        let conversations = self.conversations.lock().unwrap();
+        conversations
+            .values()
+            .map(|history| history.borrow().shown().count())
+            .sum()
     }
 
     /// What was broken so far.

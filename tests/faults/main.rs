@@ -40,7 +40,7 @@ async fn promises_hold_under_faults() {
     report::beginning(&settings);
     let faults = plan::plan(settings.seed, settings.duration, settings.rate, REPLICAS);
     let world = World::start(Setup::flaky(settings.seed, REPLICAS)).await;
-    let users = world.populate(&Workload::city(settings.seed, settings.duration));
-    let run = world.run(&faults, users).await;
+    let workload = Workload::city(settings.seed, settings.duration);
+    let run = world.run(&faults, &workload).await;
     report::end(&settings, run);
 }

@@ -14,9 +14,7 @@ use crate::world::{Run, Setup, World};
 const VICTIM: &str = "web1c0";
 
 async fn run(setup: Setup) -> Run {
-    let world = World::start(setup).await;
-    let users = world.populate(&Workload::hamlet());
-    world.run(&[], users).await
+    World::start(setup).await.run(&[], &Workload::hamlet()).await
 }
 
 /// Asserts that the victim's conversation, and no other, broke this rule.

@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::backend::HOPELESS;
 use crate::history::{History, Message, MessageKind, What};
-use crate::ledger::{Conversation, Ledger};
+use crate::ledger::Ledger;
 
 /// HTTP connection of the bot that answers each message by itself.
 pub(crate) const WEB: &str = "web";
@@ -128,7 +128,7 @@ impl User {
 
     async fn converse(&mut self, conversation: usize) {
         let chat = self.chat(conversation);
-        let seen = self.ledger.open(&chat, self.connection == COLLECT);
+        let mut seen = self.ledger.open(&chat, self.connection == COLLECT).subscribe();
         let count = self.random.random_range(self.workload.messages.clone());
         let mut written: Vec<Draft> = Vec::new();
         while (written.len() as u64) < count {
@@ -142,10 +142,9 @@ impl User {
                 self.write(&draft, &written).await;
                 written.push(draft);
             }
-            let quiet =
-                async |seen: Arc<Conversation>| drop(seen.subscribe().wait_for(History::is_quiet).await);
+            let quiet = seen.wait_for(History::is_quiet);
             // Who waits in vain writes all the same.
-            drop(timeout(self.workload.patience, quiet(Arc::clone(&seen))).await);
+            drop(timeout(self.workload.patience, quiet).await);
         }
     }
 

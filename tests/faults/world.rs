@@ -1,6 +1,6 @@
 //! Everything that a run needs, from its start to its last reply.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use testkit::telegram::FakeTelegram;
 use tests::broker::{connect, is_idle, stored};
 use tests::fleet::{Fleet, environment};
 use tests::manifest::{TELEGRAM_TOKEN, bot, callback_secret, http, integration, telegram_bot};
-use tokio::sync::{Mutex, MutexGuard, watch};
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
@@ -107,7 +107,7 @@ pub(crate) struct Run {
     pub(crate) strangers: Vec<String>,
     /// What was given up.
     pub(crate) dead_letters: Vec<DeadLetter>,
-    /// How long the work went on after the last fault was mended.
+    /// How long the work went on after everything was mended and the last user had written.
     pub(crate) aftermath: Duration,
     /// What every process wrote.
     pub(crate) logs: BTreeMap<String, String>,
@@ -135,17 +135,7 @@ impl World {
         let ledger = Ledger::new();
         let script = Backend::new(setup.seed, setup.manners, Arc::clone(&ledger));
         backend.respond_with(move |call| script.answer(call));
-        let mut injector = Injector {
-            fleet,
-            nats,
-            proxy,
-            callbacks: Arc::new(callbacks),
-            telegram: Arc::new(telegram),
-            ledger: Arc::clone(&ledger),
-            ingress: watch::Sender::new(Vec::new()),
-            down: BTreeSet::new(),
-            stall: None,
-        };
+        let mut injector = Injector::new(fleet, nats, proxy, callbacks, telegram, Arc::clone(&ledger));
         injector.all_ready().await;
         Self {
             injector,
@@ -157,21 +147,19 @@ impl World {
         }
     }
 
-    /// The users of a workload, ready to write.
-    pub(crate) fn populate(&self, workload: &Workload) -> Vec<User> {
-        users::users(workload, &self.ledger, &self.injector.ingress.subscribe())
-    }
-
-    /// Lets the users write while things break, mends everything, and waits until all is quiet.
-    pub(crate) async fn run(mut self, plan: &[Planned], users: Vec<User>) -> Run {
+    /// Lets users write while things break, mends everything, and waits until all is quiet.
+    pub(crate) async fn run(mut self, plan: &[Planned], workload: &Workload) -> Run {
         let mut watchers = JoinSet::new();
         let (ledger, callbacks) = (Arc::clone(&self.ledger), Arc::clone(&self.injector.callbacks));
         watchers.spawn(async move { ledger.watch_callbacks(&callbacks).await });
         let (ledger, telegram) = (Arc::clone(&self.ledger), Arc::clone(&self.injector.telegram));
         watchers.spawn(async move { ledger.watch_telegram(&telegram).await });
 
+        let end = Instant::now() + workload.lasts.unwrap_or_default();
+        let users = users::users(workload, &self.ledger, &self.injector.ingress.subscribe());
         let mut writing: JoinSet<()> = users.into_iter().map(User::live).collect();
         self.injector.run(plan).await;
+        self.injector.look_after(end).await;
         self.injector.all_ready().await;
         self.until("every user to end", async |world: &mut Self| {
             world.injector.look_after(Instant::now() + LOOK).await;
@@ -195,11 +183,15 @@ impl World {
         }
     }
 
-    /// Whether nothing is left to do. The consumers are asked one after the other, and work may move on
-    /// meanwhile: look twice.
+    /// Whether nothing is left to do, and all that was shown is written down. The consumers are asked one after
+    /// the other, and work may move on meanwhile: look twice.
     async fn is_quiet(&mut self) -> bool {
         self.injector.look_after(Instant::now() + LOOK).await;
-        is_idle(&self.bus).await && is_idle(&self.bus).await
+        if !is_idle(&self.bus).await || !is_idle(&self.bus).await {
+            return false;
+        }
+        let (callbacks, telegram) = (&self.injector.callbacks, &self.injector.telegram);
+        self.ledger.shown() == callbacks.received().len() + telegram.sent().len()
     }
 
     async fn finish(mut self, aftermath: Duration) -> Run {
