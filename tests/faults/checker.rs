@@ -81,7 +81,7 @@ pub(crate) struct Counts {
     pub(crate) resets: usize,
     /// Calls of the webhook.
     pub(crate) calls: usize,
-    /// Calls after the webhook's answer to an earlier one of the same turn.
+    /// Calls after one of the same turn that the webhook answered, whether or not the answer arrived.
     pub(crate) asked_again: usize,
     /// Parts that were shown twice.
     pub(crate) shown_again: usize,

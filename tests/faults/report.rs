@@ -123,7 +123,7 @@ fn numbers(run: &Run, verdict: &Verdict<'_>) -> String {
         "faults: {} ({})\n\
          conversations {}, messages {}, pushed again {pushed_again}\n\
          replies {}, failures told {}, resets {}, dead letters {}\n\
-         calls of the webhook {}, asked again after an answer {}, shown again {}\n\
+         calls of the webhook {}, asked again {}, shown again {}\n\
          quiet {:.1} s after the end; broken promises {}{}",
         run.disturbances.len(),
         faults,

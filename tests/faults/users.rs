@@ -9,7 +9,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 use testkit::callback::{push_with_id, text_message};
-use testkit::telegram::{command_update, push_update, text_update};
+use testkit::telegram::{command_update, photo_update, push_update, text_update};
 use tests::manifest::{TELEGRAM_SECRET, push_secret};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -24,6 +24,9 @@ pub(crate) const WEB: &str = "web";
 pub(crate) const COLLECT: &str = "collect";
 /// Telegram connection of the bot behind [`WEB`].
 pub(crate) const TELEGRAM: &str = "tg";
+
+/// The file that comes with photos on Telegram; attachment-fetcher brings it in before the webhook is asked.
+pub(crate) const PHOTO: &str = "photo";
 
 /// How long a platform waits for ingress before it pushes again.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(3);
@@ -45,7 +48,7 @@ pub(crate) struct Workload {
     pub(crate) pause: Range<u64>,
     /// How long a user waits for answers before the next burst.
     pub(crate) patience: Duration,
-    /// Of a thousand messages, so many are hopeless, resets, or pushed again.
+    /// Of a thousand messages, so many are hopeless, resets, photos, or pushed again.
     pub(crate) oddities: u32,
 }
 
@@ -169,6 +172,7 @@ impl User {
             number,
             text,
             kind,
+            has_photo: kind == MessageKind::Question && self.connection == TELEGRAM && self.is_odd(),
         }
     }
 
@@ -244,6 +248,7 @@ struct Draft {
     number: usize,
     text: String,
     kind: MessageKind,
+    has_photo: bool,
 }
 
 impl Draft {
@@ -268,6 +273,7 @@ impl Draft {
         let number = i64::try_from(self.number).unwrap();
         match self.kind {
             MessageKind::Reset => command_update(number, chat, number, &self.text),
+            MessageKind::Question if self.has_photo => photo_update(number, chat, number, PHOTO, &self.text),
             MessageKind::Question | MessageKind::Hopeless => text_update(number, chat, number, &self.text),
         }
     }

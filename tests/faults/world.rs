@@ -28,7 +28,7 @@ use crate::history::{Disturbance, History};
 use crate::injector::Injector;
 use crate::ledger::Ledger;
 use crate::plan::Planned;
-use crate::users::{self, COLLECT, TELEGRAM, User, WEB, Workload};
+use crate::users::{self, COLLECT, PHOTO, TELEGRAM, User, WEB, Workload};
 
 /// How often the broker is asked whether all is done.
 const LOOK: Duration = Duration::from_millis(100);
@@ -123,6 +123,7 @@ impl World {
         let backend = FakeBackend::start().await;
         let callbacks = CallbackReceiver::start(&callback_secret()).await;
         let telegram = FakeTelegram::start(TELEGRAM_TOKEN).await;
+        telegram.add_file(PHOTO, vec![0xff, 0xd8, 0xff, 0xe0]);
         let mut middlemen = Vec::new();
         let callback_url = via(setup.before_callback, callbacks.url(), &mut middlemen).await;
         let webhook_url = via(setup.before_webhook, backend.url(), &mut middlemen).await;
