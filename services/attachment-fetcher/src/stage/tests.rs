@@ -11,6 +11,7 @@ use testkit::files::FileHost;
 use testkit::nats::NatsServer;
 
 use super::*;
+use runtime::lease::Lease;
 
 const SPENT: Duration = BUDGET.max_age;
 const ALMOST: Duration = Duration::from_secs(BUDGET.max_age.as_secs() - 30);
