@@ -40,6 +40,7 @@ use model::{Kind, Limits, Model, NO_FAULTS, Rules};
 const TWO: [Kind; 2] = [Kind::Text, Kind::Text];
 const RESET_BEHIND_TEXT: [Kind; 2] = [Kind::Text, Kind::Reset];
 const THREE: [Kind; 3] = [Kind::Text; 3];
+const RESET_BEHIND_TEXTS: [Kind; 3] = [Kind::Text, Kind::Text, Kind::Reset];
 const RESET_BETWEEN_TEXTS: [Kind; 3] = [Kind::Text, Kind::Reset, Kind::Text];
 
 /// Of what can go wrong, two at a time, while reads lag.
@@ -137,6 +138,24 @@ fn three_messages_are_answered_in_order() {
 #[test]
 fn a_reset_between_two_messages_takes_its_place_in_the_order() {
     holds(&RESET_BETWEEN_TEXTS, Overlap::Queue, &SINGLES);
+}
+
+/// What was known of the inbox must not be forgotten by the turns in between.
+#[test]
+fn a_reset_behind_two_messages_is_not_forgotten_with_its_turn() {
+    holds(&RESET_BEHIND_TEXTS, Overlap::Queue, &[ONE_LAPSE]);
+}
+
+/// A transcript that is written late must not be taken for the last one.
+#[test]
+fn a_late_transcript_brings_no_earlier_reply_back() {
+    let limits = Limits {
+        wakes: 1,
+        lapses: 1,
+        lag: 1,
+        ..NO_FAULTS
+    };
+    holds(&THREE, Overlap::Queue, &[limits]);
 }
 
 /// The violation that a model with a broken rule has. With the rule it has none: the fault is noticed, not the

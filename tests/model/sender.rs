@@ -2,7 +2,7 @@
 
 use crate::model::Model;
 use crate::state::{Held, Sender, Slip, State};
-use crate::steps::{Step, Steps, take};
+use crate::steps::{Step, Steps, let_go, take};
 
 impl Model {
     pub(crate) fn send(&self, state: &State, worker: usize, steps: &mut Steps) {
@@ -25,15 +25,21 @@ impl Model {
                 "finds the delivery finished"
             }
             Sender::Looking(held) => {
-                *place = Sender::Sending(held);
+                *place = Sender::Sending(held, state.receipt);
                 "finds the delivery open"
             }
-            Sender::Sending(held) => {
-                *place = Sender::Writing(held);
+            Sender::Sending(held, seen) => {
+                *place = Sender::Writing(held, seen);
                 self.receive(&mut after, held);
                 "sends the reply"
             }
-            Sender::Writing(held) => {
+            // The server takes it only behind the transcript that was seen; the delivery is looked up again.
+            Sender::Writing(held, seen) if seen != state.receipt => {
+                *place = Sender::Idle;
+                after.delivery = let_go(state.delivery, held.is_current);
+                "finds another transcript written"
+            }
+            Sender::Writing(held, _) => {
                 *place = Sender::Settling(held);
                 let known = self.pool.turn(held.turn);
                 if !state.known_transcripts.contains(known.name) {
