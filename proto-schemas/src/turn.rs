@@ -37,7 +37,7 @@ pub struct Turn {
     /// The messages answered before, carried over from the context.
     pub answered_before: Vec<MessageId>,
     /// How far the inbox is known to reach: a sequence, of the context it was built on.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub inbox_reaches: u64,
     /// When ingress took the first of the messages.
     pub accepted_at: UnixMillis,
@@ -72,4 +72,8 @@ pub enum Task {
         /// What the user is told; nothing is sent when empty.
         message: String,
     },
+}
+
+fn is_zero(sequence: &u64) -> bool {
+    *sequence == 0
 }
