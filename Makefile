@@ -10,8 +10,9 @@ SERVICES := ingress context-builder webhook-caller attachment-fetcher egress cha
 
 .DEFAULT_GOAL := help
 TEXT ?= Hello!
+SCENARIO ?= main
 
-.PHONY: help tools build run send demo test faults check schemas fmt image clean
+.PHONY: help tools build run send demo test faults bench check schemas fmt image clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -36,6 +37,11 @@ test: tools build ## run all tests
 	cargo test --locked --workspace --exclude tests --doc
 	cargo test --locked --workspace --exclude tests --lib --bins --tests
 	cargo test --locked -p tests --tests
+
+# SCENARIO is one of those that `--scenario help` would list; ARGS go to the benchmark as they are (`--help`).
+bench: tools ## measure the whole: make bench SCENARIO=saturation DURATION=10
+	cargo build --locked --release --workspace --bins
+	cargo bench --locked -p tests --bench pipeline -- --scenario $(SCENARIO) --duration $(or $(DURATION),10) $(ARGS)
 
 # `make test` has a minute of it. A run is drawn from SEED; RATE multiplies the faults.
 faults: tools build ## break things on purpose: make faults DURATION=10m SEED=7 RATE=2

@@ -30,8 +30,20 @@ pub struct Context {
     pub last: Conclusion,
 }
 
+/// Header that repeats [`Context::answered_through`].
+pub const ANSWERED_THROUGH: &str = "Answered-Through";
+/// Header that repeats [`Context::inbox_reaches`].
+pub const INBOX_REACHES: &str = "Inbox-Reaches";
+
 impl Wire for Context {
     const TYPE: &'static str = "context.v1";
+
+    fn headers(&self) -> Vec<(&'static str, String)> {
+        vec![
+            (ANSWERED_THROUGH, self.answered_through.to_string()),
+            (INBOX_REACHES, self.inbox_reaches.to_string()),
+        ]
+    }
 }
 
 /// How a turn ended. Holds all that a delivery needs, so that a turn which comes again after a crash can be

@@ -50,6 +50,8 @@ pub struct ConsumerSpec {
     pub ack_wait: Duration,
     /// Far above what can be in flight or parked by a delayed nak; parked messages keep their place.
     pub max_ack_pending: i64,
+    /// Whether the server sends the headers without the payload.
+    pub headers_only: bool,
 }
 
 /// A key-value bucket.
@@ -195,6 +197,7 @@ pub const INBOX_EVENTS: ConsumerSpec = ConsumerSpec {
     ack_wait: Duration::from_secs(10),
     // Every message that waits behind another one of its conversation is parked here.
     max_ack_pending: 1_000_000,
+    headers_only: false,
 };
 
 /// The decider's view of finished turns: each new revision of a context may make the next message due.
@@ -203,6 +206,8 @@ pub const CONTEXT_EVENTS: ConsumerSpec = ConsumerSpec {
     name: "context-builder",
     ack_wait: Duration::from_secs(10),
     max_ack_pending: 100_000,
+    // What the event needs to know stands in the headers; records grow to many times their size.
+    headers_only: true,
 };
 
 /// The caller's work.
@@ -212,6 +217,7 @@ pub const TURN_WORK: ConsumerSpec = ConsumerSpec {
     ack_wait: Duration::from_secs(30),
     // Every turn that waits for its next attempt or for a limit is parked here.
     max_ack_pending: 1_000_000,
+    headers_only: false,
 };
 
 /// The fetcher's work.
@@ -220,6 +226,7 @@ pub const FETCH_WORK: ConsumerSpec = ConsumerSpec {
     name: "attachment-fetcher",
     ack_wait: Duration::from_secs(30),
     max_ack_pending: 20_000,
+    headers_only: false,
 };
 
 /// The sender's work.
@@ -228,6 +235,7 @@ pub const DELIVERY_WORK: ConsumerSpec = ConsumerSpec {
     name: "egress",
     ack_wait: Duration::from_secs(30),
     max_ack_pending: 100_000,
+    headers_only: false,
 };
 
 /// All consumers.

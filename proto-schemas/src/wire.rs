@@ -11,10 +11,19 @@ pub const TRACEPARENT: &str = "traceparent";
 /// Header by which the server recognises a repeated publish.
 pub const MESSAGE_ID: &str = "Nats-Msg-Id";
 
+/// Header by which the server takes a message only if the newest one of its subject has this sequence; 0 when
+/// there is none. Stored with the message, it names that one's predecessor for good.
+pub const PREDECESSOR: &str = "Nats-Expected-Last-Subject-Sequence";
+
 /// A type that travels on a subject or lies in a bucket.
 pub trait Wire: Serialize + DeserializeOwned + JsonSchema {
     /// Type and version as they stand in [`MESSAGE_TYPE`]. A breaking change is a new version.
     const TYPE: &'static str;
+
+    /// What also stands in headers, for who need not read the payload.
+    fn headers(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
 }
 
 /// Why a payload cannot be read. Always permanent: the same bytes never decode later.
@@ -57,14 +66,23 @@ pub fn encode<T: Wire>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
 /// # Errors
 /// [`DecodeError`] when the header names another type or the payload is malformed.
 pub fn decode<T: Wire>(message_type: Option<&str>, payload: &[u8]) -> Result<T, DecodeError> {
-    if message_type != Some(T::TYPE) {
-        return Err(DecodeError::WrongType {
-            expected: T::TYPE,
-            found: message_type.map(str::to_owned),
-        });
-    }
+    check_type::<T>(message_type)?;
     serde_json::from_slice(payload).map_err(|source| DecodeError::Malformed {
         expected: T::TYPE,
         source,
+    })
+}
+
+/// Whether a header names a payload of type `T`.
+///
+/// # Errors
+/// [`DecodeError::WrongType`] when it names another, or none.
+pub fn check_type<T: Wire>(message_type: Option<&str>) -> Result<(), DecodeError> {
+    if message_type == Some(T::TYPE) {
+        return Ok(());
+    }
+    Err(DecodeError::WrongType {
+        expected: T::TYPE,
+        found: message_type.map(str::to_owned),
     })
 }

@@ -1,75 +1,16 @@
-//! What the model knows: the broker's content, where each worker stands, and what has happened.
+//! What the model knows at one moment: the broker's content, where each worker stands, and what has happened.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-
-use domain::ids;
-use domain::policy::{BotPolicy, Overlap};
-use proto_schemas::content::{ChannelKind, ReplyAddress, User};
-use proto_schemas::ids::{BotId, ConnectionId, ConversationId, IntegrationId, MessageId, UnixMillis};
-use proto_schemas::inbox::{InboxEntry, Received};
-
-use crate::pool::Pool;
+use crate::list::{List, Set};
 
 /// The most messages of a conversation.
 pub(crate) const MOST: usize = 3;
 
-/// What a message asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Text,
-    Reset,
-}
-
-/// How often what can go wrong does.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    /// Workers that die with what they hold.
-    pub(crate) crashes: u8,
-    /// Work that is delivered again while its first taker still has it.
-    pub(crate) wakes: u8,
-    /// Restarts of the broker: it forgets the identities of what left its work queues.
-    pub(crate) restarts: u8,
-}
-
-/// The rules of the protocol; each can be switched off to see what it is for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Rules {
-    pub(crate) compare_and_set: bool,
-    pub(crate) receipts: bool,
-    pub(crate) duplicates_vouch_for_all: bool,
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        Self {
-            compare_and_set: true,
-            receipts: true,
-            duplicates_vouch_for_all: false,
-        }
-    }
-}
-
-/// What a context-builder has read: the context, its revision, and how far the inbox.
-pub(crate) type Reading = (Option<u16>, u8, u8);
-
-/// What stays the same.
-pub(crate) struct Model {
-    pub(crate) inbox: Vec<InboxEntry>,
-    pub(crate) policy: BotPolicy,
-    pub(crate) limits: Limits,
-    pub(crate) rules: Rules,
-    pub(crate) pool: Pool,
-    /// What was decided before, by context, revision and how far the inbox was read.
-    pub(crate) decisions: RefCell<HashMap<Reading, Option<u16>>>,
-    /// The context that a turn's commit writes.
-    pub(crate) next_contexts: RefCell<HashMap<u16, u16>>,
-    /// What is wrong with a sequence of commits.
-    pub(crate) verdicts: RefCell<HashMap<Vec<u16>, Option<&'static str>>>,
-}
+/// Turns that are dropped ring, and each ring makes what was read before stale: a scheduler that is unfair for
+/// ever could go on so for ever. From here on it is taken to be fair.
+pub(crate) const MOST_REVISIONS: usize = 4;
 
 /// An event of a durable consumer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Event {
     /// Nothing happened yet.
     Absent,
@@ -82,192 +23,234 @@ pub(crate) enum Event {
 }
 
 /// The one message of a work queue's subject.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Slot {
-    pub(crate) turn: u16,
-    /// Tells two publishes of the same turn apart, as the sequence does.
-    pub(crate) sequence: u8,
+    pub(crate) turn: u8,
     /// A worker has it.
     pub(crate) held: bool,
     /// It was delivered before.
     pub(crate) seen: bool,
 }
 
+/// A slot's message in a worker's hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Held {
+    pub(crate) turn: u8,
+    /// The message is still the one in the slot: nobody else has let go of it.
+    pub(crate) is_current: bool,
+}
+
 /// What woke a context-builder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Trigger {
+    /// The entry at this place in the inbox.
     Inbox(u8),
-    Ring,
+    /// This revision of the context.
+    Ring(u8),
+}
+
+/// What a context-builder has read: the context's revision, and the inbox up to a sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Reading {
+    pub(crate) trigger: Trigger,
+    pub(crate) revision: u8,
+    pub(crate) through: u8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Builder {
     Idle,
-    /// Has read the conversation: the context's revision, and the inbox up to a sequence.
-    Read {
-        trigger: Trigger,
-        revision: u8,
-        through: u8,
-    },
-    /// Has acted, and settles the event.
-    Settling {
-        trigger: Trigger,
-        done: bool,
-    },
+    Read(Reading),
+    /// Has acted, and lets go of the event.
+    Settling(Trigger),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Caller {
     Idle,
     /// Looks up how far a redelivered turn got.
-    Looking(Slot),
+    Looking(Held),
     /// Has its answer.
-    Answered(Slot),
+    Answered(Held),
     /// Is committed; publishes the delivery.
-    Delivering(Slot),
+    Delivering(Held),
     /// Lets go of the turn.
-    Settling(Slot, bool),
+    Settling(Held),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Sender {
     Idle,
-    Looking(Slot),
-    Sending(Slot),
-    Writing(Slot),
-    Settling(Slot),
+    /// Looks whether the delivery was finished before.
+    Looking(Held),
+    /// Has seen the last transcript at this cursor.
+    Sending(Held, u8),
+    /// Writes the transcript behind that one.
+    Writing(Held, u8),
+    /// Lets go of the delivery.
+    Settling(Held),
+}
+
+/// What the chat has received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Chat {
+    /// How many replies, repetitions not counted.
+    pub(crate) replies: u8,
+    /// What was wrong with one.
+    pub(crate) slip: Option<Slip>,
+}
+
+/// What must not happen to a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Slip {
+    /// It came before one that was committed earlier.
+    Overtook,
+    /// It came again after a later one.
+    RepeatedLate,
+    /// It came again although no egress worker died or slept.
+    RepeatedNeedlessly,
 }
 
 /// The world at one moment.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct State {
     /// How many messages have arrived.
     pub(crate) arrived: u8,
     pub(crate) events: [Event; MOST],
     /// The context of each revision; the last is the present one.
-    pub(crate) revisions: Vec<u16>,
+    pub(crate) revisions: List<{ MOST_REVISIONS + 1 }>,
     /// The event of the present revision.
     pub(crate) ring: Event,
     pub(crate) turn: Option<Slot>,
     pub(crate) delivery: Option<Slot>,
-    pub(crate) sequence: u8,
-    /// Turns whose identity the duplicate windows of TURNS and DELIVERIES know.
-    pub(crate) known_turns: Vec<(u16, u8)>,
-    pub(crate) known_deliveries: Vec<u16>,
+    /// What the duplicate windows of TURNS, DELIVERIES and TRANSCRIPTS know.
+    pub(crate) known_turns: Set,
+    pub(crate) known_deliveries: Set,
+    pub(crate) known_transcripts: Set,
     /// The cursor of the last transcript.
     pub(crate) receipt: u8,
     pub(crate) builders: [Builder; 2],
     pub(crate) callers: [Caller; 2],
-    pub(crate) sender: Sender,
+    pub(crate) senders: [Sender; 2],
     /// Turns in the order of their commits.
-    pub(crate) commits: Vec<u16>,
-    /// The names of turns whose reply was sent, in order.
-    pub(crate) sent: Vec<u16>,
-    pub(crate) sender_failed: bool,
+    pub(crate) commits: List<{ MOST + 1 }>,
+    pub(crate) chat: Chat,
+    /// An egress worker died, or slept while another took its delivery.
+    pub(crate) egress_failed: bool,
     pub(crate) crashes: u8,
     pub(crate) wakes: u8,
-    pub(crate) restarts: u8,
+    pub(crate) lapses: u8,
 }
 
 impl State {
-    /// Workers of a kind are alike: which of them stands where makes no difference.
+    pub(crate) const START: Self = Self {
+        arrived: 0,
+        events: [Event::Absent; MOST],
+        revisions: List::EMPTY,
+        ring: Event::Absent,
+        turn: None,
+        delivery: None,
+        known_turns: Set::EMPTY,
+        known_deliveries: Set::EMPTY,
+        known_transcripts: Set::EMPTY,
+        receipt: 0,
+        builders: [Builder::Idle; 2],
+        callers: [Caller::Idle; 2],
+        senders: [Sender::Idle; 2],
+        commits: List::EMPTY,
+        chat: Chat {
+            replies: 0,
+            slip: None,
+        },
+        egress_failed: false,
+        crashes: 0,
+        wakes: 0,
+        lapses: 0,
+    };
+
+    /// The newest revision of the context; 0 before the first.
+    pub(crate) fn revision(&self) -> u8 {
+        self.revisions.count()
+    }
+
+    /// Writes the context: a revision, and its event.
+    pub(crate) fn write_context(&mut self, number: u8) {
+        self.revisions.push(number);
+        self.ring = Event::Ready;
+    }
+
+    /// The event behind a trigger. An older revision has none any more: the bucket keeps the newest only.
+    pub(crate) fn event(&mut self, trigger: Trigger) -> Option<&mut Event> {
+        match trigger {
+            Trigger::Inbox(index) => Some(&mut self.events[usize::from(index)]),
+            Trigger::Ring(revision) => (revision == self.revision()).then_some(&mut self.ring),
+        }
+    }
+
+    /// Changes an event that is not let go of yet; afterwards nothing counts.
+    pub(crate) fn settle(&mut self, trigger: Trigger, to: Event) {
+        if let Some(event) = self.event(trigger)
+            && *event != Event::Done
+        {
+            *event = to;
+        }
+    }
+
+    /// The turn leaves its slot, if it is the one that is held; so for all who hold it.
+    pub(crate) fn free_turn(&mut self, held: Held) {
+        if held.is_current {
+            self.turn = None;
+            for caller in &mut self.callers {
+                match caller {
+                    Caller::Idle => {}
+                    Caller::Looking(held)
+                    | Caller::Answered(held)
+                    | Caller::Delivering(held)
+                    | Caller::Settling(held) => held.is_current = false,
+                }
+            }
+        }
+    }
+
+    /// As [`Self::free_turn`], for the delivery.
+    pub(crate) fn free_delivery(&mut self, held: Held) {
+        if held.is_current {
+            self.delivery = None;
+            for sender in &mut self.senders {
+                match sender {
+                    Sender::Idle => {}
+                    Sender::Looking(held)
+                    | Sender::Sending(held, _)
+                    | Sender::Writing(held, _)
+                    | Sender::Settling(held) => held.is_current = false,
+                }
+            }
+        }
+    }
+
+    /// One state for all that differ in nothing that matters: workers of a kind are alike, and to let go of what
+    /// is gone does nothing.
     pub(crate) fn canonical(mut self) -> Self {
+        for worker in 0..2 {
+            if let Builder::Settling(trigger) = self.builders[worker]
+                && self.event(trigger).is_none_or(|event| *event == Event::Done)
+            {
+                self.builders[worker] = Builder::Idle;
+            }
+            if let Caller::Settling(held) = self.callers[worker]
+                && !held.is_current
+            {
+                self.callers[worker] = Caller::Idle;
+            }
+            if let Sender::Settling(held) = self.senders[worker]
+                && !held.is_current
+            {
+                self.senders[worker] = Sender::Idle;
+            }
+        }
         self.builders.sort_unstable();
         self.callers.sort_unstable();
+        self.senders.sort_unstable();
         self
-    }
-
-    pub(crate) fn revision(&self) -> u8 {
-        u8::try_from(self.revisions.len()).unwrap()
-    }
-}
-
-impl Model {
-    pub(crate) fn new(kinds: &[Kind], overlap: Overlap, limits: Limits, rules: Rules) -> Self {
-        let connection = ConnectionId::new("web").unwrap();
-        let conversation = ids::conversation_id(&connection, "chat", None, None);
-        let entry = |(index, kind): (usize, &Kind)| {
-            let received = received(&connection, &conversation, index);
-            match kind {
-                Kind::Text => InboxEntry::Received(received),
-                Kind::Reset => InboxEntry::Reset(received),
-            }
-        };
-        Self {
-            inbox: kinds.iter().enumerate().map(entry).collect(),
-            policy: policy(overlap),
-            limits,
-            rules,
-            pool: Pool::default(),
-            decisions: RefCell::default(),
-            next_contexts: RefCell::default(),
-            verdicts: RefCell::default(),
-        }
-    }
-
-    pub(crate) fn start(&self) -> State {
-        State {
-            arrived: 0,
-            events: [Event::Absent; MOST],
-            revisions: Vec::new(),
-            ring: Event::Absent,
-            turn: None,
-            delivery: None,
-            sequence: 0,
-            known_turns: Vec::new(),
-            known_deliveries: Vec::new(),
-            receipt: 0,
-            builders: [Builder::Idle; 2],
-            callers: [Caller::Idle; 2],
-            sender: Sender::Idle,
-            commits: Vec::new(),
-            sent: Vec::new(),
-            sender_failed: false,
-            crashes: 0,
-            wakes: 0,
-            restarts: 0,
-        }
-    }
-
-    pub(crate) fn message(&self, index: u8) -> &MessageId {
-        self.inbox[usize::from(index)].message_id()
-    }
-}
-
-fn received(connection: &ConnectionId, conversation: &ConversationId, index: usize) -> Received {
-    Received {
-        message_id: ids::message_id(conversation, &index.to_string()),
-        conversation: conversation.clone(),
-        bot: BotId::new("b").unwrap(),
-        connection: connection.clone(),
-        channel: ChannelKind::Http,
-        address: ReplyAddress {
-            chat_id: "chat".to_owned(),
-            thread_id: None,
-            message_id: None,
-        },
-        user: User {
-            id: "u".to_owned(),
-            name: None,
-            username: None,
-        },
-        text: format!("q{index}"),
-        files: Vec::new(),
-        replay_of: None,
-        accepted_at: UnixMillis(0),
-    }
-}
-
-fn policy(overlap: Overlap) -> BotPolicy {
-    BotPolicy {
-        name: "B".to_owned(),
-        integration: IntegrationId::new("i").unwrap(),
-        max_messages: 100,
-        max_bytes: 10_000,
-        max_age: None,
-        system_prompt: None,
-        overlap,
-        error_message: "Sorry".to_owned(),
-        reset_message: "Done".to_owned(),
     }
 }

@@ -43,7 +43,7 @@ pub async fn stored(bus: &Bus, stream: &str, subject: &str) -> Vec<Entry> {
             .unwrap();
         stored.extend(page.list);
         match stored.last() {
-            Some(last) if page.more => from = last.sequence + 1,
+            Some(last) if page.behind > 0 => from = last.sequence + 1,
             Some(_) | None => return stored,
         }
     }

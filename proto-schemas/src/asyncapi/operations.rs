@@ -126,6 +126,7 @@ fn consumer_facts(consumer: &ConsumerSpec) -> Value {
         "ack_wait_seconds": consumer.ack_wait.as_secs(),
         "max_ack_pending": consumer.max_ack_pending,
         "max_deliver": -1,
+        "headers_only": consumer.headers_only,
     })
 }
 

@@ -231,7 +231,7 @@ pub(crate) async fn all(bus: &Bus, stream: &str, subject: &str) -> Result<Vec<En
             .entries(stream, subject, from, PAGE, PAGE_BYTES)
             .await
             .map_err(Failure::new)?;
-        let more = page.more && !page.list.is_empty();
+        let more = page.behind > 0 && !page.list.is_empty();
         list.extend(page.list);
         if !more {
             return Ok(list);

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use bus::{Bus, BusError, TraceContext};
+use bus::{Bus, BusError, Entry, TraceContext};
 use domain::decide::{ContextAt, Pending};
 use proto_schemas::context::Context;
 use proto_schemas::ids::{ConversationId, MessageId};
 use proto_schemas::inbox::{InboxEntry, Received};
 use proto_schemas::subjects;
 use proto_schemas::topology::{CONTEXTS, INBOX};
-use proto_schemas::wire::TRACEPARENT;
+use proto_schemas::wire::{PREDECESSOR, TRACEPARENT};
 
 /// Entries that one read brings.
 const PAGE: usize = 256;
@@ -34,37 +34,80 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// Reads context and inbox. The context first: what is committed later is then still pending here, and
-    /// the stale turn loses its compare-and-set.
-    pub(crate) async fn of(bus: &Bus, conversation: &ConversationId) -> Result<Self, BusError> {
+    /// Reads the context, and the inbox behind it up to what was its newest entry a moment before. What is committed
+    /// later is then still pending here, and the stale turn loses its compare-and-set.
+    pub(crate) async fn up_to(
+        bus: &Bus,
+        conversation: &ConversationId,
+        newest: Option<&Entry>,
+    ) -> Result<Self, BusError> {
+        let mut reading = Self::of_context(bus, conversation).await?;
+        reading.read_on(bus, conversation, newest).await?;
+        Ok(reading)
+    }
+
+    /// Reads the context, and nothing of the inbox yet.
+    pub(crate) async fn of_context(bus: &Bus, conversation: &ConversationId) -> Result<Self, BusError> {
         let found = bus.get::<Context>(&CONTEXTS, conversation.as_str()).await?;
         let context = found.map(|found| ContextAt {
             revision: found.revision,
             record: found.record,
         });
-        Self::since(bus, conversation, context).await
-    }
-
-    /// Reads the inbox behind a context that is known already.
-    pub(crate) async fn since(
-        bus: &Bus,
-        conversation: &ConversationId,
-        context: Option<ContextAt>,
-    ) -> Result<Self, BusError> {
-        let cursor = context
+        let read_through = context
             .as_ref()
             .map_or(0, |context| context.record.answered_through);
-        let mut reading = Self {
+        Ok(Self {
             context,
             pending: Vec::new(),
             traces: HashMap::new(),
-            read_through: cursor,
+            read_through,
             truncated: true,
-        };
-        while reading.truncated && reading.pending.len() < ENOUGH {
-            reading.read_page(bus, conversation, |_| true).await?;
+        })
+    }
+
+    /// Whether an entry that follows `predecessor` is the first one behind the context.
+    pub(crate) fn ends_at(&self, predecessor: u64) -> bool {
+        predecessor <= self.read_through
+    }
+
+    /// Takes up the entry behind the context, which is known without reading it.
+    pub(crate) fn begin_with(&mut self, sequence: u64, entry: InboxEntry) {
+        self.read_through = sequence;
+        self.pending.push(Pending { sequence, entry });
+    }
+
+    /// Reads the first entry behind the context.
+    pub(crate) async fn begin(&mut self, bus: &Bus, conversation: &ConversationId) -> Result<(), BusError> {
+        let subject = subjects::inbox(conversation);
+        let first = bus.first(INBOX.name, &subject, self.read_through + 1).await?;
+        self.truncated = first.is_some();
+        if let Some(first) = first {
+            self.take(&first, |_| true);
         }
-        Ok(reading)
+        Ok(())
+    }
+
+    /// Reads on, as far as is needed to decide. `newest` is the inbox's last entry: mostly there is nothing before
+    /// it that is not read yet, and then the rest, which the server has to search for, is not asked for.
+    pub(crate) async fn read_on(
+        &mut self,
+        bus: &Bus,
+        conversation: &ConversationId,
+        newest: Option<&Entry>,
+    ) -> Result<(), BusError> {
+        match newest {
+            Some(newest) if newest.sequence > self.read_through => {
+                if predecessor(newest.header(PREDECESSOR)).is_some_and(|earlier| self.ends_at(earlier)) {
+                    self.take(newest, |_| true);
+                    self.truncated = false;
+                }
+            }
+            Some(_) | None => self.truncated = false,
+        }
+        while self.truncated && self.pending.len() < ENOUGH {
+            self.read_page(bus, conversation, |_| true).await?;
+        }
+        Ok(())
     }
 
     /// Looks for what became of a message's files in the rest of a long backlog.
@@ -94,27 +137,59 @@ impl Reading {
         let page = bus
             .entries(INBOX.name, &subject, self.read_through + 1, PAGE, PAGE_BYTES)
             .await?;
-        self.truncated = page.more && !page.list.is_empty();
-        for stored in page.list {
-            self.read_through = stored.sequence;
-            if let Ok(entry) = stored.decode::<InboxEntry>()
-                && keep(&entry)
-            {
-                if let Some(trace) = stored.header(TRACEPARENT).and_then(TraceContext::parse) {
-                    self.traces.insert(stored.sequence, trace);
-                }
-                self.pending.push(Pending {
-                    sequence: stored.sequence,
-                    entry,
-                });
-            }
+        self.truncated = page.behind > 0 && !page.list.is_empty();
+        for stored in &page.list {
+            self.take(stored, &keep);
         }
         Ok(())
+    }
+
+    fn take(&mut self, stored: &Entry, keep: impl Fn(&InboxEntry) -> bool) {
+        self.read_through = stored.sequence;
+        if let Ok(entry) = stored.decode::<InboxEntry>()
+            && keep(&entry)
+        {
+            if let Some(trace) = stored.header(TRACEPARENT).and_then(TraceContext::parse) {
+                self.traces.insert(stored.sequence, trace);
+            }
+            self.pending.push(Pending {
+                sequence: stored.sequence,
+                entry,
+            });
+        }
+    }
+
+    /// The sequence of the oldest message without an outcome, and the bot that is to answer it.
+    pub(crate) fn due(&self) -> Option<(u64, &Received)> {
+        let answered = |received: &Received| {
+            let context = self.context.as_ref();
+            context.is_some_and(|context| context.record.answered.contains(&received.message_id))
+        };
+        self.pending.iter().find_map(|pending| match &pending.entry {
+            InboxEntry::Received(received) | InboxEntry::Reset(received) => {
+                (!answered(received)).then_some((pending.sequence, received))
+            }
+            InboxEntry::Attached(_) => None,
+        })
     }
 
     /// Whether the reading includes an inbox entry that is known to be stored. A follower may lag behind.
     pub(crate) fn includes(&self, sequence: u64) -> bool {
         self.truncated || self.read_through >= sequence
+    }
+
+    /// Whether the reading is at least as new as a revision of the context that is known to be stored, and reaches
+    /// as far into the inbox as the context says. A follower may lag behind. A context that was removed is
+    /// followed by nothing, and neither is its event repeated.
+    pub(crate) fn follows(&self, revision: u64) -> bool {
+        self.context.as_ref().is_some_and(|context| {
+            context.revision >= revision && self.includes(context.record.inbox_reaches)
+        })
+    }
+
+    /// What the context says, if there is one.
+    pub(crate) fn record(&self) -> Option<&Context> {
+        self.context.as_ref().map(|context| &context.record)
     }
 
     /// Whether the message still waits for its outcome.
@@ -133,18 +208,15 @@ impl Reading {
             .find(|pending| pending.entry.message_id() == message)?;
         self.traces.get(&received.sequence).map(|trace| trace.child())
     }
+}
 
-    /// The bot that is to answer: of the oldest waiting message, which is the one that is due.
-    pub(crate) fn first_received(&self) -> Option<&Received> {
-        let answered = |received: &Received| {
-            let context = self.context.as_ref();
-            context.is_some_and(|context| context.record.answered.contains(&received.message_id))
-        };
-        self.pending.iter().find_map(|pending| match &pending.entry {
-            InboxEntry::Received(received) | InboxEntry::Reset(received) => {
-                (!answered(received)).then_some(received)
-            }
-            InboxEntry::Attached(_) => None,
-        })
-    }
+/// The newest entry in a conversation's inbox.
+pub(crate) async fn newest(bus: &Bus, conversation: &ConversationId) -> Result<Option<Entry>, BusError> {
+    bus.last(INBOX.name, &subjects::inbox(conversation)).await
+}
+
+/// The sequence that an entry's header names as its predecessor's; 0 when it is the first. The server has checked
+/// it. Entries that were not pushed by a platform name none.
+pub(crate) fn predecessor(header: Option<&str>) -> Option<u64> {
+    header?.parse().ok()
 }

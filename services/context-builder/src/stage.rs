@@ -6,23 +6,23 @@ use std::time::Duration;
 
 use bus::{Bus, BusError, Outgoing, Published, TraceContext, Work};
 use domain::conclude::{SlotAnswer, looked_after, vouches_for};
-use domain::decide::{ContextAt, Decision, decide};
+use domain::decide::{Decision, decide};
 use domain::policy::{BotPolicy, Overlap};
 use domain::retry;
-use proto_schemas::context::Context;
+use proto_schemas::context::{ANSWERED_THROUGH, Context, INBOX_REACHES};
 use proto_schemas::fetch::Fetch;
 use proto_schemas::ids::{BotId, ConversationId, IntegrationId, UnixMillis};
 use proto_schemas::inbox::InboxEntry;
 use proto_schemas::subjects;
 use proto_schemas::topology::TURNS;
 use proto_schemas::turn::{Task, Turn};
-use proto_schemas::wire::{DecodeError, MESSAGE_ID};
+use proto_schemas::wire::{self, DecodeError, MESSAGE_ID, MESSAGE_TYPE, PREDECESSOR};
 use registry::{Bot, Registry};
 use runtime::stage::{Job, Outcome, Stage};
 use runtime::{clock, stage};
 
 use crate::metrics::BuilderMetrics;
-use crate::reading::Reading;
+use crate::reading::{Reading, newest, predecessor};
 
 /// How long a message may wait for its bot to be configured.
 const UNKNOWN_BOT_PATIENCE: Duration = Duration::from_secs(60 * 60);
@@ -59,7 +59,7 @@ impl Builder {
         reading: &mut Reading,
         job: &Job,
     ) -> Result<Step, BusError> {
-        let Some(due) = reading.first_received() else {
+        let Some((_, due)) = reading.due() else {
             self.metrics.decided("idle");
             return Ok(Step::Idle);
         };
@@ -215,6 +215,70 @@ pub(crate) struct InboxEvents {
 pub(crate) struct InboxEvent {
     conversation: ConversationId,
     entry: InboxEntry,
+    /// The sequence of the entry before it, as the server has checked it; 0 when it is the first.
+    predecessor: Option<u64>,
+}
+
+impl InboxEvent {
+    /// Whether it is something that a user said, and not news of one's files.
+    fn is_message(&self) -> bool {
+        match &self.entry {
+            InboxEntry::Received(_) | InboxEntry::Reset(_) => true,
+            InboxEntry::Attached(_) => false,
+        }
+    }
+}
+
+/// What the beginning of a conversation's inbox tells of an event.
+enum View {
+    /// Its own message is due, alone as far as anybody can know: it has only just arrived.
+    Enough,
+    /// An older message is due, which has an event of its own, and whose commit will be one.
+    WaitsBehind,
+    /// What lies behind may change what is due.
+    MoreIsNeeded,
+}
+
+impl Builder {
+    /// Takes up the first entry behind the context. Mostly that is the event itself, and it says so: it names
+    /// its predecessor.
+    async fn begin(&self, reading: &mut Reading, event: &InboxEvent, job: &Job) -> Result<(), BusError> {
+        match event.predecessor {
+            Some(predecessor) if reading.ends_at(predecessor) => {
+                reading.begin_with(job.sequence, event.entry.clone());
+                Ok(())
+            }
+            Some(_) | None => reading.begin(&self.bus, &event.conversation).await,
+        }
+    }
+
+    async fn read_on(&self, reading: &mut Reading, event: &InboxEvent) -> Result<(), BusError> {
+        let newest = newest(&self.bus, &event.conversation).await?;
+        reading
+            .read_on(&self.bus, &event.conversation, newest.as_ref())
+            .await
+    }
+
+    /// Most messages find their conversation idle, and need nothing else. Those behind others would read the
+    /// same backlog again each time they come; only the first of it does.
+    fn view(&self, event: &InboxEvent, reading: &Reading, job: &Job) -> View {
+        match (&event.entry, reading.due()) {
+            (InboxEntry::Received(_), Some((due, _))) if due < job.sequence => View::WaitsBehind,
+            (InboxEntry::Received(_), Some((due, received)))
+                if due == job.sequence && !job.is_redelivery() && !self.coalesces(&received.bot) =>
+            {
+                View::Enough
+            }
+            (InboxEntry::Received(_) | InboxEntry::Reset(_) | InboxEntry::Attached(_), _) => {
+                View::MoreIsNeeded
+            }
+        }
+    }
+
+    fn coalesces(&self, bot: &BotId) -> bool {
+        let bot = self.registry.bot(bot);
+        bot.is_some_and(|bot| bot.overlap == registry::Overlap::Coalesce)
+    }
 }
 
 impl Stage for InboxEvents {
@@ -222,31 +286,45 @@ impl Stage for InboxEvents {
 
     fn decode(&self, work: &Work) -> Result<Option<InboxEvent>, DecodeError> {
         let conversation = conversation_of(work)?;
-        Ok(stage::decode(work)?.map(|entry| InboxEvent { conversation, entry }))
+        Ok(stage::decode(work)?.map(|entry| InboxEvent {
+            conversation,
+            entry,
+            predecessor: predecessor(work.header(PREDECESSOR)),
+        }))
     }
 
     async fn handle(&self, event: &InboxEvent, job: &Job) -> Outcome {
         let builder = &self.builder;
         let message = event.entry.message_id();
-        let mut reading = match Reading::of(&builder.bus, &event.conversation).await {
+        let mut reading = match Reading::of_context(&builder.bus, &event.conversation).await {
             Ok(reading) => reading,
             Err(error) => return error.into(),
         };
+        if event.is_message() && looked_after(message, job.sequence, reading.record()) {
+            return Outcome::Done;
+        }
+        if let Err(error) = builder.begin(&mut reading, event, job).await {
+            return error.into();
+        }
         if !reading.includes(job.sequence) {
             builder.metrics.read_stale();
             return Outcome::retry("the read did not include the event yet");
+        }
+        match builder.view(event, &reading, job) {
+            View::Enough => {}
+            View::WaitsBehind => return Outcome::retry("an earlier message is due first"),
+            View::MoreIsNeeded => {
+                if let Err(error) = builder.read_on(&mut reading, event).await {
+                    return error.into();
+                }
+            }
         }
         let step = match builder.advance(&event.conversation, &mut reading, job).await {
             Ok(step) => step,
             Err(error) => return error.into(),
         };
-        let context = reading.context.as_ref().map(|context| &context.record);
-        let answered = match &event.entry {
-            InboxEntry::Received(_) | InboxEntry::Reset(_) => looked_after(message, job.sequence, context),
-            InboxEntry::Attached(_) => !reading.awaits(message),
-        };
         match step {
-            _ if answered => Outcome::Done,
+            _ if !event.is_message() && !reading.awaits(message) => Outcome::Done,
             Step::Offered(turn, answer) if vouches_for(&turn, answer, message) => Outcome::Done,
             Step::Offered(..) => Outcome::retry("an earlier message is due first"),
             Step::Fetching => Outcome::retry("files are being fetched"),
@@ -268,51 +346,71 @@ pub(crate) struct ContextEvents {
     pub(crate) builder: Arc<Builder>,
 }
 
-/// A context and the conversation it belongs to.
+/// A new revision of a conversation's context, as its headers tell of it.
 pub(crate) struct ContextEvent {
     conversation: ConversationId,
-    record: Context,
+    cursor: Option<Cursor>,
+}
+
+/// What a context's headers say of the inbox. A record that was written by hand has none.
+struct Cursor {
+    answered_through: u64,
+    inbox_reaches: u64,
+}
+
+impl Cursor {
+    /// Whether nothing can be due when the inbox is seen to reach to a sequence.
+    fn shows_idle(&self, reaches: u64) -> bool {
+        reaches <= self.answered_through && self.inbox_reaches <= self.answered_through
+    }
+
+    fn of(work: &Work) -> Option<Self> {
+        let number = |name| work.header(name)?.parse().ok();
+        Some(Self {
+            answered_through: number(ANSWERED_THROUGH)?,
+            inbox_reaches: number(INBOX_REACHES)?,
+        })
+    }
 }
 
 impl Stage for ContextEvents {
     type Input = ContextEvent;
 
     fn decode(&self, work: &Work) -> Result<Option<ContextEvent>, DecodeError> {
-        // An empty value marks a key that was removed.
-        if work.payload.is_empty() {
+        if work.is_removal() {
             return Ok(None);
         }
-        let conversation = conversation_of(work)?;
-        Ok(stage::decode(work)?.map(|record| ContextEvent { conversation, record }))
+        wire::check_type::<Context>(work.header(MESSAGE_TYPE))?;
+        Ok(Some(ContextEvent {
+            conversation: conversation_of(work)?,
+            cursor: Cursor::of(work),
+        }))
     }
 
     /// The safety of messages does not depend on this event, their speed does: it comes with the commit, a
     /// moment before the committed turn leaves its slot, and stays until that has happened.
     async fn handle(&self, event: &ContextEvent, job: &Job) -> Outcome {
         let builder = &self.builder;
-        let reading = if job.is_redelivery() {
-            Reading::of(&builder.bus, &event.conversation).await
-        } else {
-            let context = ContextAt {
-                revision: job.sequence,
-                record: event.record.clone(),
-            };
-            Reading::since(&builder.bus, &event.conversation, Some(context)).await
+        let newest = match newest(&builder.bus, &event.conversation).await {
+            Ok(newest) => newest,
+            Err(error) => return error.into(),
         };
-        let mut reading = match reading {
+        let reaches = newest.as_ref().map_or(0, |entry| entry.sequence);
+        if event
+            .cursor
+            .as_ref()
+            .is_some_and(|cursor| cursor.shows_idle(reaches))
+        {
+            builder.metrics.decided("idle");
+            return Outcome::Done;
+        }
+        let mut reading = match Reading::up_to(&builder.bus, &event.conversation, newest.as_ref()).await {
             Ok(reading) => reading,
             Err(error) => return error.into(),
         };
-        let reaches = reading
-            .context
-            .as_ref()
-            .map_or(0, |context| context.record.inbox_reaches);
-        if !reading.includes(reaches) {
+        if !reading.follows(job.sequence) {
             builder.metrics.read_stale();
-            return Outcome::retry_after(
-                SETTLING_FIRST,
-                "the read did not reach as far as the inbox is known to",
-            );
+            return Outcome::retry_after(settling(job.delivered), "the read is older than what is known");
         }
         let step = match builder.advance(&event.conversation, &mut reading, job).await {
             Ok(step) => step,

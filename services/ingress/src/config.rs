@@ -26,6 +26,10 @@ pub struct Config {
     pub connection_rate: Rate,
     /// What one conversation may push, at this replica.
     pub conversation_rate: Rate,
+    /// Messages of one conversation that may wait for an answer.
+    pub conversation_backlog: u32,
+    /// Messages, turns or deliveries that may lie untouched in the broker; with more, pushes are refused.
+    pub pipeline_backlog: u64,
     /// Requests that are worked on at once; more are refused.
     pub max_concurrent_requests: usize,
 }
@@ -74,6 +78,19 @@ impl FromEnvironment for Config {
                     "Messages of a conversation at once.",
                 ),
             },
+            conversation_backlog: u32::try_from(reader.number(
+                "CONVERSATION_BACKLOG",
+                20,
+                1..=1000,
+                "Messages of a conversation that may wait for an answer; more are refused with 429.",
+            ))
+            .unwrap_or(20),
+            pipeline_backlog: reader.number(
+                "PIPELINE_BACKLOG",
+                5_000,
+                100..=1_000_000,
+                "Messages that no later service has taken up; with more, pushes are refused with 503.",
+            ),
             max_concurrent_requests: size(reader.number(
                 "MAX_CONCURRENT_REQUESTS",
                 1024,
@@ -118,6 +135,10 @@ mod tests {
             (config.max_concurrent_requests, config.http_listen.port()),
             (1024, 8080)
         );
+        assert_eq!(
+            (config.conversation_backlog, config.pipeline_backlog),
+            (20, 5_000)
+        );
     }
 
     #[test]
@@ -128,6 +149,8 @@ mod tests {
             ("CONNECTION_BURST", "100001"),
             ("CONVERSATION_RATE", "0"),
             ("CONVERSATION_BURST", "0"),
+            ("CONVERSATION_BACKLOG", "0"),
+            ("PIPELINE_BACKLOG", "99"),
             ("MAX_CONCURRENT_REQUESTS", "16385"),
         ];
         let errors = read(&outside).unwrap_err();

@@ -14,6 +14,8 @@ use crate::metrics::RequestResult;
 /// How long a sender should wait when the broker is away or we have too much to do: both pass quickly or not
 /// at all, and the senders' own back-off grows.
 const SHORT_WAIT: Duration = Duration::from_secs(1);
+/// How long a sender should wait until some answers are there.
+const ANSWER_WAIT: Duration = Duration::from_secs(5);
 /// How long a sender should wait for an operator to mend a connection.
 const OPERATOR_WAIT: Duration = Duration::from_secs(30);
 
@@ -41,6 +43,9 @@ pub(crate) enum Refused {
     /// The connection or the conversation sends too much.
     #[error("too many messages; wait before you send more")]
     RateLimited(Duration),
+    /// As many messages of the conversation wait for an answer as may wait.
+    #[error("too many messages of the conversation wait for an answer; send more when they have one")]
+    BacklogFull,
     /// We have too much to do.
     #[error("too many requests at once; try again")]
     Overloaded,
@@ -88,6 +93,12 @@ impl Refused {
             Self::RateLimited(wait) => {
                 verdict(S::TOO_MANY_REQUESTS, "rate_limited", Some(*wait), R::RateLimited)
             }
+            Self::BacklogFull => verdict(
+                S::TOO_MANY_REQUESTS,
+                "backlog_full",
+                Some(ANSWER_WAIT),
+                R::RateLimited,
+            ),
             Self::Overloaded => verdict(
                 S::SERVICE_UNAVAILABLE,
                 "overloaded",
@@ -108,13 +119,14 @@ impl Refused {
         match self {
             Self::Misconfigured(error) => tracing::error!(%error, "a connection cannot be used"),
             Self::NotStored(error) => tracing::warn!(%error, "a push could not be stored"),
-            Self::Overloaded => tracing::warn!("refused a push: too many requests at once"),
             Self::UnknownConnection
             | Self::Unauthorized(_)
             | Self::BadBody(_)
             | Self::TooSlow
             | Self::TooLarge
-            | Self::RateLimited(_) => tracing::debug!(reason = %self, "refused a push"),
+            | Self::RateLimited(_)
+            | Self::BacklogFull
+            | Self::Overloaded => tracing::debug!(reason = %self, "refused a push"),
         }
     }
 }

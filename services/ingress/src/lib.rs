@@ -6,10 +6,12 @@
 //! - The same push is answered the same way each time and stored once.
 //! - Overload is refused early, with the time after which another try makes sense.
 
+mod backlog;
 mod config;
 mod error;
 mod limits;
 mod metrics;
+mod pressure;
 mod stage;
 mod web;
 
@@ -22,9 +24,11 @@ use proto_schemas::dead_letter::Stage;
 use runtime::{Process, Service, StartError};
 use tokio_util::sync::CancellationToken;
 
+use backlog::Backlog;
 pub use config::{Config, Rate};
 use limits::Limiter;
 use metrics::IngressMetrics;
+use pressure::Pressure;
 use stage::Intake;
 use web::Door;
 
@@ -47,12 +51,28 @@ impl Service for Ingress {
             accounts: Accounts::default(),
             connections: Limiter::new(config.connection_rate),
             conversations: Limiter::new(config.conversation_rate),
+            backlog: Backlog::new(config.conversation_backlog),
         });
         let metrics = IngressMetrics::new(&process.metrics)?;
-        let door = Door::new(Arc::clone(&intake), metrics, config.max_concurrent_requests);
+        let pressure = Arc::new(Pressure::default());
+        let door = Door::new(
+            Arc::clone(&intake),
+            metrics,
+            Arc::clone(&pressure),
+            config.max_concurrent_requests,
+        );
         let bound = runtime::web::bind(config.http_listen).await?;
         process.announce("http", bound.address)?;
         let shutdown = process.tasks.shutdown().clone();
+        process.tasks.critical(
+            "pressure",
+            pressure::watch(
+                pressure,
+                process.bus.clone(),
+                config.pipeline_backlog,
+                shutdown.clone(),
+            ),
+        );
         process.tasks.critical("sweep", sweep(intake, shutdown.clone()));
         process.tasks.critical(
             "http",

@@ -24,6 +24,7 @@ use tracing::Instrument;
 
 use crate::error::Refused;
 use crate::metrics::{IngressMetrics, RequestResult};
+use crate::pressure::Pressure;
 use crate::stage::{Intake, Push, Taken};
 
 /// How long a body may take to arrive: platforms send theirs at once, and a slow one holds a place.
@@ -33,6 +34,7 @@ const BODY_DEADLINE: Duration = Duration::from_secs(10);
 pub(crate) struct Door {
     intake: Arc<Intake>,
     metrics: IngressMetrics,
+    pressure: Arc<Pressure>,
     places: Semaphore,
 }
 
@@ -40,11 +42,13 @@ impl Door {
     pub(crate) fn new(
         intake: Arc<Intake>,
         metrics: IngressMetrics,
+        pressure: Arc<Pressure>,
         max_concurrent_requests: usize,
     ) -> Arc<Self> {
         Arc::new(Self {
             intake,
             metrics,
+            pressure,
             places: Semaphore::new(max_concurrent_requests),
         })
     }
@@ -103,6 +107,9 @@ impl Door {
     ) -> Result<Taken, Refused> {
         if self.intake.connection(channel, connection).is_none() {
             return Err(Refused::UnknownConnection);
+        }
+        if self.pressure.is_high() {
+            return Err(Refused::Overloaded);
         }
         let _place = self.places.try_acquire().map_err(|_| Refused::Overloaded)?;
         let headers = std::mem::take(request.headers_mut());

@@ -5,12 +5,14 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::consumer::pull::{MessagesErrorKind, Stream};
 use async_nats::jetstream::message::{AckKind, Acker};
+use async_nats::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use proto_schemas::ids::UnixMillis;
 use proto_schemas::topology::ConsumerSpec;
 use proto_schemas::wire::{self, Wire};
 
+use crate::buckets::KV_OPERATION;
 use crate::{Bus, BusError, TraceContext};
 
 /// How long one pull waits at the server before it is renewed.
@@ -35,14 +37,13 @@ pub struct Work {
     pub subject: String,
     /// Its bytes.
     pub payload: Bytes,
-    /// Its headers.
-    pub headers: Vec<(String, String)>,
     /// Its sequence in the stream.
     pub sequence: u64,
     /// How often it was delivered, this time included.
     pub delivered: u64,
     /// When the stream stored it.
     pub stored_at: UnixMillis,
+    headers: HeaderMap,
     acker: Acker,
 }
 
@@ -120,21 +121,11 @@ impl Work {
             )
         });
         let (message, acker) = message.split();
-        let headers = message.headers.as_ref().map_or_else(Vec::new, |headers| {
-            headers
-                .iter()
-                .flat_map(|(name, values)| {
-                    values
-                        .iter()
-                        .map(move |value| (name.to_string(), value.as_str().to_owned()))
-                })
-                .collect()
-        });
         let subject = message.subject.to_string();
         Self {
             subject,
             payload: message.payload,
-            headers,
+            headers: message.headers.unwrap_or_default(),
             sequence,
             delivered,
             stored_at,
@@ -144,10 +135,12 @@ impl Work {
 
     /// One of its headers.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(found, _)| found.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.headers.get(name).map(HeaderValue::as_str)
+    }
+
+    /// Whether it says that a key of a bucket was removed.
+    pub fn is_removal(&self) -> bool {
+        self.header(KV_OPERATION).is_some()
     }
 
     /// The value it holds.

@@ -16,8 +16,6 @@ const WRONG_LAST_SEQUENCE: u64 = 10071;
 /// "wrong last sequence", as newer servers say it when they name no sequence.
 const WRONG_LAST_SEQUENCE_UNKNOWN: u64 = 10164;
 
-const EXPECTED_LAST_SUBJECT_SEQUENCE: &str = "Nats-Expected-Last-Subject-Sequence";
-
 /// What to publish. `message_id` is how the server recognises a repetition.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
@@ -38,11 +36,18 @@ impl Outgoing {
         trace: TraceContext,
     ) -> Result<Self, BusError> {
         let payload = wire::encode(value).map_err(BusError::Unencodable)?;
-        let headers = vec![
-            (wire::MESSAGE_TYPE.to_owned(), T::TYPE.to_owned()),
-            (wire::TRACEPARENT.to_owned(), trace.to_string()),
-        ];
-        Ok(Self::raw(subject, payload.into(), message_id, headers))
+        let mut headers = HeaderMap::new();
+        headers.insert(wire::MESSAGE_TYPE, T::TYPE);
+        headers.insert(wire::TRACEPARENT, trace.to_string().as_str());
+        headers.insert(wire::MESSAGE_ID, message_id);
+        for (name, text) in value.headers() {
+            headers.insert(name, text.as_str());
+        }
+        Ok(Self {
+            subject,
+            payload: payload.into(),
+            headers,
+        })
     }
 
     /// Bytes as they are, for what came from a dead letter.
@@ -65,9 +70,12 @@ impl Outgoing {
         }
     }
 
-    pub(crate) fn expecting(mut self, revision: u64) -> Self {
+    /// To be taken only if the newest message of the subject has this sequence; 0 means that there is none.
+    /// Otherwise publishing fails with [`BusError::Conflict`].
+    #[must_use]
+    pub fn after(mut self, sequence: u64) -> Self {
         self.headers
-            .insert(EXPECTED_LAST_SUBJECT_SEQUENCE, revision.to_string().as_str());
+            .insert(wire::PREDECESSOR, sequence.to_string().as_str());
         self
     }
 }

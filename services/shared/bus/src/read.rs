@@ -52,8 +52,8 @@ impl Entry {
 pub struct Entries {
     /// The messages.
     pub list: Vec<Entry>,
-    /// Whether there are more behind the last one.
-    pub more: bool,
+    /// How many there are behind the last one.
+    pub behind: u64,
 }
 
 #[derive(Serialize)]
@@ -62,6 +62,12 @@ struct BatchRequest<'a> {
     next_by_subj: &'a str,
     batch: usize,
     max_bytes: usize,
+}
+
+#[derive(Serialize)]
+struct NextRequest<'a> {
+    seq: u64,
+    next_by_subj: &'a str,
 }
 
 impl Bus {
@@ -74,6 +80,26 @@ impl Bus {
         let answer = self
             .client
             .request(format!("$JS.API.DIRECT.GET.{stream}.{subject}"), Bytes::new())
+            .await
+            .map_err(|error| request_failure(error.kind(), &error))?;
+        entry_of(answer).map(|found| found.map(|(entry, _)| entry))
+    }
+
+    /// The first message of a literal subject with a sequence of at least `from`. Cheaper than
+    /// [`Bus::entries`] where there is none or one.
+    ///
+    /// # Errors
+    /// [`BusError`] when the broker is away or refuses.
+    pub async fn first(&self, stream: &str, subject: &str, from: u64) -> Result<Option<Entry>, BusError> {
+        self.check_connected()?;
+        let request = NextRequest {
+            seq: from.max(1),
+            next_by_subj: subject,
+        };
+        let payload = serde_json::to_vec(&request).map_err(BusError::Unencodable)?;
+        let answer = self
+            .client
+            .request(format!("$JS.API.DIRECT.GET.{stream}"), payload.into())
             .await
             .map_err(|error| request_failure(error.kind(), &error))?;
         entry_of(answer).map(|found| found.map(|(entry, _)| entry))
@@ -122,7 +148,7 @@ async fn collect(answers: &mut async_nats::Subscriber) -> Result<Entries, BusErr
     while let Some(answer) = answers.next().await {
         match answer.status.map(|status| status.as_u16()) {
             Some(END_OF_BATCH) => {
-                entries.more = pending(&answer) > 0;
+                entries.behind = pending(&answer);
                 return Ok(entries);
             }
             Some(NOT_FOUND) => return Ok(entries),

@@ -223,6 +223,7 @@ impl Bus {
             // Unlimited: at a limit the server would leave the message in the stream for ever, unseen.
             max_deliver: -1,
             max_ack_pending: spec.max_ack_pending,
+            headers_only: spec.headers_only,
             max_waiting: MAX_WAITING,
             ..Default::default()
         };

@@ -125,6 +125,8 @@ pub struct CommonConfig {
     pub drain_deadline: Duration,
     /// How long the broker may be away before the service says that it is not ready.
     pub readiness_grace: Duration,
+    /// Threads that the service's work runs on.
+    pub threads: usize,
     /// How to log.
     pub log: LogConfig,
 }
@@ -153,6 +155,12 @@ impl CommonConfig {
         if ack_wait > Duration::ZERO && ack_wait < seconds(1) {
             reader.error("NATS_ACK_WAIT: must be 0s or at least 1s".to_owned());
         }
+        let threads = reader.number(
+            "WORKER_THREADS",
+            1,
+            1..=64,
+            "Threads that the work runs on. One does most per CPU; more replicas rather than more threads.",
+        );
         let any = SocketAddr::from(([0, 0, 0, 0], 9090));
         Self {
             bus: BusConfig {
@@ -177,6 +185,7 @@ impl CommonConfig {
                 Duration::ZERO..=seconds(300),
                 "How long the broker may be away before /readyz says so.",
             ),
+            threads: usize::try_from(threads).unwrap_or(1),
             log: LogConfig::read(reader),
         }
     }
@@ -217,7 +226,7 @@ pub fn main<S: Service>() -> ExitCode {
         return fail(&errors);
     }
     telemetry::start(&common.log);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime(common.threads) {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
     };
@@ -228,6 +237,18 @@ pub fn main<S: Service>() -> ExitCode {
             Err(error) => fail(&error),
         }
     })
+}
+
+/// One thread needs no locks, no queues to steal from and no waking of others.
+fn runtime(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = match threads {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    if threads > 1 {
+        builder.worker_threads(threads);
+    }
+    builder.enable_all().build()
 }
 
 async fn live<S: Service>(common: CommonConfig, own: S::Config, shutdown: CancellationToken) -> ExitCode {

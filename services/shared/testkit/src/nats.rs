@@ -45,11 +45,20 @@ impl NatsServer {
     /// # Panics
     /// When there is no nats-server of at least 2.12 (`make tools` brings one), or it does not start.
     pub async fn start() -> Self {
-        Self::start_binary(binary::locate()).await
+        Self::start_binary(binary::locate(), "").await
     }
 
-    async fn start_binary(binary: PathBuf) -> Self {
+    /// As [`NatsServer::start`], with the text of a configuration file that names neither addresses nor folders.
+    ///
+    /// # Panics
+    /// As [`NatsServer::start`], and when the server refuses the configuration.
+    pub async fn start_with(configuration: &str) -> Self {
+        Self::start_binary(binary::locate(), configuration).await
+    }
+
+    async fn start_binary(binary: PathBuf, configuration: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        std::fs::write(configuration_file(&folder), configuration).unwrap();
         for _ in 0..MAX_STARTS {
             let port = free_port();
             let child = launch(&binary, &folder, port);
@@ -73,6 +82,11 @@ impl NatsServer {
     /// `nats://127.0.0.1:port`; stays the same over restarts.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The identifier of its process; another one after a restart.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// What the server logged so far, over all starts.
@@ -116,8 +130,13 @@ fn launch(binary: &Path, folder: &TempDir, port: u16) -> Child {
     let mut command = Command::new(binary);
     command.args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js"]);
     command.arg("-sd").arg(folder.path().join("store"));
+    command.arg("-c").arg(configuration_file(folder));
     command.arg("--ports_file_dir").arg(folder.path());
     Child::spawn("nats-server", command, &folder.path().join("log"))
+}
+
+fn configuration_file(folder: &TempDir) -> PathBuf {
+    folder.path().join("nats.conf")
 }
 
 /// The ports file shows that *our* process listens, the greeting that it serves.
@@ -171,13 +190,13 @@ mod tests {
     #[should_panic(expected = "no port between")]
     async fn the_search_for_a_port_ends() {
         let folder = tempfile::tempdir().unwrap();
-        NatsServer::start_binary(failing_server(&folder, "bind: address already in use")).await;
+        NatsServer::start_binary(failing_server(&folder, "bind: address already in use"), "").await;
     }
 
     #[tokio::test]
     #[should_panic(expected = "no space left")]
     async fn a_server_that_fails_otherwise_is_not_tried_again() {
         let folder = tempfile::tempdir().unwrap();
-        NatsServer::start_binary(failing_server(&folder, "no space left")).await;
+        NatsServer::start_binary(failing_server(&folder, "no space left"), "").await;
     }
 }

@@ -99,6 +99,11 @@ impl Service {
             .is_ok_and(|answer| answer.status() == 200)
     }
 
+    /// The identifier of its process; another one after a restart.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it at once (SIGKILL).
     pub fn kill(&self) {
         self.child.kill();

@@ -38,11 +38,11 @@ async fn interleaved() -> Broker {
 async fn a_subject_is_read_page_by_page_and_nothing_else_with_it() {
     let broker = interleaved().await;
     let first = entries(&broker, "inbox.a", 0, 2).await;
-    assert_eq!((sequences(&first), first.more), (vec![1, 3], true));
+    assert_eq!((sequences(&first), first.behind), (vec![1, 3], 3));
     let second = entries(&broker, "inbox.a", 4, 2).await;
-    assert_eq!((sequences(&second), second.more), (vec![5, 7], true));
+    assert_eq!((sequences(&second), second.behind), (vec![5, 7], 1));
     let third = entries(&broker, "inbox.a", 8, 2).await;
-    assert_eq!((sequences(&third), third.more), (vec![9], false));
+    assert_eq!((sequences(&third), third.behind), (vec![9], 0));
     let record: DeliveryProgress = third.list[0].decode().unwrap();
     assert_eq!((record.failures, third.list[0].subject.as_str()), (9, "inbox.a"));
 }
@@ -51,7 +51,7 @@ async fn a_subject_is_read_page_by_page_and_nothing_else_with_it() {
 async fn a_page_that_ends_with_the_last_message_has_no_more() {
     let broker = interleaved().await;
     let all = entries(&broker, "inbox.a", 1, 5).await;
-    assert_eq!((sequences(&all).len(), all.more), (5, false));
+    assert_eq!((sequences(&all).len(), all.behind), (5, 0));
 }
 
 #[tokio::test]
@@ -59,11 +59,7 @@ async fn nothing_behind_a_sequence_or_on_a_subject_is_an_empty_page() {
     let broker = interleaved().await;
     for (subject, from) in [("inbox.a", 10), ("inbox.a", 1_000_000), ("inbox.none", 1)] {
         let found = entries(&broker, subject, from, 10).await;
-        assert_eq!(
-            (found.list.len(), found.more),
-            (0, false),
-            "{subject} from {from}"
-        );
+        assert_eq!((found.list.len(), found.behind), (0, 0), "{subject} from {from}");
     }
 }
 
@@ -83,7 +79,7 @@ async fn a_page_is_limited_in_bytes_too() {
         .await
         .unwrap();
     assert!((1..5).contains(&page.list.len()), "{} of 5", page.list.len());
-    assert!(page.more);
+    assert!(page.behind > 0);
 }
 
 #[tokio::test]
@@ -112,4 +108,16 @@ async fn a_deleted_message_is_not_read_and_cannot_be_deleted_again() {
     assert_eq!(sequences(&entries(&broker, "inbox.a", 1, 10).await), [1, 5, 7, 9]);
     let refusal = broker.bus.delete(INBOX.name, 3).await.unwrap_err();
     assert!(matches!(refusal, BusError::Refused { .. }), "{refusal}");
+}
+
+#[tokio::test]
+async fn the_first_message_from_a_sequence_on_is_found_or_there_is_none() {
+    let broker = interleaved().await;
+    let first = async |from| {
+        let found = broker.bus.first(INBOX.name, "inbox.a", from).await.unwrap();
+        found.map(|entry| entry.sequence)
+    };
+    assert_eq!((first(0).await, first(1).await), (Some(1), Some(1)));
+    assert_eq!((first(2).await, first(9).await), (Some(3), Some(9)));
+    assert_eq!((first(10).await, first(1_000_000).await), (None, None));
 }

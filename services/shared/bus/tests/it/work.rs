@@ -55,7 +55,7 @@ async fn work_says_what_it_is() {
             .failures,
         7
     );
-    assert_eq!(work.header("message-TYPE"), Some("delivery-progress.v1"));
+    assert_eq!(work.header("Message-Type"), Some("delivery-progress.v1"));
     assert!(work.stored_at.0 > 0);
 }
 

@@ -1,0 +1,150 @@
+//! The four bare stages, one process each.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::post;
+use proto_schemas::topology::{
+    CONTEXT_EVENTS, CONTEXTS, DELIVERY_WORK, INBOX_EVENTS, TRANSCRIPTS, TURN_WORK, bucket_stream,
+};
+use tokio::net::TcpListener;
+
+use super::broker::{Broker, Note};
+use super::{Orders, STAGES};
+use crate::token::Token;
+
+/// Messages in work at once, as the services have it by default.
+const BUILDER_CONCURRENCY: usize = 64;
+const CALLER_CONCURRENCY: usize = 20_000;
+const OUT_CONCURRENCY: usize = 1024;
+/// As long as ingress's receipt.
+const RECEIPT: &str = r#"{"id":"msg_mzu6dot63pzbxkznliiambjk4u_72vpxi4l4hrgcals","conversation_id":"conv_mzu6dot63pzbxkznliiambjk4u"}"#;
+
+/// A stage at work.
+struct Stage {
+    broker: Broker,
+    http: reqwest::Client,
+    orders: Orders,
+}
+
+/// Runs the stage that the orders name, for ever.
+pub(crate) async fn run(orders: Orders) {
+    let http = reqwest::Client::builder()
+        .http1_only()
+        .no_proxy()
+        .pool_max_idle_per_host(1024);
+    let stage = Stage {
+        broker: Broker::connect(&orders.nats_url).await,
+        http: http.build().expect("the settings are constant"),
+        orders,
+    };
+    match STAGES.iter().position(|name| *name == stage.orders.stage) {
+        Some(0) => stage.take_in().await,
+        Some(1) => stage.build().await,
+        Some(2) => stage.call().await,
+        Some(_) => stage.send_out().await,
+        None => panic!("there is no stage {}", stage.orders.stage),
+    }
+}
+
+impl Stage {
+    async fn take_in(self) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        say(&listener.local_addr().expect("it is bound").to_string());
+        let router = Router::new().route("/", post(take)).with_state(Arc::new(self));
+        axum::serve(listener, router).await.expect("serving has no end");
+    }
+
+    async fn build(self) {
+        say("ready");
+        let (broker, sizes) = (&self.broker, self.orders.sizes);
+        let contexts = bucket_stream(&CONTEXTS);
+        let of_inbox = broker.consume(&INBOX_EVENTS, BUILDER_CONCURRENCY, |note, sequence| {
+            let contexts = &contexts;
+            async move {
+                let context = broker.last(contexts, "$KV.contexts", note).await;
+                let revision = context.unwrap_or(0);
+                broker.first_from(note, sequence).await;
+                let turn = Note {
+                    inbox: sequence,
+                    revision,
+                    ..note
+                };
+                broker.publish("turns", turn, sizes.turn, None).await;
+            }
+        });
+        let of_contexts = broker.consume(&CONTEXT_EVENTS, BUILDER_CONCURRENCY, |note, _| {
+            broker.first_from(note, note.inbox + 1)
+        });
+        tokio::join!(of_inbox, of_contexts);
+    }
+
+    async fn call(self) {
+        say("ready");
+        let (broker, sizes) = (&self.broker, self.orders.sizes);
+        let this = &self;
+        let work = broker.consume(&TURN_WORK, CALLER_CONCURRENCY, |turn, _| async move {
+            this.post(&this.orders.backend_url, turn.body(sizes.webhook))
+                .await;
+            broker
+                .publish("$KV.contexts", turn, sizes.context, Some(turn.revision))
+                .await;
+            broker.publish("deliveries", turn, sizes.delivery, None).await;
+        });
+        work.await;
+    }
+
+    async fn send_out(self) {
+        say("ready");
+        let (broker, sizes) = (&self.broker, self.orders.sizes);
+        let this = &self;
+        let work = broker.consume(&DELIVERY_WORK, OUT_CONCURRENCY, |delivery, _| async move {
+            broker.last(TRANSCRIPTS.name, "transcripts", delivery).await;
+            this.post(&this.orders.callback_url, delivery.body(sizes.callback))
+                .await;
+            broker
+                .publish("transcripts", delivery, sizes.transcript, None)
+                .await;
+        });
+        work.await;
+    }
+
+    async fn post(&self, url: &str, body: Bytes) {
+        let answer = self
+            .http
+            .post(url)
+            .body(body)
+            .send()
+            .await
+            .expect("the fake answers");
+        assert!(answer.status().is_success());
+        answer.bytes().await.expect("the answer is whole");
+    }
+}
+
+async fn take(State(stage): State<Arc<Stage>>, body: Bytes) -> (StatusCode, &'static str) {
+    let Some(token) = Token::find_last(&body) else {
+        return (StatusCode::BAD_REQUEST, "");
+    };
+    let note = Note {
+        token,
+        inbox: 0,
+        revision: 0,
+    };
+    stage
+        .broker
+        .publish("inbox", note, stage.orders.sizes.inbox, None)
+        .await;
+    (StatusCode::ACCEPTED, RECEIPT)
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "the line by which a stage says that it is ready"
+)]
+fn say(line: &str) {
+    println!("{line}");
+}
