@@ -22,11 +22,14 @@ pub(crate) struct Run {
     pub(crate) chain: &'static str,
     /// Replies in the window.
     pub(crate) turns: usize,
-    /// Length of the window.
+    /// Length of the window. Much more than planned when the machine stood still.
     pub(crate) seconds: f64,
+    pub(crate) planned_seconds: f64,
     pub(crate) turns_per_second: f64,
     /// Reply received − message sent − backend time.
     pub(crate) added_latency_ms: Latency,
+    /// Replies so far that nobody waited for: they came again, or their message was refused.
+    pub(crate) surplus_replies: usize,
     /// CPU seconds per 1,000 turns of all processes of the chain, with the broker, without the driver.
     pub(crate) cpu_seconds_per_1000_turns: f64,
     /// What went through the broker for a turn: a cost that no other load on the machine disturbs.
@@ -96,7 +99,7 @@ impl Window {
     }
 
     /// What happened since.
-    pub(crate) async fn close(self, world: &World) -> Run {
+    pub(crate) async fn close(self, world: &World, planned: Duration) -> Run {
         let seconds = self.began.elapsed().as_secs_f64();
         let machine = whole_machine() - self.machine;
         let latencies = world.ledger.close_window();
@@ -113,8 +116,10 @@ impl Window {
             chain: world.chain.name,
             turns,
             seconds,
+            planned_seconds: planned.as_secs_f64(),
             turns_per_second: turns as f64 / seconds,
             added_latency_ms: Latency::of(latencies),
+            surplus_replies: world.ledger.surplus(),
             cpu_seconds_per_1000_turns: of_chain.map(|process| process.cpu_seconds_per_1000_turns).sum(),
             broker_per_turn: BrokerUse::of(traffic, turns),
             backlog_growth: self
