@@ -11,9 +11,8 @@ SERVICES := ingress context-builder webhook-caller attachment-fetcher egress cha
 .DEFAULT_GOAL := help
 TEXT ?= Hello!
 SCENARIO ?= main
-DURATION ?= 10
 
-.PHONY: help tools build run send demo test bench check schemas fmt image clean
+.PHONY: help tools build run send demo test faults bench check schemas fmt image clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -42,7 +41,12 @@ test: tools build ## run all tests
 # SCENARIO is one of those that `--scenario help` would list; ARGS go to the benchmark as they are (`--help`).
 bench: tools ## measure the whole: make bench SCENARIO=saturation DURATION=10
 	cargo build --locked --release --workspace --bins
-	cargo bench --locked -p tests --bench pipeline -- --scenario $(SCENARIO) --duration $(DURATION) $(ARGS)
+	cargo bench --locked -p tests --bench pipeline -- --scenario $(SCENARIO) --duration $(or $(DURATION),10) $(ARGS)
+
+# `make test` has a minute of it. A run is drawn from SEED; RATE multiplies the faults.
+faults: tools build ## break things on purpose: make faults DURATION=10m SEED=7 RATE=2
+	DURATION="$(DURATION)" SEED="$(SEED)" RATE="$(RATE)" \
+	cargo test --locked -p tests --test faults -- --nocapture promises_hold_under_faults
 
 check: ## formatting, lints and the rules of the workspace
 	cargo fmt --all --check

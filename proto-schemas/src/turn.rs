@@ -36,6 +36,9 @@ pub struct Turn {
     pub context_revision: u64,
     /// The messages answered before, carried over from the context.
     pub answered_before: Vec<MessageId>,
+    /// How far the inbox is known to reach: a sequence, of the context it was built on.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub inbox_reaches: u64,
     /// When ingress took the first of the messages.
     pub accepted_at: UnixMillis,
     /// When the turn was built.
@@ -69,4 +72,8 @@ pub enum Task {
         /// What the user is told; nothing is sent when empty.
         message: String,
     },
+}
+
+fn is_zero(sequence: &u64) -> bool {
+    *sequence == 0
 }

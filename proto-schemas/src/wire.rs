@@ -11,6 +11,10 @@ pub const TRACEPARENT: &str = "traceparent";
 /// Header by which the server recognises a repeated publish.
 pub const MESSAGE_ID: &str = "Nats-Msg-Id";
 
+/// Header by which the server takes a message only if the newest one of its subject has this sequence; 0 when
+/// there is none. Stored with the message, it names that one's predecessor for good.
+pub const PREDECESSOR: &str = "Nats-Expected-Last-Subject-Sequence";
+
 /// A type that travels on a subject or lies in a bucket.
 pub trait Wire: Serialize + DeserializeOwned + JsonSchema {
     /// Type and version as they stand in [`MESSAGE_TYPE`]. A breaking change is a new version.

@@ -1,29 +1,20 @@
 //! What the broker holds.
 
-use bus::{Bus, Entry};
+use bus::Entry;
 use proto_schemas::dead_letter::{DeadLetter, Stage};
 use proto_schemas::ids::ConversationId;
 use proto_schemas::subjects;
-use proto_schemas::topology::{CONSUMERS, DEAD_LETTERS, TRANSCRIPTS};
+use proto_schemas::topology::{DEAD_LETTERS, TRANSCRIPTS};
 use proto_schemas::transcript::Transcript;
 use testkit::condition::{PATIENCE, wait_for, wait_until};
+use tests::broker::{is_idle, stored};
 
 use crate::pipeline::Pipeline;
-
-/// More than any test stores.
-const ALL: usize = 10_000;
-const ALL_BYTES: usize = 64 << 20;
 
 impl Pipeline {
     /// What a stream holds under a subject, oldest first.
     pub(crate) async fn stored(&self, stream: &str, subject: &str) -> Vec<Entry> {
-        let stored = self
-            .bus
-            .entries(stream, subject, 1, ALL, ALL_BYTES)
-            .await
-            .unwrap();
-        assert!(stored.behind == 0, "{stream} holds more than a test stores");
-        stored.list
+        stored(&self.bus, stream, subject).await
     }
 
     /// All dead letters, oldest first.
@@ -72,14 +63,4 @@ pub(crate) fn causes(dead_letters: &[DeadLetter]) -> Vec<(Stage, &str)> {
     causes
         .map(|letter| (letter.stage, letter.class.as_str()))
         .collect()
-}
-
-async fn is_idle(bus: &Bus) -> bool {
-    for consumer in &CONSUMERS {
-        match bus.consumer_state(consumer).await {
-            Ok(state) if state.pending == 0 && state.ack_pending == 0 => {}
-            Ok(_) | Err(_) => return false,
-        }
-    }
-    true
 }

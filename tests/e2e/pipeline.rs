@@ -1,10 +1,6 @@
 //! A whole pipeline and how its users meet it.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use bus::{Bus, BusConfig, OnDifference};
-use futures_util::future::join_all;
+use bus::Bus;
 use proto_schemas::dead_letter::Stage;
 use proto_schemas::ids::{ConversationId, MessageId};
 use serde_json::Value;
@@ -16,12 +12,10 @@ use testkit::files::FileHost;
 use testkit::nats::NatsServer;
 use testkit::process::Service;
 use testkit::telegram::{FakeTelegram, SentMessage, push_update};
+use tests::broker::connect;
+use tests::fleet::{Fleet, environment};
 
 use crate::manifest;
-
-/// How soon the work of a killed process comes back: long enough for a busy machine to give signs of life, and
-/// short for who waits.
-const ACK_WAIT: Duration = Duration::from_secs(2);
 
 /// How a pipeline differs from the usual one.
 #[derive(Debug, Clone, Copy)]
@@ -44,8 +38,7 @@ impl Default for Options {
 /// The five services on a broker of their own, and all that lies outside.
 pub(crate) struct Pipeline {
     // The services go before their broker, so that they do not log its end.
-    services: BTreeMap<Stage, Vec<Service>>,
-    env: Vec<(&'static str, String)>,
+    fleet: Fleet,
     pub(crate) bus: Bus,
     pub(crate) nats: NatsServer,
     /// The webhook of all bots but those behind `SLOW` and `DEAD`.
@@ -76,9 +69,8 @@ impl Pipeline {
         // Stored before the services start: what they have loaded when they are ready includes it.
         let manifest = manifest::manifest(&backend, &slow_backend, &callbacks, &telegram);
         manifest.store(&bus).await.unwrap();
-        let mut pipeline = Self {
-            services: BTreeMap::new(),
-            env: environment(nats.url(), options.settings),
+        Self {
+            fleet: Fleet::start(environment(nats.url(), options.settings), options.replicas).await,
             bus,
             nats,
             backend,
@@ -86,43 +78,17 @@ impl Pipeline {
             callbacks,
             telegram,
             files: FileHost::start().await,
-        };
-        pipeline.start_services(options.replicas).await;
-        pipeline
-    }
-
-    /// Starts attachment-fetcher first: the others are told where it serves.
-    async fn start_services(&mut self, replicas: usize) {
-        let fetchers = self.launch(Stage::AttachmentFetcher, replicas).await;
-        let files = fetchers[0].address("http").await;
-        self.env
-            .push(("ATTACHMENTS_URL", format!("http://{files}/files")));
-        self.services.insert(Stage::AttachmentFetcher, fetchers);
-        let others = Stage::ALL
-            .into_iter()
-            .filter(|stage| *stage != Stage::AttachmentFetcher);
-        let started = join_all(others.map(async |stage| (stage, self.launch(stage, replicas).await))).await;
-        self.services.extend(started);
-    }
-
-    async fn launch(&self, stage: Stage, replicas: usize) -> Vec<Service> {
-        join_all((0..replicas).map(async |_| {
-            let service = Service::start(stage.as_str(), &self.env).await;
-            service.ready().await;
-            service
-        }))
-        .await
+        }
     }
 
     /// Starts one more process of a service.
     pub(crate) async fn add_replica(&mut self, stage: Stage) {
-        let added = self.launch(stage, 1).await;
-        self.services.get_mut(&stage).unwrap().extend(added);
+        self.fleet.add_replica(stage).await;
     }
 
     /// The processes of a service, in the order in which they were started.
     pub(crate) fn replicas(&self, stage: Stage) -> &[Service] {
-        &self.services[&stage]
+        self.fleet.replicas(stage)
     }
 
     /// The first process of a service.
@@ -132,7 +98,7 @@ impl Pipeline {
 
     /// Starts the first process of a service again, after its end, and waits until it is ready.
     pub(crate) async fn restart(&mut self, stage: Stage) {
-        let service = &mut self.services.get_mut(&stage).unwrap()[0];
+        let service = self.fleet.replica_mut(stage, 0);
         service.restart().await;
         service.ready().await;
     }
@@ -253,38 +219,4 @@ fn receipt(body: &[u8]) -> Receipt {
         message: MessageId::new(text("id")).unwrap(),
         conversation: ConversationId::new(text("conversation_id")).unwrap(),
     }
-}
-
-async fn connect(url: &str) -> Bus {
-    let config = BusConfig {
-        url: url.to_owned(),
-        name: "e2e".to_owned(),
-        replicas: 1,
-        ack_wait: Some(ACK_WAIT),
-    };
-    let bus = Bus::connect(config).await.unwrap();
-    bus.connected().wait_for(|connected| *connected).await.unwrap();
-    bus.ensure_topology(OnDifference::Keep).await.unwrap();
-    bus
-}
-
-fn environment(
-    nats_url: &str,
-    settings: &'static [(&'static str, &'static str)],
-) -> Vec<(&'static str, String)> {
-    let mut env = manifest::secrets();
-    let usual = [
-        ("NATS_URL", nats_url),
-        ("NATS_ACK_WAIT", "2s"),
-        ("ADMIN_LISTEN", "127.0.0.1:0"),
-        ("HTTP_LISTEN", "127.0.0.1:0"),
-        ("OUTBOUND_ALLOW", "127.0.0.1"),
-        ("ATTACHMENTS_SECRET", "env:ATTACHMENTS_SIGNING_KEY"),
-        ("READINESS_GRACE", "0s"),
-        ("DRAIN_DEADLINE", "20s"),
-    ];
-    // A variable that is set twice has its last value.
-    let all = usual.iter().chain(settings);
-    env.extend(all.map(|(key, value)| (*key, (*value).to_owned())));
-    env
 }

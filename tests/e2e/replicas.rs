@@ -6,8 +6,9 @@ use proto_schemas::dead_letter::Stage;
 use proto_schemas::topology::{ConsumerSpec, DELIVERY_WORK, TURN_WORK};
 use testkit::backend::{echo, most_in_flight};
 use testkit::condition::{PATIENCE, wait_until};
+use testkit::telegram::text_update;
 
-use crate::manifest::WEB;
+use crate::manifest::{TELEGRAM, WEB};
 use crate::pipeline::{Options, Pipeline, echoed_one_by_one};
 
 #[tokio::test]
@@ -78,4 +79,37 @@ async fn wakes_up_late(stage: Stage, consumer: &ConsumerSpec) {
     pipeline.settled().await;
     assert_eq!(pipeline.calls_of("ada").len(), 3);
     assert_eq!(pipeline.replies_now("ada").len(), 3);
+}
+
+#[tokio::test]
+async fn an_egress_that_froze_before_a_send_does_not_send_after_others() {
+    let mut pipeline = Pipeline::start(Options::default()).await;
+    let chat = 7001;
+    // More than the burst that one egress lets go to a chat: the last reply waits for the chat's limit.
+    for number in 1..=6 {
+        pipeline
+            .update(TELEGRAM, &text_update(number, chat, number, "hello"))
+            .await;
+    }
+    pipeline.telegram_messages(chat, 5).await;
+    wait_until(PATIENCE, "the sixth reply to be handed out", async || {
+        let state = pipeline.bus.consumer_state(&DELIVERY_WORK).await;
+        state.is_ok_and(|state| state.ack_pending == 1)
+    })
+    .await;
+    pipeline.service(Stage::Egress).pause().await;
+    assert_eq!(pipeline.telegram.sent_to(chat).len(), 5, "the sixth waits");
+    pipeline.add_replica(Stage::Egress).await;
+    pipeline.update(TELEGRAM, &text_update(7, chat, 7, "hello")).await;
+    pipeline.telegram_messages(chat, 7).await;
+    pipeline.settled().await;
+    pipeline.service(Stage::Egress).resume();
+    pipeline.replicas(Stage::Egress)[0].terminate().await;
+    let sent = pipeline.telegram.sent_to(chat);
+    assert_eq!(
+        sent.len(),
+        7,
+        "{:?}",
+        sent.iter().map(|s| s.reply_to).collect::<Vec<_>>()
+    );
 }

@@ -1,10 +1,14 @@
 //! The steps of context-builder: take an event and read, decide and act, let go of the event.
 
+use std::rc::Rc;
+
 use domain::conclude::{SlotAnswer, looked_after, vouches_for};
 use domain::decide::{ContextAt, Decision, Pending, decide};
 use proto_schemas::ids::UnixMillis;
+use proto_schemas::inbox::InboxEntry;
 
 use crate::model::Model;
+use crate::pool::KnownTurn;
 use crate::state::{Builder, Event, Reading, State, Trigger};
 use crate::steps::{Step, Steps, fresh};
 
@@ -42,7 +46,7 @@ impl Model {
                 continue;
             };
             *event = Event::Taken;
-            for revision in self.oldest(state)..=state.revision() {
+            for revision in self.oldest_for(state, trigger)..=state.revision() {
                 for through in self.least(state, trigger, revision)..=state.arrived {
                     let reading = Reading {
                         trigger,
@@ -62,45 +66,67 @@ impl Model {
         }
     }
 
-    /// How far a reading of the inbox reaches at least. It lags behind by one entry at most.
+    /// The oldest revision that a reading may bring.
+    fn oldest_for(&self, state: &State, trigger: Trigger) -> u8 {
+        match trigger {
+            Trigger::Ring(revision) if self.rules.readings_include_revision => revision,
+            Trigger::Ring(_) | Trigger::Inbox(_) => self.oldest(state),
+        }
+    }
+
+    /// How far a reading of the inbox reaches at least. It lags by one entry at most; for a message that is due, the
+    /// service looks no further than the message.
     fn least(&self, state: &State, trigger: Trigger, revision: u8) -> u8 {
         let lagging = state.arrived.saturating_sub(1);
-        if !self.rules.reads_include_trigger {
-            return lagging;
-        }
-        lagging.max(match trigger {
+        match trigger {
+            Trigger::Inbox(_) | Trigger::Ring(_) if !self.rules.readings_include_entries => lagging,
             Trigger::Inbox(index) => index + 1,
-            Trigger::Ring(_) => self.context(state, revision).map_or(0, |context| context.reaches),
-        })
+            Trigger::Ring(_) => {
+                let context = self.context(state, revision);
+                context.map_or(lagging, |context| context.reaches.max(lagging))
+            }
+        }
     }
 
     /// Decides and acts; whether the event may be let go of.
     fn advance(&self, state: &mut State, reading: Reading) -> bool {
-        let offered = self
-            .due(state, reading)
-            .map(|turn| (self.pool.turn(turn), self.offer(state, turn)));
-        match (reading.trigger, offered) {
-            (Trigger::Inbox(index), offered) => {
-                let message = self.message(index);
-                let context = self.context(state, reading.revision);
-                let record = context.as_ref().map(|context| &context.record);
-                looked_after(message, u64::from(index) + 1, record)
-                    || offered.is_some_and(|(known, answer)| {
-                        let is_duplicate = answer == SlotAnswer::Duplicate;
-                        vouches_for(&known.turn, answer, message)
-                            || (is_duplicate && !self.rules.duplicates_vouch_for_one)
-                    })
-            }
-            // A turn built on an older revision is leaving the slot; one built on this revision will ring.
-            (Trigger::Ring(_), Some((_, SlotAnswer::Taken))) => state
-                .turn
-                .is_some_and(|slot| self.pool.turn(slot.turn).revision >= reading.revision),
-            (Trigger::Ring(_), Some((_, SlotAnswer::Accepted | SlotAnswer::Duplicate)) | None) => true,
+        match reading.trigger {
+            Trigger::Inbox(index) => self.advance_message(state, reading, index),
+            Trigger::Ring(_) => match self.offer_due(state, reading) {
+                // A turn built on an older revision is leaving the slot; one built on this revision will ring.
+                Some((_, SlotAnswer::Taken)) => state
+                    .turn
+                    .is_some_and(|slot| self.pool.turn(slot.turn).revision >= reading.revision),
+                Some((_, SlotAnswer::Accepted | SlotAnswer::Duplicate)) | None => true,
+            },
         }
     }
 
+    /// A text behind an older message waits for that one's event; a reset may end what is before it.
+    fn advance_message(&self, state: &mut State, reading: Reading, index: u8) -> bool {
+        let message = self.message(index);
+        let context = self.context(state, reading.revision);
+        let record = context.as_ref().map(|context| &context.record);
+        if looked_after(message, u64::from(index) + 1, record) {
+            return true;
+        }
+        let is_first = context.as_ref().map_or(0, |context| context.through) == index;
+        if !is_first && matches!(self.inbox[usize::from(index)], InboxEntry::Received(_)) {
+            return false;
+        }
+        self.offer_due(state, reading).is_some_and(|(turn, answer)| {
+            let is_duplicate = answer == SlotAnswer::Duplicate;
+            vouches_for(&turn.turn, answer, message) || (is_duplicate && !self.rules.duplicates_vouch_for_one)
+        })
+    }
+
+    fn offer_due(&self, state: &mut State, reading: Reading) -> Option<(Rc<KnownTurn>, SlotAnswer)> {
+        let turn = self.due(state, reading)?;
+        Some((self.pool.turn(turn), self.offer(state, turn)))
+    }
+
     /// The turn that is due for a reading of the conversation.
-    fn due(&self, state: &State, reading: Reading) -> Option<u8> {
+    pub(crate) fn due(&self, state: &State, reading: Reading) -> Option<u8> {
         let Reading {
             revision, through, ..
         } = reading;

@@ -106,6 +106,10 @@ impl Model {
                     self.drop_late(&mut after, worker, held, revision);
                     "loses to another turn"
                 }
+                Stand::Open if revision == 0 && !self.rules.absence_is_doubted => {
+                    after.callers[worker] = Caller::Settling(held);
+                    "loses, and finds no context"
+                }
                 // Somebody has written since: what was read is old.
                 Stand::Open | Stand::Stale => {
                     give_back(&mut after, worker, held);

@@ -22,7 +22,7 @@ pub(crate) enum Kind {
 }
 
 /// How often what can go wrong does.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// Workers that die with what they hold.
     pub(crate) crashes: u8,
@@ -35,6 +35,14 @@ pub(crate) struct Limits {
     pub(crate) lag: u8,
 }
 
+/// Nothing goes wrong.
+pub(crate) const NO_FAULTS: Limits = Limits {
+    crashes: 0,
+    wakes: 0,
+    lapses: 0,
+    lag: 0,
+};
+
 /// The rules of the protocol; each can be broken to see what it is for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rules {
@@ -44,8 +52,12 @@ pub(crate) struct Rules {
     pub(crate) receipts: bool,
     /// A duplicate vouches for the message that the turn is named after, and for no other.
     pub(crate) duplicates_vouch_for_one: bool,
-    /// A reading includes what its event knows to be there.
-    pub(crate) reads_include_trigger: bool,
+    /// A reading includes the inbox entries that its event knows to be there.
+    pub(crate) readings_include_entries: bool,
+    /// A reading for the event of a context's revision is not older than that revision.
+    pub(crate) readings_include_revision: bool,
+    /// Who loses a compare-and-set and finds no context takes it for a stale read.
+    pub(crate) absence_is_doubted: bool,
     /// A turn stays while an earlier reply is in the delivery's slot.
     pub(crate) turns_wait_for_deliveries: bool,
 }
@@ -56,11 +68,16 @@ impl Default for Rules {
             compare_and_set: true,
             receipts: true,
             duplicates_vouch_for_one: true,
-            reads_include_trigger: true,
+            readings_include_entries: true,
+            readings_include_revision: true,
+            absence_is_doubted: true,
             turns_wait_for_deliveries: true,
         }
     }
 }
+
+/// A conversation as it was read: the context, its revision, and how far the inbox.
+type Conversation = (Option<u8>, u8, u8);
 
 /// A small world, and what was found out about it.
 pub(crate) struct Model {
@@ -69,8 +86,8 @@ pub(crate) struct Model {
     pub(crate) limits: Limits,
     pub(crate) rules: Rules,
     pub(crate) pool: Pool,
-    /// What was decided before, by context, revision and how far the inbox was read.
-    pub(crate) decisions: RefCell<HashMap<(Option<u8>, u8, u8), Option<u8>>>,
+    /// What was decided before.
+    pub(crate) decisions: RefCell<HashMap<Conversation, Option<u8>>>,
     /// What is wrong with a sequence of commits.
     pub(crate) verdicts: RefCell<HashMap<Vec<u8>, Option<&'static str>>>,
 }

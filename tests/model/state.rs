@@ -83,9 +83,10 @@ pub(crate) enum Sender {
     Idle,
     /// Looks whether the delivery was finished before.
     Looking(Held),
-    Sending(Held),
-    /// Writes the transcript.
-    Writing(Held),
+    /// Has seen the last transcript at this cursor.
+    Sending(Held, u8),
+    /// Writes the transcript behind that one.
+    Writing(Held, u8),
     /// Lets go of the delivery.
     Settling(Held),
 }
@@ -219,8 +220,8 @@ impl State {
                 match sender {
                     Sender::Idle => {}
                     Sender::Looking(held)
-                    | Sender::Sending(held)
-                    | Sender::Writing(held)
+                    | Sender::Sending(held, _)
+                    | Sender::Writing(held, _)
                     | Sender::Settling(held) => held.is_current = false,
                 }
             }

@@ -112,8 +112,8 @@ impl Model {
             match *sender {
                 Sender::Idle => continue,
                 Sender::Looking(held)
-                | Sender::Sending(held)
-                | Sender::Writing(held)
+                | Sender::Sending(held, _)
+                | Sender::Writing(held, _)
                 | Sender::Settling(held) => after.delivery = let_go(state.delivery, held.is_current),
             }
             steps.push((dies("egress", worker), after));
@@ -181,7 +181,7 @@ impl Model {
 }
 
 /// The slot after a worker has given its message back.
-fn let_go(slot: Option<Slot>, is_current: bool) -> Option<Slot> {
+pub(crate) fn let_go(slot: Option<Slot>, is_current: bool) -> Option<Slot> {
     slot.map(|slot| Slot {
         held: slot.held && !is_current,
         ..slot

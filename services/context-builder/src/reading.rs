@@ -9,7 +9,7 @@ use proto_schemas::ids::{ConversationId, MessageId};
 use proto_schemas::inbox::{InboxEntry, Received};
 use proto_schemas::subjects;
 use proto_schemas::topology::{CONTEXTS, INBOX};
-use proto_schemas::wire::TRACEPARENT;
+use proto_schemas::wire::{PREDECESSOR, TRACEPARENT};
 
 /// Entries that one read brings.
 const PAGE: usize = 256;
@@ -34,16 +34,20 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// Reads context and inbox. The context first: what is committed later is then still pending here, and
-    /// the stale turn loses its compare-and-set.
-    pub(crate) async fn of(bus: &Bus, conversation: &ConversationId) -> Result<Self, BusError> {
-        let mut reading = Self::beginning(bus, conversation).await?;
-        reading.read_on(bus, conversation).await?;
+    /// Reads the context, and the inbox behind it up to what was its newest entry a moment before. What is committed
+    /// later is then still pending here, and the stale turn loses its compare-and-set.
+    pub(crate) async fn up_to(
+        bus: &Bus,
+        conversation: &ConversationId,
+        newest: Option<&Entry>,
+    ) -> Result<Self, BusError> {
+        let mut reading = Self::of_context(bus, conversation).await?;
+        reading.read_on(bus, conversation, newest).await?;
         Ok(reading)
     }
 
-    /// Reads the context, and of the inbox no more than the first entry behind it.
-    pub(crate) async fn beginning(bus: &Bus, conversation: &ConversationId) -> Result<Self, BusError> {
+    /// Reads the context, and nothing of the inbox yet.
+    pub(crate) async fn of_context(bus: &Bus, conversation: &ConversationId) -> Result<Self, BusError> {
         let found = bus.get::<Context>(&CONTEXTS, conversation.as_str()).await?;
         let context = found.map(|found| ContextAt {
             revision: found.revision,
@@ -52,22 +56,54 @@ impl Reading {
         let read_through = context
             .as_ref()
             .map_or(0, |context| context.record.answered_through);
-        let mut reading = Self {
+        Ok(Self {
             context,
             pending: Vec::new(),
             traces: HashMap::new(),
             read_through,
-            truncated: false,
-        };
-        if let Some(first) = first_after(bus, conversation, read_through).await? {
-            reading.truncated = true;
-            reading.take(&first, |_| true);
-        }
-        Ok(reading)
+            truncated: true,
+        })
     }
 
-    /// Reads on, as far as is needed to decide.
-    pub(crate) async fn read_on(&mut self, bus: &Bus, conversation: &ConversationId) -> Result<(), BusError> {
+    /// Whether an entry that follows `predecessor` is the first one behind the context.
+    pub(crate) fn ends_at(&self, predecessor: u64) -> bool {
+        predecessor <= self.read_through
+    }
+
+    /// Takes up the entry behind the context, which is known without reading it.
+    pub(crate) fn begin_with(&mut self, sequence: u64, entry: InboxEntry) {
+        self.read_through = sequence;
+        self.pending.push(Pending { sequence, entry });
+    }
+
+    /// Reads the first entry behind the context.
+    pub(crate) async fn begin(&mut self, bus: &Bus, conversation: &ConversationId) -> Result<(), BusError> {
+        let subject = subjects::inbox(conversation);
+        let first = bus.first(INBOX.name, &subject, self.read_through + 1).await?;
+        self.truncated = first.is_some();
+        if let Some(first) = first {
+            self.take(&first, |_| true);
+        }
+        Ok(())
+    }
+
+    /// Reads on, as far as is needed to decide. `newest` is the inbox's last entry: mostly there is nothing before
+    /// it that is not read yet, and then the rest, which the server has to search for, is not asked for.
+    pub(crate) async fn read_on(
+        &mut self,
+        bus: &Bus,
+        conversation: &ConversationId,
+        newest: Option<&Entry>,
+    ) -> Result<(), BusError> {
+        match newest {
+            Some(newest) if newest.sequence > self.read_through => {
+                if predecessor(newest.header(PREDECESSOR)).is_some_and(|earlier| self.ends_at(earlier)) {
+                    self.take(newest, |_| true);
+                    self.truncated = false;
+                }
+            }
+            Some(_) | None => self.truncated = false,
+        }
         while self.truncated && self.pending.len() < ENOUGH {
             self.read_page(bus, conversation, |_| true).await?;
         }
@@ -174,12 +210,13 @@ impl Reading {
     }
 }
 
-/// The first inbox entry behind a cursor.
-pub(crate) async fn first_after(
-    bus: &Bus,
-    conversation: &ConversationId,
-    cursor: u64,
-) -> Result<Option<Entry>, BusError> {
-    bus.first(INBOX.name, &subjects::inbox(conversation), cursor + 1)
-        .await
+/// The newest entry in a conversation's inbox.
+pub(crate) async fn newest(bus: &Bus, conversation: &ConversationId) -> Result<Option<Entry>, BusError> {
+    bus.last(INBOX.name, &subjects::inbox(conversation)).await
+}
+
+/// The sequence that an entry's header names as its predecessor's; 0 when it is the first. The server has checked
+/// it. Entries that were not pushed by a platform name none.
+pub(crate) fn predecessor(header: Option<&str>) -> Option<u64> {
+    header?.parse().ok()
 }

@@ -16,13 +16,13 @@ use proto_schemas::inbox::InboxEntry;
 use proto_schemas::subjects;
 use proto_schemas::topology::TURNS;
 use proto_schemas::turn::{Task, Turn};
-use proto_schemas::wire::{self, DecodeError, MESSAGE_ID, MESSAGE_TYPE};
+use proto_schemas::wire::{self, DecodeError, MESSAGE_ID, MESSAGE_TYPE, PREDECESSOR};
 use registry::{Bot, Registry};
 use runtime::stage::{Job, Outcome, Stage};
 use runtime::{clock, stage};
 
 use crate::metrics::BuilderMetrics;
-use crate::reading::{Reading, first_after};
+use crate::reading::{Reading, newest, predecessor};
 
 /// How long a message may wait for its bot to be configured.
 const UNKNOWN_BOT_PATIENCE: Duration = Duration::from_secs(60 * 60);
@@ -215,6 +215,8 @@ pub(crate) struct InboxEvents {
 pub(crate) struct InboxEvent {
     conversation: ConversationId,
     entry: InboxEntry,
+    /// The sequence of the entry before it, as the server has checked it; 0 when it is the first.
+    predecessor: Option<u64>,
 }
 
 impl InboxEvent {
@@ -227,7 +229,7 @@ impl InboxEvent {
     }
 }
 
-/// What the beginning of a conversation's inbox tells about an event.
+/// What the beginning of a conversation's inbox tells of an event.
 enum View {
     /// Its own message is due, alone as far as anybody can know: it has only just arrived.
     Enough,
@@ -238,8 +240,27 @@ enum View {
 }
 
 impl Builder {
-    /// Most messages find their conversation idle, and are seen from the first entry behind the cursor. The
-    /// others would read the same backlog again each time they come; only the first of it does.
+    /// Takes up the first entry behind the context. Mostly that is the event itself, and it says so: it names
+    /// its predecessor.
+    async fn begin(&self, reading: &mut Reading, event: &InboxEvent, job: &Job) -> Result<(), BusError> {
+        match event.predecessor {
+            Some(predecessor) if reading.ends_at(predecessor) => {
+                reading.begin_with(job.sequence, event.entry.clone());
+                Ok(())
+            }
+            Some(_) | None => reading.begin(&self.bus, &event.conversation).await,
+        }
+    }
+
+    async fn read_on(&self, reading: &mut Reading, event: &InboxEvent) -> Result<(), BusError> {
+        let newest = newest(&self.bus, &event.conversation).await?;
+        reading
+            .read_on(&self.bus, &event.conversation, newest.as_ref())
+            .await
+    }
+
+    /// Most messages find their conversation idle, and need nothing else. Those behind others would read the
+    /// same backlog again each time they come; only the first of it does.
     fn view(&self, event: &InboxEvent, reading: &Reading, job: &Job) -> View {
         match (&event.entry, reading.due()) {
             (InboxEntry::Received(_), Some((due, _))) if due < job.sequence => View::WaitsBehind,
@@ -265,18 +286,25 @@ impl Stage for InboxEvents {
 
     fn decode(&self, work: &Work) -> Result<Option<InboxEvent>, DecodeError> {
         let conversation = conversation_of(work)?;
-        Ok(stage::decode(work)?.map(|entry| InboxEvent { conversation, entry }))
+        Ok(stage::decode(work)?.map(|entry| InboxEvent {
+            conversation,
+            entry,
+            predecessor: predecessor(work.header(PREDECESSOR)),
+        }))
     }
 
     async fn handle(&self, event: &InboxEvent, job: &Job) -> Outcome {
         let builder = &self.builder;
         let message = event.entry.message_id();
-        let mut reading = match Reading::beginning(&builder.bus, &event.conversation).await {
+        let mut reading = match Reading::of_context(&builder.bus, &event.conversation).await {
             Ok(reading) => reading,
             Err(error) => return error.into(),
         };
         if event.is_message() && looked_after(message, job.sequence, reading.record()) {
             return Outcome::Done;
+        }
+        if let Err(error) = builder.begin(&mut reading, event, job).await {
+            return error.into();
         }
         if !reading.includes(job.sequence) {
             builder.metrics.read_stale();
@@ -286,7 +314,7 @@ impl Stage for InboxEvents {
             View::Enough => {}
             View::WaitsBehind => return Outcome::retry("an earlier message is due first"),
             View::MoreIsNeeded => {
-                if let Err(error) = reading.read_on(&builder.bus, &event.conversation).await {
+                if let Err(error) = builder.read_on(&mut reading, event).await {
                     return error.into();
                 }
             }
@@ -331,6 +359,11 @@ struct Cursor {
 }
 
 impl Cursor {
+    /// Whether nothing can be due when the inbox is seen to reach to a sequence.
+    fn shows_idle(&self, reaches: u64) -> bool {
+        reaches <= self.answered_through && self.inbox_reaches <= self.answered_through
+    }
+
     fn of(work: &Work) -> Option<Self> {
         let number = |name| work.header(name)?.parse().ok();
         Some(Self {
@@ -358,25 +391,26 @@ impl Stage for ContextEvents {
     /// moment before the committed turn leaves its slot, and stays until that has happened.
     async fn handle(&self, event: &ContextEvent, job: &Job) -> Outcome {
         let builder = &self.builder;
-        if let Some(cursor) = &event.cursor
-            && cursor.inbox_reaches <= cursor.answered_through
+        let newest = match newest(&builder.bus, &event.conversation).await {
+            Ok(newest) => newest,
+            Err(error) => return error.into(),
+        };
+        let reaches = newest.as_ref().map_or(0, |entry| entry.sequence);
+        if event
+            .cursor
+            .as_ref()
+            .is_some_and(|cursor| cursor.shows_idle(reaches))
         {
-            match first_after(&builder.bus, &event.conversation, cursor.answered_through).await {
-                Ok(Some(_)) => {}
-                Ok(None) => {
-                    builder.metrics.decided("idle");
-                    return Outcome::Done;
-                }
-                Err(error) => return error.into(),
-            }
+            builder.metrics.decided("idle");
+            return Outcome::Done;
         }
-        let mut reading = match Reading::of(&builder.bus, &event.conversation).await {
+        let mut reading = match Reading::up_to(&builder.bus, &event.conversation, newest.as_ref()).await {
             Ok(reading) => reading,
             Err(error) => return error.into(),
         };
         if !reading.follows(job.sequence) {
             builder.metrics.read_stale();
-            return Outcome::retry_after(SETTLING_FIRST, "the read is older than what is known");
+            return Outcome::retry_after(settling(job.delivered), "the read is older than what is known");
         }
         let step = match builder.advance(&event.conversation, &mut reading, job).await {
             Ok(step) => step,

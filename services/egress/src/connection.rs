@@ -16,6 +16,7 @@ use proto_schemas::ids::ConnectionId;
 use registry::Connection;
 use runtime::actor::{self, Directory, Mailbox};
 use runtime::clock;
+use runtime::lease::Lease;
 use runtime::task::Tasks;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -36,6 +37,8 @@ pub(crate) struct Job {
     pub(crate) part_id: String,
     pub(crate) kind: ReplyKind,
     pub(crate) content: Option<Bytes>,
+    /// The claim on the delivery.
+    pub(crate) lease: Lease,
 }
 
 struct Letter {
@@ -157,6 +160,11 @@ async fn run(mut mailbox: mpsc::Receiver<Letter>, pace: Pace, client: Client, me
 async fn deliver(letter: Letter, pace: &Pace, client: &Client, metrics: &EgressMetrics) {
     let Letter { job, answer } = letter;
     let sent = match pace.permit(&job.address).await {
+        // Another replica has looked up how far it got, and sends it.
+        Ok(()) if !job.lease.is_held() => Err(SendError::RateLimited {
+            retry_after: BUSY_PAUSE,
+            detail: "the delivery was taken for dead while it waited".to_owned(),
+        }),
         Ok(()) => send(&job, client, metrics).await,
         Err(retry_after) => Err(SendError::RateLimited {
             retry_after,

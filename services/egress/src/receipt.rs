@@ -9,16 +9,34 @@ use proto_schemas::transcript::{Receipt, Transcript};
 use runtime::clock;
 use runtime::stage::Job;
 
-/// The conversation's last finished turn.
-pub(crate) async fn last_transcript(bus: &Bus, delivery: &Delivery) -> Result<Option<Transcript>, BusError> {
-    let subject = subjects::transcript(&delivery.conversation);
-    let last = bus.last(TRANSCRIPTS.name, &subject).await?;
-    // An entry that nobody can read says nothing; at worst a message is sent twice.
-    Ok(last.and_then(|entry| entry.decode().ok()))
+/// The conversation's last finished turn, and where its transcript stands.
+pub(crate) struct Last {
+    /// The sequence in the stream; 0 when there is none.
+    pub(crate) sequence: u64,
+    transcript: Option<Transcript>,
+}
+
+impl Last {
+    /// Reads the last transcript of the delivery's conversation.
+    pub(crate) async fn of(bus: &Bus, delivery: &Delivery) -> Result<Self, BusError> {
+        let subject = subjects::transcript(&delivery.conversation);
+        let last = bus.last(TRANSCRIPTS.name, &subject).await?;
+        Ok(Self {
+            sequence: last.as_ref().map_or(0, |entry| entry.sequence),
+            // An entry that nobody can read says nothing; at worst a message is sent twice.
+            transcript: last.and_then(|entry| entry.decode().ok()),
+        })
+    }
+
+    /// Whether it shows that the delivery is finished.
+    pub(crate) fn shows_finished(&self, delivery: &Delivery) -> bool {
+        let last = self.transcript.as_ref();
+        last.is_some_and(|last| is_finished(delivery, last))
+    }
 }
 
 /// Whether a transcript shows that the delivery is finished.
-pub(crate) fn is_finished(delivery: &Delivery, last: &Transcript) -> bool {
+fn is_finished(delivery: &Delivery, last: &Transcript) -> bool {
     if delivery.replay > 0 {
         return last.conclusion.turn == delivery.conclusion.turn && last.replay >= delivery.replay;
     }
@@ -48,14 +66,19 @@ pub(crate) async fn keep_progress(
     bus.put(&PROGRESS, &key, progress, &identity, job.trace).await
 }
 
-/// Writes the transcript. `not_below` keeps the cursor from going back when an old delivery is replayed.
+/// Writes the transcript behind the one that was last when the delivery was looked up: nobody who wakes up late
+/// makes an earlier reply the last one. The cursor does not go back either when an old delivery is replayed.
+///
+/// # Errors
+/// [`BusError::Conflict`] when another one was written since.
 pub(crate) async fn write_transcript(
     bus: &Bus,
     delivery: &Delivery,
     receipt: Receipt,
-    not_below: u64,
+    last: &Last,
     job: &Job,
 ) -> Result<(), BusError> {
+    let cursor = last.transcript.as_ref().map_or(0, |last| last.answered_through);
     let transcript = Transcript {
         conversation: delivery.conversation.clone(),
         bot: delivery.bot.clone(),
@@ -63,7 +86,7 @@ pub(crate) async fn write_transcript(
         channel: delivery.channel,
         user: delivery.user.clone(),
         answers: delivery.answers.clone(),
-        answered_through: delivery.answered_through.max(not_below),
+        answered_through: delivery.answered_through.max(cursor),
         question: delivery.question.clone(),
         conclusion: delivery.conclusion.clone(),
         receipt,
@@ -74,7 +97,7 @@ pub(crate) async fn write_transcript(
     };
     let subject = subjects::transcript(&delivery.conversation);
     let identity = format!("transcript:{}:{}", delivery.conclusion.turn, delivery.replay);
-    bus.publish(Outgoing::new(subject, &transcript, &identity, job.trace)?)
-        .await?;
+    let outgoing = Outgoing::new(subject, &transcript, &identity, job.trace)?;
+    bus.publish(outgoing.after(last.sequence)).await?;
     Ok(())
 }

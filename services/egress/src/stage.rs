@@ -21,7 +21,7 @@ use runtime::{clock, random, stage};
 
 use crate::connection::{self, Connections};
 use crate::files::{self, Files};
-use crate::receipt;
+use crate::receipt::{self, Last};
 
 /// How long a delivery waits for its connection to be configured, or its secrets to be readable.
 const CONNECTION_PATIENCE: Duration = Duration::from_secs(60 * 60);
@@ -48,9 +48,15 @@ impl Stage for Sender {
     }
 
     async fn handle(&self, delivery: &Delivery, job: &Job) -> Outcome {
+        // Asked each time: a broker that has restarted, or a worker that wakes up late, may bring a finished
+        // delivery as a new one.
+        let last = match Last::of(&self.bus, delivery).await {
+            Ok(last) if last.shows_finished(delivery) => return Outcome::Duplicate,
+            Ok(last) => last,
+            Err(error) => return error.into(),
+        };
         let progress = match self.how_far(delivery, job).await {
-            Ok(Some(progress)) => progress,
-            Ok(None) => return Outcome::Duplicate,
+            Ok(progress) => progress,
             Err(error) => return error.into(),
         };
         let files = match files::of(&self.bus, delivery, &self.links).await {
@@ -73,21 +79,21 @@ impl Stage for Sender {
             .send_parts(delivery, &connection, &account, parts, progress, job)
             .await
         {
-            Ok(receipt) => self.conclude(delivery, receipt, job).await,
+            Ok(receipt) => self.conclude(delivery, receipt, &last, job).await,
             Err(outcome) => outcome,
         }
     }
 
     /// The dead letter is confirmed: the transcript says that the reply did not arrive.
     async fn given_up(&self, delivery: &Delivery, give_up: &GiveUp, job: &Job) -> Outcome {
-        self.conclude(
-            delivery,
-            Receipt::Undeliverable {
-                class: give_up.class.to_owned(),
-            },
-            job,
-        )
-        .await
+        let receipt = Receipt::Undeliverable {
+            class: give_up.class.to_owned(),
+        };
+        match Last::of(&self.bus, delivery).await {
+            Ok(last) if last.shows_finished(delivery) => Outcome::Duplicate,
+            Ok(last) => self.conclude(delivery, receipt, &last, job).await,
+            Err(error) => error.into(),
+        }
     }
 
     fn accepted_at(&self, delivery: &Delivery) -> Option<UnixMillis> {
@@ -97,17 +103,12 @@ impl Stage for Sender {
 }
 
 impl Sender {
-    /// The parts that went out before; none when the delivery is finished. The transcript is asked each time: a
-    /// broker that has restarted, or a worker that wakes up late, may bring a finished delivery as a new one.
-    async fn how_far(&self, delivery: &Delivery, job: &Job) -> Result<Option<DeliveryProgress>, BusError> {
-        let last = receipt::last_transcript(&self.bus, delivery).await?;
-        if last.is_some_and(|last| receipt::is_finished(delivery, &last)) {
-            return Ok(None);
-        }
+    /// The parts that went out before.
+    async fn how_far(&self, delivery: &Delivery, job: &Job) -> Result<DeliveryProgress, BusError> {
         if job.is_redelivery() {
-            return receipt::progress(&self.bus, delivery).await.map(Some);
+            return receipt::progress(&self.bus, delivery).await;
         }
-        Ok(Some(DeliveryProgress::default()))
+        Ok(DeliveryProgress::default())
     }
 
     fn account(&self, delivery: &Delivery) -> Result<(Arc<Connection>, Arc<Account>), Outcome> {
@@ -152,6 +153,7 @@ impl Sender {
                 part_id: part_id(delivery, index),
                 kind: kind(&delivery.conclusion.result),
                 content,
+                lease: job.lease.clone(),
             };
             match self.connections.send(connection, send).await {
                 Ok(sent) => {
@@ -224,16 +226,8 @@ impl Sender {
         }
     }
 
-    async fn conclude(&self, delivery: &Delivery, receipt: Receipt, job: &Job) -> Outcome {
-        let not_below = if delivery.replay > 0 {
-            match receipt::last_transcript(&self.bus, delivery).await {
-                Ok(last) => last.map_or(0, |last| last.answered_through),
-                Err(error) => return error.into(),
-            }
-        } else {
-            0
-        };
-        match receipt::write_transcript(&self.bus, delivery, receipt, not_below, job).await {
+    async fn conclude(&self, delivery: &Delivery, receipt: Receipt, last: &Last, job: &Job) -> Outcome {
+        match receipt::write_transcript(&self.bus, delivery, receipt, last, job).await {
             Ok(()) => Outcome::Done,
             Err(error) => error.into(),
         }

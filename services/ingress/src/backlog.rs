@@ -1,8 +1,8 @@
 //! How many messages of a conversation may wait for their answers. A sender that never waits would otherwise
 //! fill the broker on behalf of a bot that cannot keep up.
 //!
-//! Counting costs two reads, so it is done once for many messages: what a count leaves free is an allowance,
-//! spent without looking. Each replica has its own, so the bound is exact for one and loose for several.
+//! Counting costs reads, so it is done once for many messages: what a count leaves free is an allowance, spent
+//! without looking. Each replica has its own, so the bound is exact for one and loose for several.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -41,15 +41,21 @@ impl Backlog {
         }
     }
 
-    /// Takes one of the messages that the conversation may send.
+    /// Takes one of the messages that the conversation may send. `newest` is the sequence of the last one in its
+    /// inbox.
     ///
     /// # Errors
     /// [`Refused::BacklogFull`] when as many wait as may wait.
-    pub(crate) async fn take(&self, bus: &Bus, conversation: &ConversationId) -> Result<(), Refused> {
+    pub(crate) async fn take(
+        &self,
+        bus: &Bus,
+        conversation: &ConversationId,
+        newest: u64,
+    ) -> Result<(), Refused> {
         if self.spend(conversation) {
             return Ok(());
         }
-        let waiting = u32::try_from(waiting(bus, conversation).await?).unwrap_or(u32::MAX);
+        let waiting = u32::try_from(waiting(bus, conversation, newest).await?).unwrap_or(u32::MAX);
         let left = self
             .limit
             .checked_sub(waiting)
@@ -85,13 +91,17 @@ impl Backlog {
 }
 
 /// How many entries of a conversation's inbox lie behind its cursor.
-async fn waiting(bus: &Bus, conversation: &ConversationId) -> Result<u64, BusError> {
+async fn waiting(bus: &Bus, conversation: &ConversationId, newest: u64) -> Result<u64, BusError> {
     let key = subjects::key(CONTEXTS.name, conversation.as_str());
     let context = bus.last(&bucket_stream(&CONTEXTS), &key).await?;
     let cursor = context.and_then(|entry| entry.header(ANSWERED_THROUGH)?.parse::<u64>().ok());
+    let cursor = cursor.unwrap_or(0);
+    if newest <= cursor {
+        return Ok(0);
+    }
     let subject = subjects::inbox(conversation);
     let entries = bus
-        .entries(INBOX.name, &subject, cursor.unwrap_or(0) + 1, 1, ENTRY_BYTES)
+        .entries(INBOX.name, &subject, cursor + 1, 1, ENTRY_BYTES)
         .await?;
     Ok(entries.list.len() as u64 + entries.behind)
 }

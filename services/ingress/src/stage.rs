@@ -16,6 +16,7 @@ use proto_schemas::dead_letter::Stage;
 use proto_schemas::ids::{ConnectionId, ConversationId, MessageId};
 use proto_schemas::inbox::{InboxEntry, Received};
 use proto_schemas::subjects;
+use proto_schemas::topology::INBOX;
 use registry::{Connection, ConversationScope, Registry};
 use runtime::burial::{self, Remains};
 use runtime::{GiveUp, clock};
@@ -86,18 +87,8 @@ impl Intake {
                 .map_err(Refused::RateLimited)?;
         }
         match inbound {
-            Ok(Inbound::Message(message)) => {
-                self.backlog
-                    .take(&self.bus, &conversation_of(&connection, &message))
-                    .await?;
-                self.store(&connection, message, InboxEntry::Received, push.trace)
-                    .await
-            }
-            // Whoever waits for too many answers may still end the waiting.
-            Ok(Inbound::Reset(message)) => {
-                self.store(&connection, message, InboxEntry::Reset, push.trace)
-                    .await
-            }
+            Ok(Inbound::Message(message)) => self.store(&connection, message, false, push.trace).await,
+            Ok(Inbound::Reset(message)) => self.store(&connection, message, true, push.trace).await,
             Ok(Inbound::Ignored { kind }) => {
                 tracing::debug!(kind, connection = %connection.id, "nothing that is answered");
                 Ok(Taken::Ignored)
@@ -120,7 +111,7 @@ impl Intake {
         &self,
         connection: &Connection,
         message: InboundMessage,
-        entry: impl FnOnce(Received) -> InboxEntry,
+        is_reset: bool,
         trace: TraceContext,
     ) -> Result<Taken, Refused> {
         let conversation = conversation_of(connection, &message);
@@ -128,6 +119,12 @@ impl Intake {
             .take(&conversation)
             .map_err(Refused::RateLimited)?;
         let id = ids::message_id(&conversation, &message.dedup_key);
+        let subject = subjects::inbox(&conversation);
+        let mut newest = self.newest(&subject).await?;
+        // Whoever waits for too many answers may still end the waiting.
+        if !is_reset {
+            self.backlog.take(&self.bus, &conversation, newest).await?;
+        }
         let received = Received {
             message_id: id.clone(),
             conversation: conversation.clone(),
@@ -145,14 +142,21 @@ impl Intake {
             replay_of: None,
             accepted_at: clock::now(),
         };
-        let subject = subjects::inbox(&conversation);
-        let published = self
-            .bus
-            .publish(Outgoing::new(subject, &entry(received), id.as_str(), trace)?)
-            .await?;
-        let duplicate = match published {
-            Published::Accepted { .. } => false,
-            Published::Duplicate => true,
+        let entry = if is_reset {
+            InboxEntry::Reset(received)
+        } else {
+            InboxEntry::Received(received)
+        };
+        let outgoing = Outgoing::new(subject.clone(), &entry, id.as_str(), trace)?;
+        // Each entry names the one before it: who reads it knows without a look whether others wait.
+        let duplicate = loop {
+            match self.bus.publish(outgoing.clone().after(newest)).await {
+                Ok(Published::Accepted { .. }) => break false,
+                Ok(Published::Duplicate) => break true,
+                // Another message of the conversation was quicker, so there are not many rounds.
+                Err(BusError::Conflict) => newest = self.newest(&subject).await?,
+                Err(error) => return Err(error.into()),
+            }
         };
         tracing::debug!(message = %id, %conversation, duplicate, "took a message");
         Ok(Taken::Message {
@@ -160,6 +164,12 @@ impl Intake {
             conversation,
             duplicate,
         })
+    }
+
+    /// The sequence of the newest entry in an inbox; 0 when there is none.
+    async fn newest(&self, subject: &str) -> Result<u64, BusError> {
+        let newest = self.bus.last(INBOX.name, subject).await?;
+        Ok(newest.map_or(0, |entry| entry.sequence))
     }
 
     /// Puts files that came inside the push into the object store. Those that are elsewhere stay there for

@@ -79,7 +79,9 @@ pub(crate) async fn commit(
             Ok(Commit::Lost)
         }
         // Somebody removed the conversation meanwhile; its answer goes with it.
-        None => Ok(Commit::Lost),
+        None if bus.removal(&CONTEXTS, key).await?.is_some() => Ok(Commit::Lost),
+        // The write was refused because of a record, so this server has not heard of it yet.
+        None => Err(stale_read()),
     }
 }
 

@@ -11,6 +11,7 @@ use testkit::files::FileHost;
 use testkit::nats::NatsServer;
 
 use super::*;
+use runtime::lease::Lease;
 
 const SPENT: Duration = BUDGET.max_age;
 const ALMOST: Duration = Duration::from_secs(BUDGET.max_age.as_secs() - 30);
@@ -48,6 +49,7 @@ fn job(delivered: u64, age: Duration) -> Job {
         delivered,
         stored_at,
         trace: TraceContext::new(),
+        lease: Lease::new(Duration::from_secs(30)),
     }
 }
 

@@ -79,6 +79,7 @@ pub(crate) fn first_turn() -> Turn {
         answered_through: 1,
         context_revision: 0,
         answered_before: vec![],
+        inbox_reaches: 0,
         accepted_at: received.accepted_at,
         built_at: received.accepted_at,
     }

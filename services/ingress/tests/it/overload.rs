@@ -1,6 +1,8 @@
 //! Too much at once, too much of one, and a broker that is away.
 
 use futures_util::future::join_all;
+use proto_schemas::topology::INBOX;
+use proto_schemas::wire::PREDECESSOR;
 use testkit::callback::text_message;
 use testkit::condition::{PATIENCE, wait_until};
 use tokio::io::AsyncWriteExt;
@@ -87,4 +89,58 @@ async fn while_the_broker_is_away_nothing_is_accepted() {
     })
     .await;
     assert_eq!(fixture.inbox().await.len(), 1);
+}
+
+#[tokio::test]
+async fn more_than_may_wait_for_an_answer_is_refused_and_a_reset_is_not() {
+    const LIMIT: usize = 6;
+    let fixture = Fixture::start(&[("CONVERSATION_BACKLOG", "6")]).await;
+    let push = async |number: usize, conversation: &str, text: &str| {
+        let message = text_message(conversation, "ada", text);
+        fixture.push(&format!("push-{number}"), &message).await
+    };
+    for number in 0..LIMIT {
+        assert_eq!(push(number, "chat-1", "Hello").await.status(), 202);
+    }
+    let refused = push(LIMIT, "chat-1", "Hello").await;
+    assert_eq!((refused.status().as_u16(), retry_after(&refused)), (429, 5));
+    assert_eq!(body(refused).await["code"], "backlog_full");
+    assert_eq!(push(LIMIT + 1, "chat-1", "/reset").await.status(), 202);
+    assert_eq!(push(LIMIT + 2, "chat-2", "Hello").await.status(), 202);
+    assert_eq!(fixture.inbox().await.len(), LIMIT + 2);
+}
+
+#[tokio::test]
+async fn while_nobody_takes_up_what_was_accepted_no_more_is() {
+    const LIMIT: usize = 100;
+    let fixture = Fixture::start(&[("PIPELINE_BACKLOG", "100")]).await;
+    let mut taken = 0;
+    wait_until(PATIENCE, "pushes to be refused", async || {
+        let message = text_message(&format!("chat-{taken}"), "ada", "Hello");
+        let answer = fixture.push(&format!("push-{taken}"), &message).await;
+        if answer.status() == 202 {
+            taken += 1;
+            return false;
+        }
+        assert_eq!((answer.status().as_u16(), retry_after(&answer)), (503, 1));
+        true
+    })
+    .await;
+    assert!(taken > LIMIT, "{taken}");
+}
+
+#[tokio::test]
+async fn messages_pushed_at_once_each_name_the_one_before() {
+    let fixture = Fixture::start(&[]).await;
+    let pushes = (0..FLOOD / 2).map(async |number| {
+        let message = text_message("chat-1", "ada", "Hello");
+        fixture.push(&format!("push-{number}"), &message).await.status()
+    });
+    assert!(join_all(pushes).await.iter().all(|status| *status == 202));
+    let entries = fixture.entries(INBOX.name, "inbox.*").await;
+    let named = entries.iter().map(|entry| entry.header(PREDECESSOR).unwrap());
+    let stored = entries.iter().map(|entry| entry.sequence.to_string());
+    let before = std::iter::once("0".to_owned()).chain(stored);
+    assert!(named.zip(before).all(|(named, before)| named == before));
+    assert_eq!(entries.len(), FLOOD / 2);
 }

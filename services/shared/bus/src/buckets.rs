@@ -93,14 +93,17 @@ impl Bus {
     ) -> Result<u64, BusError> {
         let identity = format!("{}:{key}:{revision}", T::TYPE);
         let message = Outgoing::new(subjects::key(bucket.name, key), record, &identity, trace)?;
-        match self.publish(message.expecting(revision)).await? {
+        match self.publish(message.after(revision)).await? {
             Published::Accepted { sequence } => Ok(sequence),
             Published::Duplicate => Err(BusError::Conflict),
         }
     }
 
-    /// The revision of the marker that a removed key left behind.
-    async fn removal(&self, bucket: &BucketSpec, key: &str) -> Result<Option<u64>, BusError> {
+    /// The revision of the marker that a removed key left behind; none when there is no marker, or a record.
+    ///
+    /// # Errors
+    /// [`BusError`] when the broker is away or refuses.
+    pub async fn removal(&self, bucket: &BucketSpec, key: &str) -> Result<Option<u64>, BusError> {
         let last = self
             .last(&bucket_stream(bucket), &subjects::key(bucket.name, key))
             .await?;

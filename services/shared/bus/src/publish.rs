@@ -16,8 +16,6 @@ const WRONG_LAST_SEQUENCE: u64 = 10071;
 /// "wrong last sequence", as newer servers say it when they name no sequence.
 const WRONG_LAST_SEQUENCE_UNKNOWN: u64 = 10164;
 
-const EXPECTED_LAST_SUBJECT_SEQUENCE: &str = "Nats-Expected-Last-Subject-Sequence";
-
 /// What to publish. `message_id` is how the server recognises a repetition.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
@@ -72,9 +70,12 @@ impl Outgoing {
         }
     }
 
-    pub(crate) fn expecting(mut self, revision: u64) -> Self {
+    /// To be taken only if the newest message of the subject has this sequence; 0 means that there is none.
+    /// Otherwise publishing fails with [`BusError::Conflict`].
+    #[must_use]
+    pub fn after(mut self, sequence: u64) -> Self {
         self.headers
-            .insert(EXPECTED_LAST_SUBJECT_SEQUENCE, revision.to_string().as_str());
+            .insert(wire::PREDECESSOR, sequence.to_string().as_str());
         self
     }
 }

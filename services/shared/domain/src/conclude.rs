@@ -31,7 +31,7 @@ pub fn next_context(turn: &Turn, conclusion: Conclusion) -> Context {
     Context {
         conversation: turn.conversation.clone(),
         answered_through: turn.answered_through,
-        inbox_reaches: turn.answered_through,
+        inbox_reaches: turn.inbox_reaches.max(turn.answered_through),
         utterances,
         answered: remembered(turn),
         last: conclusion,

@@ -242,6 +242,7 @@ fn call(
         answered_through: last.sequence,
         context_revision: context.map_or(0, |context| context.revision),
         answered_before: context.map_or_else(Vec::new, |context| context.record.answered.clone()),
+        inbox_reaches: context.map_or(0, |context| context.record.inbox_reaches),
         accepted_at: first.received.accepted_at,
         built_at,
     }))

@@ -166,6 +166,7 @@ pub(crate) fn turn(history: Vec<Utterance>, question: Vec<Utterance>) -> Turn {
         answered_through: 3,
         context_revision: 1,
         answered_before: vec![message(1), message(2)],
+        inbox_reaches: 0,
         accepted_at: UnixMillis(3_000),
         built_at: UnixMillis(4_000),
     }

@@ -42,13 +42,28 @@ fn file_bytes(file: &IncomingFile) -> usize {
     FILE_FRAME + texts
 }
 
+/// How many bytes JSON takes for each byte of a text. Looked up, because every text of a history is counted
+/// several times a turn.
+const WRITTEN: [u8; 256] = {
+    let mut written = [1; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        written[byte] = 6;
+        byte += 1;
+    }
+    let short = *b"\"\\\n\r\t\x08\x0c";
+    let mut index = 0;
+    while index < short.len() {
+        written[short[index] as usize] = 2;
+        index += 1;
+    }
+    written
+};
+
 fn text_bytes(text: &str) -> usize {
-    let written = |byte: u8| match byte {
-        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
-        0..=0x1f => 6,
-        _ => 1,
-    };
-    text.bytes().map(written).sum()
+    text.bytes()
+        .map(|byte| usize::from(WRITTEN[usize::from(byte)]))
+        .sum()
 }
 
 #[cfg(test)]

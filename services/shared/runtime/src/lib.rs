@@ -3,12 +3,17 @@
 //! A service is a [`Service`]: its configuration and a `start` that wires its parts. [`service::main`] does the
 //! rest, the same way for all: arguments, configuration, logs, broker, topology, admin endpoints, signals, drain.
 
+/// A service allocates and frees some dozen times a message, mostly a few KiB.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub mod actor;
 pub mod admin;
 pub mod burial;
 pub mod clock;
 pub mod config;
 pub mod health;
+pub mod lease;
 pub mod links;
 pub mod metrics;
 pub mod outgoing;

@@ -3,7 +3,7 @@
 //! | the stage returns | the runner does |
 //! |---|---|
 //! | done, duplicate | ack |
-//! | retry | nak with a delay |
+//! | retry | nak with a delay; nothing when the work is not ours any more |
 //! | give up, or undecodable | dead letter confirmed, outcome committed, then term |
 //! | panic | as retry |
 //! | fatal | leaves it unacked and ends the service |
@@ -24,6 +24,7 @@ use tracing::Instrument;
 use crate::burial::{self, Remains};
 use crate::clock;
 use crate::health::Pulse;
+use crate::lease::Lease;
 use crate::metrics::StageMetrics;
 use crate::random;
 use crate::stage::{GiveUp, Job, Outcome, Stage};
@@ -146,12 +147,13 @@ impl<S: Stage> Runner<S> {
             delivered: work.delivered,
             stored_at: work.stored_at,
             trace,
+            lease: Lease::new(ack_wait),
         };
         let span = tracing::info_span!("message", trace_id = trace.trace_id(), subject = work.subject);
         async {
             let began = Instant::now();
             let handled = AssertUnwindSafe(self.handle(&work, &job)).catch_unwind();
-            let (outcome, age) = keep_alive(handled, &work, ack_wait)
+            let (outcome, age) = keep_alive(handled, &work, &job.lease, ack_wait)
                 .await
                 .unwrap_or_else(|panic| {
                     let cause = format!("panicked: {}", panic_text(panic.as_ref()));
@@ -159,7 +161,7 @@ impl<S: Stage> Runner<S> {
                     (Outcome::retry(cause), None)
                 });
             self.metrics.settled(outcome.name(), began.elapsed(), age);
-            self.settle(&work, outcome).await
+            self.settle(&work, outcome, &job.lease).await
         }
         .instrument(span)
         .await
@@ -209,10 +211,15 @@ impl<S: Stage> Runner<S> {
         }
     }
 
-    async fn settle(&self, work: &Work, outcome: Outcome) -> Result<(), Fatal> {
+    async fn settle(&self, work: &Work, outcome: Outcome, lease: &Lease) -> Result<(), Fatal> {
         let settled = match outcome {
             Outcome::Done | Outcome::Duplicate => work.ack().await,
             Outcome::GiveUp(_) => work.term().await,
+            // The server would take it for the word of the one who has the work now.
+            Outcome::Retry { cause, .. } if !lease.is_held() => {
+                tracing::debug!(cause, "comes again by itself: it was taken for dead");
+                Ok(())
+            }
             Outcome::Retry { after, cause } => {
                 let delay =
                     after.unwrap_or_else(|| retry::redelivery_delay(work.delivered, random::fraction()));
@@ -235,7 +242,12 @@ impl<S: Stage> Runner<S> {
 }
 
 /// Drives `handled` to its end, with signs of life to the server. Both end together.
-async fn keep_alive<T>(handled: impl Future<Output = T>, work: &Work, ack_wait: Duration) -> T {
+async fn keep_alive<T>(
+    handled: impl Future<Output = T>,
+    work: &Work,
+    lease: &Lease,
+    ack_wait: Duration,
+) -> T {
     let every = ack_wait / KEEP_ALIVES_PER_ACK_WAIT;
     let mut beats = interval_at(Instant::now() + every, every);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -244,7 +256,7 @@ async fn keep_alive<T>(handled: impl Future<Output = T>, work: &Work, ack_wait: 
         tokio::select! {
             biased;
             handled = &mut handled => return handled,
-            _ = beats.tick() => if let Err(error) = work.keep_alive().await {
+            _ = beats.tick() => if lease.renew() && let Err(error) = work.keep_alive().await {
                 tracing::debug!(%error, "no sign of life could be given");
             },
         }

@@ -9,6 +9,7 @@ use proto_schemas::ids::UnixMillis;
 use proto_schemas::wire::{DecodeError, Wire};
 
 use crate::clock;
+use crate::lease::Lease;
 
 /// How long a message is surely handled by nobody else: the shortest `ack_wait` that may be configured. In a
 /// backlog all messages are older, and each costs the look-up.
@@ -56,7 +57,7 @@ pub fn decode<T: Wire>(work: &Work) -> Result<Option<T>, DecodeError> {
 }
 
 /// What a stage may know about the message besides its content.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Job {
     /// Its sequence in the stream.
     pub sequence: u64,
@@ -66,6 +67,8 @@ pub struct Job {
     pub stored_at: UnixMillis,
     /// Its trace, with a span of this stage's own; goes with everything the stage publishes.
     pub trace: TraceContext,
+    /// Whether it is still this process's own. Look before what cannot be undone.
+    pub lease: Lease,
 }
 
 impl Job {
@@ -178,6 +181,7 @@ mod tests {
             delivered,
             stored_at,
             trace: TraceContext::new(),
+            lease: Lease::new(OURS_ALONE),
         }
     }
 

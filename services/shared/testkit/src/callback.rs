@@ -12,6 +12,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
+use tokio::sync::watch;
 
 pub use self::push::{new_secret, push, push_with_id, sign_push, text_message};
 use crate::condition::{PATIENCE, wait_for, wait_until};
@@ -60,6 +61,8 @@ struct Shared {
     refusals: Mutex<Vec<String>>,
     failures: Mutex<VecDeque<Failure>>,
     doorway: Doorway,
+    /// How many attempts there are.
+    count: watch::Sender<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -77,6 +80,7 @@ impl CallbackReceiver {
             refusals: Mutex::default(),
             failures: Mutex::default(),
             doorway: Doorway::default(),
+            count: watch::Sender::new(0),
         });
         let router = Router::new().fallback(receive).with_state(shared.clone());
         Self {
@@ -101,6 +105,14 @@ impl CallbackReceiver {
     /// Every request with a valid signature, also those answered with a scripted failure.
     pub fn attempts(&self) -> Vec<Received> {
         self.shared.attempts.lock().unwrap().clone()
+    }
+
+    /// The attempts after the first `seen`, when there are any.
+    pub async fn attempts_after(&self, seen: usize) -> Vec<Received> {
+        let mut count = self.shared.count.subscribe();
+        // The sender lives as long as the receiver does.
+        drop(count.wait_for(|count| *count > seen).await);
+        self.shared.attempts.lock().unwrap()[seen..].to_vec()
     }
 
     /// Why requests were refused with 401: one text for each.
@@ -182,7 +194,7 @@ async fn receive(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     let failure = shared.failures.lock().unwrap().pop_front();
     let status = failure.as_ref().map_or(200, |failure| failure.status);
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    shared.attempts.lock().unwrap().push(Received {
+    shared.keep(Received {
         id,
         timestamp,
         body,
@@ -200,6 +212,12 @@ async fn receive(State(shared): State<Arc<Shared>>, request: Request) -> Respons
 }
 
 impl Shared {
+    fn keep(&self, attempt: Received) {
+        let mut attempts = self.attempts.lock().unwrap();
+        attempts.push(attempt);
+        self.count.send_replace(attempts.len());
+    }
+
     fn refuse(&self, reason: String) -> Response {
         self.refusals.lock().unwrap().push(reason);
         StatusCode::UNAUTHORIZED.into_response()

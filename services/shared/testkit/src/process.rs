@@ -67,6 +67,11 @@ impl Service {
             .unwrap_or_else(|| panic!("{} has no address {name:?}", self.name))
     }
 
+    /// The address that the binary has bound under `name` since its last start; none if it has not yet.
+    pub fn address_now(&self, name: &str) -> Option<SocketAddr> {
+        bound_addresses(&self.folder)?.remove(name)
+    }
+
     /// Waits until the admin address answers `/readyz` with 200.
     ///
     /// # Panics
@@ -115,11 +120,22 @@ impl Service {
         self.child.ended(PATIENCE).await
     }
 
-    /// Starts it again with the same environment; kills it first if it runs.
+    /// How it ended; none while it runs.
+    pub fn exit_status(&self) -> Option<ExitStatus> {
+        self.child.exit_status()
+    }
+
+    /// Starts it again with the same environment and waits until it has bound its addresses; kills it first if
+    /// it runs.
     pub async fn restart(&mut self) {
+        self.relaunch();
+        self.addresses().await;
+    }
+
+    /// As [`Service::restart`], but waits for nothing: what it needs may be away.
+    pub fn relaunch(&mut self) {
         self.child.kill();
         self.child = launch(&self.name, &self.env, &self.folder);
-        self.addresses().await;
     }
 
     /// Freezes it (SIGSTOP), as a pause longer than any lease.
@@ -138,19 +154,12 @@ impl Service {
     }
 
     async fn addresses(&self) -> BTreeMap<String, SocketAddr> {
-        let file = address_file(&self.folder);
         wait_for(PATIENCE, &format!("the addresses of {}", self.name), async || {
-            let Ok(text) = std::fs::read(&file) else {
+            let bound = bound_addresses(&self.folder);
+            if bound.is_none() {
                 self.assert_running();
-                return None;
-            };
-            let addresses: BTreeMap<String, String> = serde_json::from_slice(&text).unwrap();
-            Some(
-                addresses
-                    .into_iter()
-                    .map(|(name, address)| (name, address.parse().unwrap()))
-                    .collect(),
-            )
+            }
+            bound
         })
         .await
     }
@@ -179,6 +188,18 @@ fn launch(name: &str, env: &[(String, String)], folder: &TempDir) -> Child {
         .env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env(ADDRESS_FILE, addresses).envs(env.iter().cloned());
     Child::spawn(name, command, &folder.path().join("log"))
+}
+
+/// What a binary wrote into its address file; none if there is none yet.
+fn bound_addresses(folder: &TempDir) -> Option<BTreeMap<String, SocketAddr>> {
+    let text = std::fs::read(address_file(folder)).ok()?;
+    let addresses: BTreeMap<String, String> = serde_json::from_slice(&text).unwrap();
+    let parsed = addresses.into_iter();
+    Some(
+        parsed
+            .map(|(name, address)| (name, address.parse().unwrap()))
+            .collect(),
+    )
 }
 
 fn address_file(folder: &TempDir) -> PathBuf {

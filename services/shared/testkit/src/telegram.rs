@@ -14,6 +14,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
 use serde_json::Value;
+use tokio::sync::watch;
 
 pub use self::api::{MAX_CAPTION, MAX_DOCUMENT_BYTES, MAX_DOWNLOAD_BYTES, MAX_PHOTO_BYTES, MAX_TEXT};
 use self::chats::{Chats, Failure};
@@ -37,6 +38,8 @@ struct Shared {
     token: String,
     chats: Mutex<Chats>,
     doorway: Doorway,
+    /// How many messages were sent.
+    count: watch::Sender<usize>,
 }
 
 impl FakeTelegram {
@@ -46,6 +49,7 @@ impl FakeTelegram {
             token: token.to_owned(),
             chats: Mutex::default(),
             doorway: Doorway::default(),
+            count: watch::Sender::new(0),
         });
         let router = Router::new().fallback(answer).with_state(shared.clone());
         Self {
@@ -70,6 +74,14 @@ impl FakeTelegram {
             .into_iter()
             .filter(|message| message.chat_id == chat_id)
             .collect()
+    }
+
+    /// What was sent after the first `seen` messages, when there is any.
+    pub async fn sent_after(&self, seen: usize) -> Vec<SentMessage> {
+        let mut count = self.shared.count.subscribe();
+        // The sender lives as long as the server does.
+        drop(count.wait_for(|count| *count > seen).await);
+        self.chats().sent[seen..].to_vec()
     }
 
     /// Waits until at least `count` messages were sent, and returns all.
@@ -154,6 +166,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         Err(error) => return error.answer().play().await,
     };
     let script = respond(&shared, call);
+    shared.count.send_replace(shared.chats.lock().unwrap().sent.len());
     shared.doorway.pass().await;
     script.play().await
 }

@@ -36,6 +36,7 @@ fn turn() -> Turn {
         answered_through: 1,
         context_revision: 0,
         answered_before: vec![],
+        inbox_reaches: 0,
         accepted_at: UnixMillis(0),
         built_at: UnixMillis(0),
     }

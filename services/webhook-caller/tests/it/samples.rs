@@ -40,6 +40,7 @@ pub(crate) fn turn_for(integration: &str, name: &str) -> Turn {
         answered_through: 1,
         context_revision: 0,
         answered_before: vec![],
+        inbox_reaches: 0,
         accepted_at: UnixMillis(1_000),
         built_at: UnixMillis(2_000),
     }

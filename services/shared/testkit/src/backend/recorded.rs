@@ -79,13 +79,18 @@ impl Recorded {
             .map_or("", |request| &request.conversation_id)
     }
 
-    /// What `role` (`system`, `user`, `assistant`) said, oldest first. The texts of a message with files are
-    /// put together.
-    pub fn texts(&self, role: &str) -> Vec<String> {
+    /// What was said, oldest first: role (`system`, `user`, `assistant`) and text. The texts of a message with
+    /// files are put together.
+    pub fn said(&self) -> impl Iterator<Item = (&str, String)> {
         let messages = self.request.iter().flat_map(|request| &request.messages);
-        messages
-            .filter(|message| message.role == role)
-            .map(|message| text(&message.content))
+        messages.map(|message| (message.role.as_str(), text(&message.content)))
+    }
+
+    /// What `role` said, oldest first.
+    pub fn texts(&self, role: &str) -> Vec<String> {
+        self.said()
+            .filter(|(by, _)| *by == role)
+            .map(|(_, text)| text)
             .collect()
     }
 

@@ -1,0 +1,195 @@
+//! Breaks things as planned, mends them again, and watches for processes that end by themselves.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto_schemas::dead_letter::Stage;
+use serde_json::Value;
+use testkit::callback::CallbackReceiver;
+use testkit::gate::Gate;
+use testkit::nats::NatsServer;
+use testkit::proxy::Proxy;
+use testkit::telegram::FakeTelegram;
+use tests::fleet::Fleet;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::ledger::Ledger;
+use crate::plan::{Fault, Planned};
+
+/// How often the injector looks after the processes.
+const ROUND: Duration = Duration::from_millis(50);
+
+/// What can be broken, and where it is written down.
+pub(crate) struct Injector {
+    // The services go before their broker, so that they do not log its end.
+    fleet: Fleet,
+    nats: NatsServer,
+    proxy: Proxy,
+    pub(crate) callbacks: Arc<CallbackReceiver>,
+    pub(crate) telegram: Arc<FakeTelegram>,
+    ledger: Arc<Ledger>,
+    /// Where the processes of ingress listen now; users follow it.
+    pub(crate) ingress: watch::Sender<Vec<SocketAddr>>,
+    /// Processes that are down on purpose.
+    down: BTreeSet<(Stage, usize)>,
+    stall: Option<Gate>,
+}
+
+/// A fault begins or ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Edge {
+    Begins,
+    Ends,
+}
+
+impl Injector {
+    /// Takes over what runs.
+    pub(crate) fn new(
+        fleet: Fleet,
+        nats: NatsServer,
+        proxy: Proxy,
+        callbacks: CallbackReceiver,
+        telegram: FakeTelegram,
+        ledger: Arc<Ledger>,
+    ) -> Self {
+        Self {
+            fleet,
+            nats,
+            proxy,
+            callbacks: Arc::new(callbacks),
+            telegram: Arc::new(telegram),
+            ledger,
+            ingress: watch::Sender::new(Vec::new()),
+            down: BTreeSet::new(),
+            stall: None,
+        }
+    }
+
+    /// Carries the plan out, to the end of its last fault.
+    pub(crate) async fn run(&mut self, plan: &[Planned]) {
+        let began = Instant::now();
+        let mut steps: Vec<(Duration, Edge, usize)> = Vec::new();
+        for (index, planned) in plan.iter().enumerate() {
+            steps.push((planned.at, Edge::Begins, index));
+            steps.push((planned.ends(), Edge::Ends, index));
+        }
+        steps.sort();
+        for (at, edge, index) in steps {
+            self.look_after(began + at).await;
+            let fault = plan[index].fault;
+            let name = format!("{fault:?}");
+            match edge {
+                Edge::Begins => {
+                    self.ledger.broken(name);
+                    self.begin(fault).await;
+                }
+                Edge::Ends => {
+                    self.end(fault).await;
+                    self.ledger.mended(&name);
+                }
+            }
+        }
+    }
+
+    /// Looks after the processes until a moment.
+    pub(crate) async fn look_after(&mut self, until: Instant) {
+        loop {
+            self.restart_fallen();
+            self.publish_addresses();
+            if Instant::now() >= until {
+                return;
+            }
+            tokio::time::sleep_until(until.min(Instant::now() + ROUND)).await;
+        }
+    }
+
+    /// Waits until every process says that it is ready.
+    pub(crate) async fn all_ready(&mut self) {
+        for (_, _, service) in self.fleet.all_mut() {
+            service.ready().await;
+        }
+        self.publish_addresses();
+    }
+
+    /// A process that ends although nobody killed it is started again, as an orchestrator does, and written
+    /// down as something that must not be.
+    fn restart_fallen(&mut self) {
+        for (stage, replica, service) in self.fleet.all_mut() {
+            if let Some(status) = service.exit_status()
+                && !self.down.contains(&(stage, replica))
+            {
+                let name = stage.as_str();
+                self.ledger
+                    .strange(format!("{name} {replica} ended by itself: {status}"));
+                service.relaunch();
+            }
+        }
+    }
+
+    fn publish_addresses(&self) {
+        let replicas = self.fleet.replicas(Stage::Ingress).iter();
+        let now: Vec<SocketAddr> = replicas
+            .filter_map(|service| service.address_now("http"))
+            .collect();
+        // Without an address a push has nowhere to go; the last one is as good as any.
+        self.ingress.send_if_modified(|known| {
+            let changed = !now.is_empty() && *known != now;
+            if changed {
+                *known = now;
+            }
+            changed
+        });
+    }
+
+    async fn begin(&mut self, fault: Fault) {
+        match fault {
+            Fault::Kill(stage, replica) => {
+                self.down.insert((stage, replica));
+                self.fleet.replica_mut(stage, replica).kill();
+            }
+            Fault::Freeze(stage, replica) => self.fleet.replica_mut(stage, replica).pause().await,
+            Fault::KillBroker => self.nats.kill(),
+            Fault::FreezeBroker => self.nats.pause().await,
+            Fault::Cut => self.proxy.cut(),
+            Fault::Slow(delay) => self.proxy.slow_down(delay),
+            Fault::Stall => self.stall = Some(self.proxy.stall()),
+            Fault::CallbackRefuses(replies) => self.callbacks.fail_next(replies, 503),
+            Fault::TelegramFails(calls) => {
+                for _ in 0..calls {
+                    self.telegram
+                        .fail_next("sendMessage", 500, "Internal Server Error", None::<Value>);
+                }
+            }
+            Fault::TelegramLosesAnswer => self.telegram.lose_next_answer("sendMessage"),
+        }
+    }
+
+    async fn end(&mut self, fault: Fault) {
+        match fault {
+            Fault::Kill(stage, replica) => {
+                self.fleet.replica_mut(stage, replica).relaunch();
+                self.down.remove(&(stage, replica));
+            }
+            Fault::Freeze(stage, replica) => self.fleet.replica_mut(stage, replica).resume(),
+            Fault::KillBroker => self.nats.restart().await,
+            Fault::FreezeBroker => self.nats.resume(),
+            Fault::Slow(_) => self.proxy.slow_down(Duration::ZERO),
+            Fault::Stall => self.stall = None,
+            Fault::Cut | Fault::CallbackRefuses(_) | Fault::TelegramFails(_) | Fault::TelegramLosesAnswer => {
+            }
+        }
+    }
+
+    /// What every process wrote, by its name.
+    pub(crate) fn logs(&mut self) -> BTreeMap<String, String> {
+        let services = self.fleet.all_mut();
+        let mut logs: BTreeMap<String, String> = services
+            .map(|(stage, replica, service)| (format!("{}-{replica}", stage.as_str()), service.logs()))
+            .collect();
+        logs.insert("nats-server".to_owned(), self.nats.log());
+        logs
+    }
+}

@@ -1,0 +1,260 @@
+//! Everything that a run needs, from its start to its last reply.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::Bus;
+use proto_schemas::dead_letter::DeadLetter;
+use proto_schemas::topology::{CONSUMERS, DEAD_LETTERS, DELIVERIES, FETCHES, TURNS};
+use registry::Manifest;
+use serde_json::{Value, json};
+use testkit::backend::FakeBackend;
+use testkit::callback::CallbackReceiver;
+use testkit::condition::PATIENCE;
+use testkit::middleman::{Middleman, Passing};
+use testkit::nats::NatsServer;
+use testkit::proxy::Proxy;
+use testkit::telegram::FakeTelegram;
+use tests::broker::{connect, is_idle, stored};
+use tests::fleet::{Fleet, environment};
+use tests::manifest::{TELEGRAM_TOKEN, bot, callback_secret, http, integration, telegram_bot};
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use crate::backend::{Backend, Manners, TIMEOUT};
+use crate::history::{Disturbance, History};
+use crate::injector::Injector;
+use crate::ledger::Ledger;
+use crate::plan::Planned;
+use crate::users::{self, COLLECT, PHOTO, TELEGRAM, User, WEB, Workload};
+
+/// How often the broker is asked whether all is done.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// One world at a time: what goes wrong in one must not be due to another's hunger.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
+/// What is done to requests on their way.
+type Tamper = Box<dyn FnMut(Passing) -> Vec<Passing> + Send>;
+
+/// How a world is made.
+pub(crate) struct Setup {
+    seed: u64,
+    replicas: usize,
+    manners: Manners,
+    before_callback: Option<Tamper>,
+    before_webhook: Option<Tamper>,
+}
+
+impl Setup {
+    /// Several processes of each service, and a flaky webhook.
+    pub(crate) fn flaky(seed: u64, replicas: usize) -> Self {
+        Self {
+            seed,
+            replicas,
+            manners: Manners::Flaky,
+            before_callback: None,
+            before_webhook: None,
+        }
+    }
+
+    /// One process of each service, and nothing that goes wrong by itself.
+    pub(crate) fn calm() -> Self {
+        Self {
+            manners: Manners::Good,
+            ..Self::flaky(1, 1)
+        }
+    }
+
+    /// Tampers with what goes to the callback.
+    pub(crate) fn before_callback(
+        mut self,
+        tamper: impl FnMut(Passing) -> Vec<Passing> + Send + 'static,
+    ) -> Self {
+        self.before_callback = Some(Box::new(tamper));
+        self
+    }
+
+    /// Tampers with what goes to the webhook.
+    pub(crate) fn before_webhook(
+        mut self,
+        tamper: impl FnMut(Passing) -> Vec<Passing> + Send + 'static,
+    ) -> Self {
+        self.before_webhook = Some(Box::new(tamper));
+        self
+    }
+}
+
+/// The services, their broker, and all that lies outside.
+pub(crate) struct World {
+    injector: Injector,
+    bus: Bus,
+    ledger: Arc<Ledger>,
+    _backend: FakeBackend,
+    _middlemen: Vec<Middleman>,
+    _alone: MutexGuard<'static, ()>,
+}
+
+/// What is left of a run when it is over.
+pub(crate) struct Run {
+    /// Every conversation.
+    pub(crate) histories: Vec<History>,
+    /// What was broken.
+    pub(crate) disturbances: Vec<Disturbance>,
+    /// What must not be, and belongs to no conversation.
+    pub(crate) strangers: Vec<String>,
+    /// What was given up.
+    pub(crate) dead_letters: Vec<DeadLetter>,
+    /// How long the work went on after everything was mended and the last user had written.
+    pub(crate) aftermath: Duration,
+    /// What every process wrote.
+    pub(crate) logs: BTreeMap<String, String>,
+}
+
+impl World {
+    /// Starts everything and waits until it is ready.
+    pub(crate) async fn start(setup: Setup) -> Self {
+        let alone = ALONE.lock().await;
+        let nats = NatsServer::start().await;
+        let address = nats.url().trim_start_matches("nats://").parse().unwrap();
+        let proxy = Proxy::start(address).await;
+        let backend = FakeBackend::start().await;
+        let callbacks = CallbackReceiver::start(&callback_secret()).await;
+        let telegram = FakeTelegram::start(TELEGRAM_TOKEN).await;
+        telegram.add_file(PHOTO, vec![0xff, 0xd8, 0xff, 0xe0]);
+        let mut middlemen = Vec::new();
+        let callback_url = via(setup.before_callback, callbacks.url(), &mut middlemen).await;
+        let webhook_url = via(setup.before_webhook, backend.url(), &mut middlemen).await;
+        // Past the proxy: what is asked of the broker is the truth.
+        let bus = connect(nats.url()).await;
+        let manifest = manifest(&webhook_url, &callback_url, &telegram.api_base());
+        manifest.store(&bus).await.unwrap();
+        let env = environment(&format!("nats://{}", proxy.address()), &[]);
+        let fleet = Fleet::start(env, setup.replicas).await;
+        let ledger = Ledger::new();
+        let script = Backend::new(setup.seed, setup.manners, Arc::clone(&ledger));
+        backend.respond_with(move |call| script.answer(call));
+        let mut injector = Injector::new(fleet, nats, proxy, callbacks, telegram, Arc::clone(&ledger));
+        injector.all_ready().await;
+        Self {
+            injector,
+            bus,
+            ledger,
+            _backend: backend,
+            _middlemen: middlemen,
+            _alone: alone,
+        }
+    }
+
+    /// Lets users write while things break, mends everything, and waits until all is quiet.
+    pub(crate) async fn run(mut self, plan: &[Planned], workload: &Workload) -> Run {
+        let mut watchers = JoinSet::new();
+        let (ledger, callbacks) = (Arc::clone(&self.ledger), Arc::clone(&self.injector.callbacks));
+        watchers.spawn(async move { ledger.watch_callbacks(&callbacks).await });
+        let (ledger, telegram) = (Arc::clone(&self.ledger), Arc::clone(&self.injector.telegram));
+        watchers.spawn(async move { ledger.watch_telegram(&telegram).await });
+
+        let end = Instant::now() + workload.lasts.unwrap_or_default();
+        let users = users::users(workload, &self.ledger, &self.injector.ingress.subscribe());
+        let mut writing: JoinSet<()> = users.into_iter().map(User::live).collect();
+        self.injector.run(plan).await;
+        self.injector.look_after(end).await;
+        self.injector.all_ready().await;
+        self.until("every user to end", async |world: &mut Self| {
+            world.injector.look_after(Instant::now() + LOOK).await;
+            while let Some(ended) = writing.try_join_next() {
+                ended.unwrap();
+            }
+            writing.is_empty()
+        })
+        .await;
+        let mended = Instant::now();
+        self.until("all to be quiet", async |world: &mut Self| world.is_quiet().await)
+            .await;
+        self.finish(mended.elapsed()).await
+    }
+
+    /// Waits for something that must be; what is not so in time is written down.
+    async fn until(&mut self, what: &str, mut is_so: impl AsyncFnMut(&mut Self) -> bool) {
+        let waiting = async { while !is_so(self).await {} };
+        if timeout(PATIENCE, waiting).await.is_err() {
+            self.ledger.strange(format!("waited in vain for {what}"));
+        }
+    }
+
+    /// Whether nothing is left to do, and all that was shown is written down. The consumers are asked one after
+    /// the other, and work may move on meanwhile: look twice.
+    async fn is_quiet(&mut self) -> bool {
+        self.injector.look_after(Instant::now() + LOOK).await;
+        if !is_idle(&self.bus).await || !is_idle(&self.bus).await {
+            return false;
+        }
+        let (callbacks, telegram) = (&self.injector.callbacks, &self.injector.telegram);
+        self.ledger.shown() == callbacks.received().len() + telegram.sent().len()
+    }
+
+    async fn finish(mut self, aftermath: Duration) -> Run {
+        for stream in [TURNS, FETCHES, DELIVERIES] {
+            let left = stored(&self.bus, stream.name, ">").await.len();
+            if left > 0 {
+                self.ledger.strange(format!("{} still holds {left}", stream.name));
+            }
+        }
+        for consumer in &CONSUMERS {
+            let state = self.bus.consumer_state(consumer).await.unwrap();
+            if state.pending + state.ack_pending > 0 {
+                let (stream, name) = (consumer.stream, consumer.name);
+                self.ledger
+                    .strange(format!("{name} has not done with {stream}: {state:?}"));
+            }
+        }
+        let refusals = self.injector.callbacks.refusals();
+        if !refusals.is_empty() {
+            self.ledger.strange(format!("unsigned replies: {refusals:?}"));
+        }
+        let dead_letters = stored(&self.bus, DEAD_LETTERS.name, "dead-letters.>").await;
+        Run {
+            histories: self.ledger.histories(),
+            disturbances: self.ledger.disturbances(),
+            strangers: self.ledger.strangers(),
+            dead_letters: dead_letters.iter().map(|entry| entry.decode().unwrap()).collect(),
+            aftermath,
+            logs: self.injector.logs(),
+        }
+    }
+}
+
+/// The address by which `target` is reached, through a middleman if there is tampering to do.
+async fn via(tamper: Option<Tamper>, target: String, middlemen: &mut Vec<Middleman>) -> String {
+    let Some(tamper) = tamper else {
+        return target;
+    };
+    let middleman = Middleman::start(&target, tamper).await;
+    let url = middleman.url();
+    middlemen.push(middleman);
+    url
+}
+
+fn manifest(webhook_url: &str, callback_url: &str, telegram_api: &str) -> Manifest {
+    // The whole conversation, always, and patience without end: what a run gives up it was asked to.
+    let whole = || json!({ "context": { "max_messages": 200, "max_bytes": 256 * 1024 } });
+    let webhook = json!({
+        "timeout": humantime::format_duration(TIMEOUT).to_string(),
+        "retry": { "attempts": 100, "max_age": "3h" },
+    });
+    let manifest: Value = json!({
+        "integrations": [integration("webhook", webhook_url, webhook)],
+        "bots": [
+            bot("each", "webhook", "queue", whole()),
+            bot("together", "webhook", "coalesce", whole()),
+        ],
+        "connections": [
+            http(WEB, "each", callback_url),
+            http(COLLECT, "together", callback_url),
+            telegram_bot(TELEGRAM, "each", telegram_api),
+        ],
+    });
+    serde_json::from_value(manifest).unwrap()
+}

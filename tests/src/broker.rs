@@ -1,0 +1,61 @@
+//! The broker, as a test sees it beside the services.
+
+use std::time::Duration;
+
+use bus::{Bus, BusConfig, Entry, OnDifference};
+use proto_schemas::topology::CONSUMERS;
+
+/// How soon the work of a killed process comes back: long enough for a busy machine to give signs of life, and
+/// short for who waits.
+pub const ACK_WAIT: Duration = Duration::from_secs(2);
+
+/// What is read at once.
+const PAGE: usize = 1000;
+const PAGE_BYTES: usize = 16 << 20;
+
+/// Connects to the broker at `url` and creates the topology.
+///
+/// # Panics
+/// When the broker refuses.
+pub async fn connect(url: &str) -> Bus {
+    let config = BusConfig {
+        url: url.to_owned(),
+        name: "tests".to_owned(),
+        replicas: 1,
+        ack_wait: Some(ACK_WAIT),
+    };
+    let bus = Bus::connect(config).await.unwrap();
+    bus.connected().wait_for(|connected| *connected).await.unwrap();
+    bus.ensure_topology(OnDifference::Keep).await.unwrap();
+    bus
+}
+
+/// What a stream holds under a subject, oldest first.
+///
+/// # Panics
+/// When the broker is away.
+pub async fn stored(bus: &Bus, stream: &str, subject: &str) -> Vec<Entry> {
+    let (mut stored, mut from) = (Vec::new(), 1);
+    loop {
+        let page = bus
+            .entries(stream, subject, from, PAGE, PAGE_BYTES)
+            .await
+            .unwrap();
+        stored.extend(page.list);
+        match stored.last() {
+            Some(last) if page.behind > 0 => from = last.sequence + 1,
+            Some(_) | None => return stored,
+        }
+    }
+}
+
+/// Whether no consumer has anything to do or in work.
+pub async fn is_idle(bus: &Bus) -> bool {
+    for consumer in &CONSUMERS {
+        match bus.consumer_state(consumer).await {
+            Ok(state) if state.pending == 0 && state.ack_pending == 0 => {}
+            Ok(_) | Err(_) => return false,
+        }
+    }
+    true
+}
