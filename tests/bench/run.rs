@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::broker::Traffic;
 use crate::cpu::{Usage, Watched, usage, whole_machine};
+use crate::latency::Latency;
 use crate::world::World;
 
 /// Name of the process of the driver and the fakes.
@@ -39,15 +40,6 @@ pub(crate) struct Run {
     pub(crate) processes: Vec<ProcessUse>,
     /// Cores that were busy in the window with something else: what disturbs the measurement.
     pub(crate) cores_busy_elsewhere: f64,
-}
-
-/// Milliseconds.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub(crate) struct Latency {
-    pub(crate) p50: f64,
-    pub(crate) p90: f64,
-    pub(crate) p99: f64,
-    pub(crate) max: f64,
 }
 
 /// What went through the broker for a turn.
@@ -158,24 +150,6 @@ impl ProcessUse {
             cpu_seconds_per_1000_turns: cpu_seconds / (turns as f64 / 1000.0),
             rss_mib: now.rss_bytes as f64 / MIB,
             peak_rss_mib: now.peak_rss_bytes as f64 / MIB,
-        }
-    }
-}
-
-impl Latency {
-    /// Percentiles, each the smallest value that so many lie at or below.
-    pub(crate) fn of(mut latencies: Vec<Duration>) -> Self {
-        latencies.sort_unstable();
-        let at = |share: f64| {
-            let rank = (latencies.len() as f64 * share).ceil() as usize;
-            let found = latencies.get(rank.saturating_sub(1));
-            found.map_or(0.0, |latency| latency.as_secs_f64() * 1000.0)
-        };
-        Self {
-            p50: at(0.50),
-            p90: at(0.90),
-            p99: at(0.99),
-            max: at(1.0),
         }
     }
 }

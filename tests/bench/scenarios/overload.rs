@@ -11,9 +11,9 @@ use super::{Options, settings};
 use crate::broker::Broker;
 use crate::driver::{MOST_PUSHES, Refused};
 use crate::fakes::Behaviour;
+use crate::latency::Latency;
 use crate::pipeline::{Settings, UNLIMITED_SENDERS};
 use crate::report::{say, say_head, say_run, write};
-use crate::run::Latency;
 use crate::world::{Outside, World, during};
 
 /// How much more is offered than can be sustained.

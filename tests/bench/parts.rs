@@ -1,0 +1,9 @@
+//! The tests of those parts of the benchmark that its figures rest on. The benchmark itself has no test harness.
+
+#![expect(dead_code, reason = "what only the benchmark uses is compiled here, too")]
+
+mod cpu;
+mod http;
+mod latency;
+mod ledger;
+mod token;
