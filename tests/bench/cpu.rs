@@ -58,41 +58,16 @@ pub(crate) fn whole_machine() -> f64 {
     (all.sum::<f64>() - idle.sum::<f64>()) / TICKS_PER_SECOND
 }
 
-/// The 14th and 15th fields; the second is a name in parentheses that may hold spaces.
-fn cpu_seconds(stat: &str) -> f64 {
+/// User and kernel time in a line of `/proc/…/stat`: the 14th and 15th fields; the second is a name in parentheses that may hold spaces.
+pub(crate) fn cpu_seconds(stat: &str) -> f64 {
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     let ticks = after_name.split_whitespace().skip(11).take(2);
     ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS_PER_SECOND
 }
 
-fn kibibytes(status: &str, key: &str) -> u64 {
+/// The value of a line of `/proc/…/status`, in bytes.
+pub(crate) fn kibibytes(status: &str, key: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix(key));
     let number = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     number.unwrap_or(0) * 1024
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_with_spaces_and_parentheses_moves_no_field() {
-        let stat = "12 (a (b) c) S 1 12 12 0 -1 4194560 100 0 0 0 150 50 7 7 20 0 4 0 100";
-        assert_eq!(cpu_seconds(stat), 2.0);
-        assert_eq!(cpu_seconds(""), 0.0);
-    }
-
-    #[test]
-    fn sizes_are_read_in_bytes() {
-        let status = "Name:\tnats\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\n";
-        let sizes = ["VmHWM:", "VmRSS:", "VmSwap:"].map(|key| kibibytes(status, key));
-        assert_eq!(sizes, [2 << 20, 1 << 20, 0]);
-    }
-
-    #[test]
-    fn this_process_uses_memory_and_is_part_of_the_machine() {
-        let own = usage(std::process::id());
-        assert!(own.rss_bytes > 0 && own.peak_rss_bytes >= own.rss_bytes);
-        assert!(whole_machine() >= own.cpu_seconds);
-    }
 }
