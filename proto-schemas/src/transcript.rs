@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::content::{ChannelKind, User, Utterance};
-use crate::context::Conclusion;
+use crate::context::{ANSWERED_THROUGH, Conclusion};
 use crate::ids::{BotId, ConnectionId, ConversationId, MessageId, UnixMillis};
 use crate::wire::Wire;
 
@@ -44,6 +44,10 @@ pub struct Transcript {
 
 impl Wire for Transcript {
     const TYPE: &'static str = "transcript.v1";
+
+    fn headers(&self) -> Vec<(&'static str, String)> {
+        vec![(ANSWERED_THROUGH, self.answered_through.to_string())]
+    }
 }
 
 /// What became of a reply.

@@ -15,6 +15,9 @@ pub const MESSAGE_ID: &str = "Nats-Msg-Id";
 /// there is none. Stored with the message, it names that one's predecessor for good.
 pub const PREDECESSOR: &str = "Nats-Expected-Last-Subject-Sequence";
 
+/// Room for a usual payload, so that writing it does not move it again and again.
+const USUAL_BYTES: usize = 4096;
+
 /// A type that travels on a subject or lies in a bucket.
 pub trait Wire: Serialize + DeserializeOwned + JsonSchema {
     /// Type and version as they stand in [`MESSAGE_TYPE`]. A breaking change is a new version.
@@ -58,7 +61,9 @@ pub enum DecodeError {
 /// # Errors
 /// [`serde_json::Error`] if the value has no JSON form (a map with keys that are not strings).
 pub fn encode<T: Wire>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
-    serde_json::to_vec(value)
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    serde_json::to_writer(&mut bytes, value)?;
+    Ok(bytes)
 }
 
 /// Reads a `T` from `payload`, whose header says `message_type`.

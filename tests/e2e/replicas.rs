@@ -113,3 +113,32 @@ async fn an_egress_that_froze_before_a_send_does_not_send_after_others() {
         sent.iter().map(|s| s.reply_to).collect::<Vec<_>>()
     );
 }
+
+#[tokio::test]
+async fn what_was_handed_to_a_frozen_egress_is_not_sent_beside_the_one_that_has_it_now() {
+    let mut pipeline = Pipeline::start(Options::default()).await;
+    pipeline.service(Stage::Egress).pause().await;
+    pipeline.say(WEB, "ada", "one").await;
+    wait_until(PATIENCE, "the reply to be handed to the frozen one", async || {
+        let state = pipeline.bus.consumer_state(&DELIVERY_WORK).await;
+        state.is_ok_and(|state| state.ack_pending == 1)
+    })
+    .await;
+    let gate = pipeline.callbacks.hold();
+    pipeline.add_replica(Stage::Egress).await;
+    wait_until(PATIENCE, "another one to be sending it", async || {
+        pipeline.callbacks.attempts().len() == 1
+    })
+    .await;
+    let frozen = pipeline.service(Stage::Egress);
+    frozen.resume();
+    wait_until(
+        PATIENCE,
+        "the frozen one to let go of what it was handed",
+        async || frozen.logs().contains("took nothing for long"),
+    )
+    .await;
+    gate.release();
+    pipeline.settled().await;
+    assert_eq!(pipeline.callbacks.attempts().len(), 1);
+}

@@ -106,12 +106,14 @@ impl Injector {
         }
     }
 
-    /// Waits until every process says that it is ready.
-    pub(crate) async fn all_ready(&mut self) {
+    /// Looks after the processes for a moment; whether each says that it is ready.
+    pub(crate) async fn all_ready(&mut self) -> bool {
+        self.look_after(Instant::now() + ROUND).await;
+        let mut ready = true;
         for (_, _, service) in self.fleet.all_mut() {
-            service.ready().await;
+            ready &= service.address_now("admin").is_some() && service.is_ready().await;
         }
-        self.publish_addresses();
+        ready
     }
 
     /// A process that ends although nobody killed it is started again, as an orchestrator does, and written
@@ -129,7 +131,8 @@ impl Injector {
         }
     }
 
-    fn publish_addresses(&self) {
+    /// Tells the users where ingress listens.
+    pub(crate) fn publish_addresses(&self) {
         let replicas = self.fleet.replicas(Stage::Ingress).iter();
         let now: Vec<SocketAddr> = replicas
             .filter_map(|service| service.address_now("http"))

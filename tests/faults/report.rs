@@ -176,7 +176,7 @@ fn story(history: &History, violation: &Violation, disturbances: &[Disturbance])
     story
 }
 
-/// Keeps the stories of all violations and the output of every process in a folder.
+/// Keeps the stories of all violations, what was broken when, and the output of every process in a folder.
 fn keep(settings: &Settings, run: &Run, verdict: &Verdict<'_>) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("faults-{}", settings.seed));
     fs::create_dir_all(&folder).unwrap();
@@ -185,6 +185,9 @@ fn keep(settings: &Settings, run: &Run, verdict: &Verdict<'_>) -> PathBuf {
         .map(|(history, violation)| story(history, violation, &run.disturbances))
         .collect();
     fs::write(folder.join("stories.txt"), stories).unwrap();
+    let faults = run.disturbances.iter();
+    let faults: String = faults.map(|disturbance| format!("{disturbance}\n")).collect();
+    fs::write(folder.join("faults.txt"), faults).unwrap();
     for (process, log) in &run.logs {
         fs::write(folder.join(format!("{process}.log")), log).unwrap();
     }

@@ -136,8 +136,8 @@ impl World {
         let ledger = Ledger::new();
         let script = Backend::new(setup.seed, setup.manners, Arc::clone(&ledger));
         backend.respond_with(move |call| script.answer(call));
-        let mut injector = Injector::new(fleet, nats, proxy, callbacks, telegram, Arc::clone(&ledger));
-        injector.all_ready().await;
+        let injector = Injector::new(fleet, nats, proxy, callbacks, telegram, Arc::clone(&ledger));
+        injector.publish_addresses();
         Self {
             injector,
             bus,
@@ -161,7 +161,10 @@ impl World {
         let mut writing: JoinSet<()> = users.into_iter().map(User::live).collect();
         self.injector.run(plan).await;
         self.injector.look_after(end).await;
-        self.injector.all_ready().await;
+        self.until("every process to be ready", async |world: &mut Self| {
+            world.injector.all_ready().await
+        })
+        .await;
         self.until("every user to end", async |world: &mut Self| {
             world.injector.look_after(Instant::now() + LOOK).await;
             while let Some(ended) = writing.try_join_next() {

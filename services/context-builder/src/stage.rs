@@ -144,7 +144,12 @@ impl Builder {
     /// Whether a conversation's slot, taken a moment ago, is free by now or soon: it holds nothing, or a turn
     /// that was built on an older revision, which is committed or will be dropped, or what is no turn of ours. Only
     /// a turn that was built on the present revision will bring another one.
-    async fn slot_is_settling(&self, conversation: &ConversationId, revision: u64) -> Result<bool, BusError> {
+    async fn slot_is_settling(
+        &self,
+        conversation: &ConversationId,
+        reading: &Reading,
+    ) -> Result<bool, BusError> {
+        let revision = reading.context.as_ref().map_or(0, |context| context.revision);
         let held = self.bus.last(TURNS.name, &subjects::turn(conversation)).await?;
         let Some(holder) = held.as_ref().and_then(|entry| entry.header(MESSAGE_ID)) else {
             return Ok(true);
@@ -153,6 +158,17 @@ impl Builder {
             .split_once(':')
             .and_then(|(_, revision)| revision.parse::<u64>().ok());
         Ok(built_on.is_none_or(|built_on| built_on < revision))
+    }
+}
+
+impl Builder {
+    /// A message that is due and found its slot taken, mostly by the turn before it, which is leaving.
+    async fn put_off(&self, conversation: &ConversationId, reading: &Reading, job: &Job) -> Outcome {
+        match self.slot_is_settling(conversation, reading).await {
+            Ok(true) => retry_when_settled(job),
+            Ok(false) => Outcome::retry("a turn of the same context is in the slot"),
+            Err(error) => error.into(),
+        }
     }
 }
 
@@ -326,6 +342,9 @@ impl Stage for InboxEvents {
         match step {
             _ if !event.is_message() && !reading.awaits(message) => Outcome::Done,
             Step::Offered(turn, answer) if vouches_for(&turn, answer, message) => Outcome::Done,
+            Step::Offered(turn, SlotAnswer::Taken) if turn.answers.first() == Some(message) => {
+                builder.put_off(&turn.conversation, &reading, job).await
+            }
             Step::Offered(..) => Outcome::retry("an earlier message is due first"),
             Step::Fetching => Outcome::retry("files are being fetched"),
             Step::Idle => Outcome::retry("nothing is due, and the message has no outcome yet"),
@@ -416,13 +435,10 @@ impl Stage for ContextEvents {
             Ok(step) => step,
             Err(error) => return error.into(),
         };
-        let revision = reading.context.as_ref().map_or(0, |context| context.revision);
         match step {
             Step::Offered(turn, SlotAnswer::Taken) => {
-                match builder.slot_is_settling(&turn.conversation, revision).await {
-                    Ok(true) => {
-                        Outcome::retry_after(settling(job.delivered), "the last turn is leaving its slot")
-                    }
+                match builder.slot_is_settling(&turn.conversation, &reading).await {
+                    Ok(true) => retry_when_settled(job),
                     Ok(false) => Outcome::Done,
                     Err(error) => error.into(),
                 }
@@ -433,6 +449,10 @@ impl Stage for ContextEvents {
             | Step::Offered(_, SlotAnswer::Accepted | SlotAnswer::Duplicate) => Outcome::Done,
         }
     }
+}
+
+fn retry_when_settled(job: &Job) -> Outcome {
+    Outcome::retry_after(settling(job.delivered), "the last turn is leaving its slot")
 }
 
 /// When a slot is looked at again whose turn is committed: soon, then less often, for it may have to wait

@@ -1,6 +1,7 @@
 //! What is kept of a delivery: the parts sent so far, and the transcript at the end.
 
-use bus::{Bus, BusError, Outgoing, Revision};
+use bus::{Bus, BusError, Entry, Outgoing, Revision};
+use proto_schemas::context::ANSWERED_THROUGH;
 use proto_schemas::delivery::Delivery;
 use proto_schemas::progress::DeliveryProgress;
 use proto_schemas::subjects;
@@ -12,35 +13,38 @@ use runtime::stage::Job;
 /// The conversation's last finished turn, and where its transcript stands.
 pub(crate) struct Last {
     /// The sequence in the stream; 0 when there is none.
-    pub(crate) sequence: u64,
-    transcript: Option<Transcript>,
+    sequence: u64,
+    /// The inbox sequence through which everything is answered; 0 when there is none.
+    cursor: u64,
+    entry: Option<Entry>,
 }
 
 impl Last {
     /// Reads the last transcript of the delivery's conversation.
     pub(crate) async fn of(bus: &Bus, delivery: &Delivery) -> Result<Self, BusError> {
         let subject = subjects::transcript(&delivery.conversation);
-        let last = bus.last(TRANSCRIPTS.name, &subject).await?;
+        let entry = bus.last(TRANSCRIPTS.name, &subject).await?;
+        // An entry that names no cursor says nothing; at worst a message is sent twice.
+        let cursor = entry
+            .as_ref()
+            .and_then(|entry| entry.header(ANSWERED_THROUGH)?.parse().ok());
         Ok(Self {
-            sequence: last.as_ref().map_or(0, |entry| entry.sequence),
-            // An entry that nobody can read says nothing; at worst a message is sent twice.
-            transcript: last.and_then(|entry| entry.decode().ok()),
+            sequence: entry.as_ref().map_or(0, |entry| entry.sequence),
+            cursor: cursor.unwrap_or(0),
+            entry,
         })
     }
 
     /// Whether it shows that the delivery is finished.
     pub(crate) fn shows_finished(&self, delivery: &Delivery) -> bool {
-        let last = self.transcript.as_ref();
-        last.is_some_and(|last| is_finished(delivery, last))
+        if delivery.replay == 0 {
+            return self.cursor >= delivery.answered_through;
+        }
+        let last = self.entry.as_ref().and_then(|entry| entry.decode().ok());
+        last.is_some_and(|last: Transcript| {
+            last.conclusion.turn == delivery.conclusion.turn && last.replay >= delivery.replay
+        })
     }
-}
-
-/// Whether a transcript shows that the delivery is finished.
-fn is_finished(delivery: &Delivery, last: &Transcript) -> bool {
-    if delivery.replay > 0 {
-        return last.conclusion.turn == delivery.conclusion.turn && last.replay >= delivery.replay;
-    }
-    last.answered_through >= delivery.answered_through
 }
 
 /// The parts that went out before, and how often the next one failed.
@@ -78,7 +82,6 @@ pub(crate) async fn write_transcript(
     last: &Last,
     job: &Job,
 ) -> Result<(), BusError> {
-    let cursor = last.transcript.as_ref().map_or(0, |last| last.answered_through);
     let transcript = Transcript {
         conversation: delivery.conversation.clone(),
         bot: delivery.bot.clone(),
@@ -86,7 +89,7 @@ pub(crate) async fn write_transcript(
         channel: delivery.channel,
         user: delivery.user.clone(),
         answers: delivery.answers.clone(),
-        answered_through: delivery.answered_through.max(cursor),
+        answered_through: delivery.answered_through.max(last.cursor),
         question: delivery.question.clone(),
         conclusion: delivery.conclusion.clone(),
         receipt,

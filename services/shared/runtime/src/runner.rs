@@ -24,7 +24,7 @@ use tracing::Instrument;
 use crate::burial::{self, Remains};
 use crate::clock;
 use crate::health::Pulse;
-use crate::lease::Lease;
+use crate::lease::{Lease, standstill};
 use crate::metrics::StageMetrics;
 use crate::random;
 use crate::stage::{GiveUp, Job, Outcome, Stage};
@@ -34,7 +34,7 @@ use crate::task::panic_text;
 const REOPEN_PAUSE: Duration = Duration::from_millis(200);
 /// So many attempts to open a pull are a line in the log: every ten seconds or so.
 const TELL_EVERY: u32 = 50;
-/// How often the loop shows life.
+/// How often the loop shows life at least.
 const PULSE: Duration = Duration::from_secs(1);
 /// Signs of life to the server, per `ack_wait`. The first comes after a third: most work is done before.
 const KEEP_ALIVES_PER_ACK_WAIT: u32 = 3;
@@ -73,7 +73,6 @@ impl<S: Stage> Runner<S> {
     /// [`Fatal`] when the stage says that the process cannot go on.
     pub async fn run(self) -> Result<(), Fatal> {
         let mut in_flight = FuturesUnordered::new();
-        let mut pulse = interval(PULSE);
         'open: while !self.shutdown.is_cancelled() {
             let opening = self.open();
             tokio::pin!(opening);
@@ -85,16 +84,32 @@ impl<S: Stage> Runner<S> {
                     opened = &mut opening => break opened,
                 }
             };
+            let mut looked = Instant::now();
+            let mut watch = interval(PULSE.min(standstill(ack_wait) / 2));
             loop {
+                if looked.elapsed() >= standstill(ack_wait) {
+                    tracing::warn!(
+                        stream = self.consumer.stream,
+                        "took nothing for long; what was handed out meanwhile may be another's by now"
+                    );
+                    break;
+                }
+                if in_flight.len() < self.concurrency {
+                    looked = Instant::now();
+                }
                 tokio::select! {
                     biased;
                     () = self.shutdown.cancelled() => {
-                        give_back(stream).await;
+                        if looked.elapsed() < standstill(ack_wait) {
+                            give_back(stream).await;
+                        }
                         break 'open;
                     }
                     Some(settled) = in_flight.next(), if !in_flight.is_empty() => self.ended(settled)?,
-                    _ = pulse.tick() => self.pulse.beat(),
+                    _ = watch.tick() => self.pulse.beat(),
                     work = stream.next(), if in_flight.len() < self.concurrency => match work {
+                        // Found in the buffer after a standstill.
+                        Ok(_) if looked.elapsed() >= standstill(ack_wait) => {}
                         Ok(work) => {
                             self.metrics.in_flight.inc();
                             in_flight.push(self.process(work, ack_wait));

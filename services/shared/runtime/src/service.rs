@@ -390,7 +390,8 @@ async fn until<E>(
 async fn wait_for_broker(bus: &Bus) {
     // A broker that is there answers within this; only one that is not is worth a line in the log.
     let mut connected = bus.connected();
-    let _usually = tokio::time::timeout(BROKER_QUICK, connected.wait_for(|connected| *connected)).await;
+    // What it returns holds the state's lock: kept, it would stop the client that has to tell of a loss.
+    drop(tokio::time::timeout(BROKER_QUICK, connected.wait_for(|connected| *connected)).await);
     let mut told = false;
     loop {
         match bus.ensure_topology(OnDifference::Keep).await {
