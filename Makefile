@@ -38,9 +38,9 @@ test: tools build ## run all tests
 	cargo test --locked --workspace --exclude tests --lib --bins --tests
 	cargo test --locked -p tests --tests
 
-# SCENARIO is one of those that `--scenario help` would list; ARGS go to the benchmark as they are (`--help`).
+# `make bench ARGS=--help` lists the scenarios, and what else can be set.
 bench: tools ## measure the whole: make bench SCENARIO=saturation DURATION=10
-	cargo build --locked --release --workspace --bins
+	cargo build --locked --release $(patsubst %,-p %,$(filter-out chatbot,$(SERVICES)))
 	cargo bench --locked -p tests --bench pipeline -- --scenario $(SCENARIO) --duration $(or $(DURATION),10) $(ARGS)
 
 # `make test` has a minute of it. A run is drawn from SEED; RATE multiplies the faults.

@@ -58,14 +58,15 @@ pub(crate) fn whole_machine() -> f64 {
     (all.sum::<f64>() - idle.sum::<f64>()) / TICKS_PER_SECOND
 }
 
-/// The 14th and 15th fields; the second is a name in parentheses that may hold spaces.
-fn cpu_seconds(stat: &str) -> f64 {
+/// User and kernel time in a line of `/proc/…/stat`: the 14th and 15th fields; the second is a name in parentheses that may hold spaces.
+pub(crate) fn cpu_seconds(stat: &str) -> f64 {
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     let ticks = after_name.split_whitespace().skip(11).take(2);
     ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS_PER_SECOND
 }
 
-fn kibibytes(status: &str, key: &str) -> u64 {
+/// The value of a line of `/proc/…/status`, in bytes.
+pub(crate) fn kibibytes(status: &str, key: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix(key));
     let number = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     number.unwrap_or(0) * 1024

@@ -190,7 +190,7 @@ impl Driver {
                 Ok(status) => return self.ledger.fault(format!("{token} was answered {status}")),
                 Err(_) if refused == Refused::Forget => {
                     self.count(|answers| answers.unanswered += 1);
-                    return self.ledger.doubt(token);
+                    return self.ledger.withdraw(token);
                 }
                 Err(error) => return self.ledger.fault(format!("{token} was not answered: {error}")),
             }

@@ -1,5 +1,5 @@
-//! Who asked what when, and what came back. A reply that is wrong, out of order or missing is a fault, and a
-//! benchmark with a fault fails.
+//! Who asked what when, and what came back. A reply that is wrong or missing is a fault, and a benchmark with a
+//! fault fails. A reply that comes again is counted: the machine may have stood still long enough to allow it.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -30,20 +30,15 @@ struct Books {
     window: Option<Window>,
     faults: Vec<String>,
     fault_count: usize,
+    surplus: usize,
 }
 
 #[derive(Default)]
 struct Conversation {
     asked: u32,
     answered: u32,
-    waiting: VecDeque<Question>,
-}
-
-struct Question {
-    number: u32,
-    intended: Instant,
-    /// Whether a reply was promised, or is merely possible.
-    promised: bool,
+    /// Numbers of messages, and when each was to be sent. Few: a user rarely sends many before the first reply.
+    waiting: Vec<(u32, Instant)>,
 }
 
 struct Window {
@@ -73,50 +68,38 @@ impl Ledger {
         let entry = &mut books.conversations[conversation];
         entry.asked += 1;
         let number = entry.asked;
-        entry.waiting.push_back(Question {
-            number,
-            intended,
-            promised: true,
-        });
+        entry.waiting.push((number, intended));
         Token { conversation, number }
     }
 
-    /// The message was refused: nobody will answer it.
+    /// Nobody has promised to answer the message: it was refused, or the answer to its push was lost.
     pub(crate) fn withdraw(&self, token: Token) {
-        let mut books = self.books.borrow_mut();
-        let waiting = &mut books.conversations[token.conversation].waiting;
-        waiting.retain(|question| question.number != token.number);
-        books.outstanding -= 1;
-        drop(books);
+        self.books.borrow_mut().strike_out(token);
         self.changed.notify_waiters();
     }
 
-    /// The message may have been accepted or not: a reply is right, and none is right as well.
-    pub(crate) fn doubt(&self, token: Token) {
-        let mut books = self.books.borrow_mut();
-        let mut waiting = books.conversations[token.conversation].waiting.iter_mut();
-        if let Some(question) = waiting.find(|question| question.number == token.number) {
-            question.promised = false;
-            books.outstanding -= 1;
-        }
-        drop(books);
-        self.changed.notify_waiters();
-    }
-
-    /// A reply came. It must be to the oldest message of its conversation that was promised one.
+    /// A reply came.
     pub(crate) fn reply(&self, token: Option<Token>) {
         let now = Instant::now();
         let Some(token) = token else {
             return self.fault("a reply that echoes no message".to_owned());
         };
-        let Some(question) = self.books.borrow_mut().answered(token) else {
-            return self.fault(format!("a reply to {token} that nobody waits for now"));
-        };
         let mut books = self.books.borrow_mut();
+        let Some(intended) = books.strike_out(token) else {
+            let was_asked = books.was_asked(token);
+            books.surplus += 1;
+            drop(books);
+            if !was_asked {
+                self.fault(format!("a reply to {token}, which was never sent"));
+            }
+            return;
+        };
+        books.conversations[token.conversation].answered += 1;
+        books.freed.push_back(token.conversation);
         if let Some(window) = &mut books.window
             && window.of.contains(&token.conversation)
         {
-            let took = (now - question.intended).saturating_sub(self.backend_time);
+            let took = (now - intended).saturating_sub(self.backend_time);
             window.latencies.push(took);
         }
         drop(books);
@@ -136,6 +119,18 @@ impl Ledger {
     pub(crate) fn faults(&self) -> (usize, Vec<String>) {
         let books = self.books.borrow();
         (books.fault_count, books.faults.clone())
+    }
+
+    /// Replies that nobody waited for: they came again, or their message was refused.
+    pub(crate) fn surplus(&self) -> usize {
+        self.books.borrow().surplus
+    }
+
+    /// How many messages of some conversations wait for their reply.
+    pub(crate) fn waiting(&self, of: Range<usize>) -> usize {
+        let books = self.books.borrow();
+        let conversations = books.conversations[of].iter();
+        conversations.map(|entry| entry.waiting.len()).sum()
     }
 
     /// Whether a conversation waits for nothing.
@@ -199,20 +194,17 @@ impl Ledger {
 }
 
 impl Books {
-    /// Strikes out the question that a reply answers, and those before it that were promised none.
-    fn answered(&mut self, token: Token) -> Option<Question> {
-        let entry = self.conversations.get_mut(token.conversation)?;
-        let found = entry
-            .waiting
-            .iter()
-            .position(|question| question.promised || question.number == token.number)
-            .filter(|&found| entry.waiting[found].number == token.number)?;
-        let question = entry.waiting.drain(..=found).next_back()?;
-        entry.answered += 1;
-        if question.promised {
-            self.outstanding -= 1;
-        }
-        self.freed.push_back(token.conversation);
-        Some(question)
+    /// Takes a message off those that wait; says when it was to be sent. None if it does not wait.
+    fn strike_out(&mut self, token: Token) -> Option<Instant> {
+        let waiting = &mut self.conversations.get_mut(token.conversation)?.waiting;
+        let found = waiting.iter().position(|(number, _)| *number == token.number)?;
+        let (_, intended) = waiting.remove(found);
+        self.outstanding -= 1;
+        Some(intended)
+    }
+
+    fn was_asked(&self, token: Token) -> bool {
+        let entry = self.conversations.get(token.conversation);
+        entry.is_some_and(|entry| token.number <= entry.asked)
     }
 }

@@ -9,6 +9,7 @@ mod cpu;
 mod driver;
 mod fakes;
 mod http;
+mod latency;
 mod ledger;
 mod pipeline;
 mod preload;

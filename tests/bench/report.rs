@@ -11,6 +11,9 @@ use crate::run::Run;
 /// So many cores busy elsewhere are worth a line: figures of such a run say little.
 const DISTURBED: f64 = 0.1;
 
+/// A window that is so many times as long as planned says little, too.
+const STOOD_STILL: f64 = 1.2;
+
 /// Writes a line for who waits.
 #[expect(clippy::print_stdout, reason = "a benchmark's output is its purpose")]
 pub(crate) fn say(line: &str) {
@@ -44,6 +47,18 @@ pub(crate) fn say_run(run: &Run) {
         if *growth > 0 {
             say(&format!("            left undone: {growth} more at {consumer}"));
         }
+    }
+    if run.surplus_replies > 0 {
+        say(&format!(
+            "            replies that nobody waited for: {}",
+            run.surplus_replies
+        ));
+    }
+    if run.seconds > run.planned_seconds * STOOD_STILL {
+        say(&format!(
+            "            disturbed: the machine stood still, the window took {:.0} s instead of {:.0} s",
+            run.seconds, run.planned_seconds
+        ));
     }
     if run.cores_busy_elsewhere > DISTURBED {
         say(&format!(

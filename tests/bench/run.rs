@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::broker::Traffic;
 use crate::cpu::{Usage, Watched, usage, whole_machine};
+use crate::latency::Latency;
 use crate::world::World;
 
 /// Name of the process of the driver and the fakes.
@@ -22,11 +23,14 @@ pub(crate) struct Run {
     pub(crate) chain: &'static str,
     /// Replies in the window.
     pub(crate) turns: usize,
-    /// Length of the window.
+    /// Length of the window. Much more than planned when the machine stood still.
     pub(crate) seconds: f64,
+    pub(crate) planned_seconds: f64,
     pub(crate) turns_per_second: f64,
     /// Reply received − message sent − backend time.
     pub(crate) added_latency_ms: Latency,
+    /// Replies so far that nobody waited for: they came again, or their message was refused.
+    pub(crate) surplus_replies: usize,
     /// CPU seconds per 1,000 turns of all processes of the chain, with the broker, without the driver.
     pub(crate) cpu_seconds_per_1000_turns: f64,
     /// What went through the broker for a turn: a cost that no other load on the machine disturbs.
@@ -36,15 +40,6 @@ pub(crate) struct Run {
     pub(crate) processes: Vec<ProcessUse>,
     /// Cores that were busy in the window with something else: what disturbs the measurement.
     pub(crate) cores_busy_elsewhere: f64,
-}
-
-/// Milliseconds.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub(crate) struct Latency {
-    pub(crate) p50: f64,
-    pub(crate) p90: f64,
-    pub(crate) p99: f64,
-    pub(crate) max: f64,
 }
 
 /// What went through the broker for a turn.
@@ -96,7 +91,7 @@ impl Window {
     }
 
     /// What happened since.
-    pub(crate) async fn close(self, world: &World) -> Run {
+    pub(crate) async fn close(self, world: &World, planned: Duration) -> Run {
         let seconds = self.began.elapsed().as_secs_f64();
         let machine = whole_machine() - self.machine;
         let latencies = world.ledger.close_window();
@@ -113,8 +108,10 @@ impl Window {
             chain: world.chain.name,
             turns,
             seconds,
+            planned_seconds: planned.as_secs_f64(),
             turns_per_second: turns as f64 / seconds,
             added_latency_ms: Latency::of(latencies),
+            surplus_replies: world.ledger.surplus(),
             cpu_seconds_per_1000_turns: of_chain.map(|process| process.cpu_seconds_per_1000_turns).sum(),
             broker_per_turn: BrokerUse::of(traffic, turns),
             backlog_growth: self
@@ -153,24 +150,6 @@ impl ProcessUse {
             cpu_seconds_per_1000_turns: cpu_seconds / (turns as f64 / 1000.0),
             rss_mib: now.rss_bytes as f64 / MIB,
             peak_rss_mib: now.peak_rss_bytes as f64 / MIB,
-        }
-    }
-}
-
-impl Latency {
-    /// Percentiles, each the smallest value that so many lie at or below.
-    pub(crate) fn of(mut latencies: Vec<Duration>) -> Self {
-        latencies.sort_unstable();
-        let at = |share: f64| {
-            let rank = (latencies.len() as f64 * share).ceil() as usize;
-            let found = latencies.get(rank.saturating_sub(1));
-            found.map_or(0.0, |latency| latency.as_secs_f64() * 1000.0)
-        };
-        Self {
-            p50: at(0.50),
-            p90: at(0.90),
-            p99: at(0.99),
-            max: at(1.0),
         }
     }
 }

@@ -176,7 +176,7 @@ impl World {
     pub(crate) async fn measure(&self, duration: Duration, of: Range<usize>) -> Run {
         let window = Window::open(self, of).await;
         tokio::time::sleep(duration).await;
-        window.close(self).await
+        window.close(self, duration).await
     }
 
     /// Waits until every message has its reply.

@@ -1,5 +1,6 @@
 //! The tests of the whole: the rules of the workspace (`conformance`), the five binaries against a real
-//! nats-server (`e2e`), the same under injected faults (`faults`), and the model of the protocol (`model`).
+//! nats-server (`e2e`), the same under injected faults (`faults`), the model of the protocol (`model`), and the
+//! benchmark of the whole (`bench`).
 //!
 //! The crate itself holds what `e2e` and `faults` share: how the services are configured and started, and
 //! what the broker says of them.

@@ -26,15 +26,13 @@ const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Note {
     pub(crate) token: Token,
-    /// Where its inbox entry lies.
-    pub(crate) inbox: u64,
     /// The revision of the context that its turn was built on.
     pub(crate) revision: u64,
 }
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.inbox, self.revision, self.token)
+        write!(f, "{} {}", self.revision, self.token)
     }
 }
 
@@ -50,7 +48,6 @@ impl Note {
     fn parse(note: &str) -> Option<Self> {
         let mut words = note.split(' ');
         Some(Self {
-            inbox: words.next()?.parse().ok()?,
             revision: words.next()?.parse().ok()?,
             token: Token::find_last(words.next()?.as_bytes())?,
         })
@@ -105,23 +102,13 @@ impl Broker {
         }
     }
 
-    /// Reads the newest message of a subject, if there is one: its sequence.
-    pub(crate) async fn last(&self, stream: &str, family: &str, note: Note) -> Option<u64> {
+    /// Reads the newest message of a subject; its sequence, 0 when there is none.
+    pub(crate) async fn last(&self, stream: &str, family: &str, note: Note) -> u64 {
         let subject = format!("$JS.API.DIRECT.GET.{stream}.{}", note.subject(family));
         let answer = self.client.request(subject, Bytes::new()).await;
-        let headers = answer.expect("the broker answers").headers?;
-        headers.get("Nats-Sequence")?.as_str().parse().ok()
-    }
-
-    /// Reads the first inbox entry of a conversation from a sequence on, if there is one.
-    pub(crate) async fn first_from(&self, note: Note, sequence: u64) {
-        let subject = note.subject("inbox");
-        let request = format!("{{\"seq\":{sequence},\"next_by_subj\":\"{subject}\"}}");
-        let answer = self
-            .client
-            .request("$JS.API.DIRECT.GET.INBOX", request.into())
-            .await;
-        answer.expect("the broker answers");
+        let headers = answer.expect("the broker answers").headers;
+        let sequence = headers.and_then(|headers| headers.get("Nats-Sequence")?.as_str().parse().ok());
+        sequence.unwrap_or(0)
     }
 
     /// Takes the consumer's messages, `concurrency` at once, and acknowledges each when `handle` is through.
@@ -129,7 +116,7 @@ impl Broker {
         &self,
         spec: &ConsumerSpec,
         concurrency: usize,
-        handle: impl Fn(Note, u64) -> F,
+        handle: impl Fn(Note) -> F,
     ) {
         let consumer: PullConsumer = self
             .jetstream
@@ -154,20 +141,10 @@ impl Broker {
     }
 }
 
-async fn settle<F: Future<Output = ()>>(message: jetstream::Message, handle: &impl Fn(Note, u64) -> F) {
-    let sequence = message
-        .info()
-        .expect("a delivered message says where it lies")
-        .stream_sequence;
-    let note = message
-        .headers
-        .as_ref()
-        .and_then(|headers| Note::parse(headers.get(NOTE)?.as_str()));
-    handle(
-        note.expect("every message of the bare chain carries a note"),
-        sequence,
-    )
-    .await;
+async fn settle<F: Future<Output = ()>>(message: jetstream::Message, handle: &impl Fn(Note) -> F) {
+    let headers = message.headers.as_ref();
+    let note = headers.and_then(|headers| Note::parse(headers.get(NOTE)?.as_str()));
+    handle(note.expect("every message of the bare chain carries a note")).await;
     message.ack().await.expect("the client lives");
 }
 

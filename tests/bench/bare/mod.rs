@@ -1,22 +1,22 @@
 //! The yardstick: as many publishes, reads, acknowledgements and HTTP requests as a usual turn has, over the same
 //! streams, in as many processes, and nothing else: no parsing, no signature, no decision, no log, no metric.
 //!
-//! | of a turn | publishes, confirmed | reads | deliveries with their ack | HTTP requests |
+//! | of a turn | publishes, confirmed | reads, each of a subject's last message | deliveries with their ack | HTTP requests |
 //! |---|---|---|---|---|
-//! | ingress | inbox | | | taken: the push |
-//! | context-builder, of an inbox entry | turn | context, the oldest entry that waits | inbox | |
-//! | context-builder, of a context's revision | | the oldest entry that waits: there is none | context, headers only | |
+//! | ingress | inbox (compare-and-set) | inbox | | taken: the push |
+//! | context-builder, of an inbox entry | turn | context | inbox | |
+//! | context-builder, of a context's revision | | inbox | context, headers only | |
 //! | webhook-caller | context (compare-and-set), delivery | | turn | made: the webhook |
-//! | egress | transcript | the last transcript | delivery | made: the callback |
+//! | egress | transcript (compare-and-set) | transcript | delivery | made: the callback |
 //! | all | 5 | 4 | 4 | 3 |
 //!
 //! Counted from the stages' sources, for a usual turn: its conversation is idle, nobody handled its work before,
-//! and each step is taken within a second. Left out, because few turns have it: ingress counts a conversation's
-//! backlog (2 reads) before its 5th message and every 20 later.
+//! and each step is taken within a second. Left out, because few turns have it: ingress reads the context before a
+//! conversation's 5th message and every 20 later. In a closed loop some messages arrive before the turn before
+//! theirs has left its slot, and then the platform reads more.
 //!
 //! Payloads are as large as those of the platform's run before it, subjects and identities as long and as far
-//! apart, and a stage runs on one thread, as a service does. A read names the sequence that it finds, where the
-//! platform, which does not know it, names one before it: what the broker spends on the way counts as ours.
+//! apart, and a stage runs on one thread, as a service does.
 
 mod broker;
 mod stages;

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use proto_schemas::topology::{
-    CONTEXT_EVENTS, CONTEXTS, DELIVERY_WORK, INBOX_EVENTS, TRANSCRIPTS, TURN_WORK, bucket_stream,
+    CONTEXT_EVENTS, CONTEXTS, DELIVERY_WORK, INBOX, INBOX_EVENTS, TRANSCRIPTS, TURN_WORK, bucket_stream,
 };
 use tokio::net::TcpListener;
 
@@ -62,22 +62,16 @@ impl Stage {
         say("ready");
         let (broker, sizes) = (&self.broker, self.orders.sizes);
         let contexts = bucket_stream(&CONTEXTS);
-        let of_inbox = broker.consume(&INBOX_EVENTS, BUILDER_CONCURRENCY, |note, sequence| {
+        let of_inbox = broker.consume(&INBOX_EVENTS, BUILDER_CONCURRENCY, |note| {
             let contexts = &contexts;
             async move {
-                let context = broker.last(contexts, "$KV.contexts", note).await;
-                let revision = context.unwrap_or(0);
-                broker.first_from(note, sequence).await;
-                let turn = Note {
-                    inbox: sequence,
-                    revision,
-                    ..note
-                };
+                let revision = broker.last(contexts, "$KV.contexts", note).await;
+                let turn = Note { revision, ..note };
                 broker.publish("turns", turn, sizes.turn, None).await;
             }
         });
-        let of_contexts = broker.consume(&CONTEXT_EVENTS, BUILDER_CONCURRENCY, |note, _| {
-            broker.first_from(note, note.inbox + 1)
+        let of_contexts = broker.consume(&CONTEXT_EVENTS, BUILDER_CONCURRENCY, async |note| {
+            broker.last(INBOX.name, "inbox", note).await;
         });
         tokio::join!(of_inbox, of_contexts);
     }
@@ -86,7 +80,7 @@ impl Stage {
         say("ready");
         let (broker, sizes) = (&self.broker, self.orders.sizes);
         let this = &self;
-        let work = broker.consume(&TURN_WORK, CALLER_CONCURRENCY, |turn, _| async move {
+        let work = broker.consume(&TURN_WORK, CALLER_CONCURRENCY, |turn| async move {
             this.post(&this.orders.backend_url, turn.body(sizes.webhook))
                 .await;
             broker
@@ -101,12 +95,12 @@ impl Stage {
         say("ready");
         let (broker, sizes) = (&self.broker, self.orders.sizes);
         let this = &self;
-        let work = broker.consume(&DELIVERY_WORK, OUT_CONCURRENCY, |delivery, _| async move {
-            broker.last(TRANSCRIPTS.name, "transcripts", delivery).await;
+        let work = broker.consume(&DELIVERY_WORK, OUT_CONCURRENCY, |delivery| async move {
+            let last = broker.last(TRANSCRIPTS.name, "transcripts", delivery).await;
             this.post(&this.orders.callback_url, delivery.body(sizes.callback))
                 .await;
             broker
-                .publish("transcripts", delivery, sizes.transcript, None)
+                .publish("transcripts", delivery, sizes.transcript, Some(last))
                 .await;
         });
         work.await;
@@ -129,15 +123,10 @@ async fn take(State(stage): State<Arc<Stage>>, body: Bytes) -> (StatusCode, &'st
     let Some(token) = Token::find_last(&body) else {
         return (StatusCode::BAD_REQUEST, "");
     };
-    let note = Note {
-        token,
-        inbox: 0,
-        revision: 0,
-    };
-    stage
-        .broker
-        .publish("inbox", note, stage.orders.sizes.inbox, None)
-        .await;
+    let note = Note { token, revision: 0 };
+    let (broker, bytes) = (&stage.broker, stage.orders.sizes.inbox);
+    let last = broker.last(INBOX.name, "inbox", note).await;
+    broker.publish("inbox", note, bytes, Some(last)).await;
     (StatusCode::ACCEPTED, RECEIPT)
 }
 

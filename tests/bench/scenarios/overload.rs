@@ -2,17 +2,18 @@
 //! answered, and how long it is felt afterwards. Once with the limits on senders as they are by default, once
 //! without them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Options, settings};
 use crate::broker::Broker;
 use crate::driver::{MOST_PUSHES, Refused};
 use crate::fakes::Behaviour;
+use crate::latency::Latency;
 use crate::pipeline::{Settings, UNLIMITED_SENDERS};
 use crate::report::{say, say_head, say_run, write};
-use crate::run::{Latency, Run};
 use crate::world::{Outside, World, during};
 
 /// How much more is offered than can be sustained.
@@ -76,19 +77,18 @@ async fn overload(options: Options, offered: f64, services: Settings<'_>) -> Res
         refusals.p50, refusals.p99
     ));
 
-    let ended = Instant::now();
     let after = during(quiet(), second_by_second(&world)).await;
     let normal_after = seconds_until_normal(&after, before.added_latency_ms.p99 * NORMAL);
     let told = normal_after.map_or_else(|| "not".to_owned(), |seconds| format!("after {seconds} s"));
-    let shown: Vec<String> = after.iter().map(|second| format!("{:.0}", second.p99)).collect();
+    let shown = |show: fn(&Second) -> String| after.iter().map(show).collect::<Vec<_>>().join(" ");
     say(&format!(
-        "            p99 in ms, second by second afterwards: {}",
-        shown.join(" ")
+        "            second by second afterwards: p99 in ms {}\n            accepted before the end and unanswered: {}",
+        shown(|second| format!("{:.0}", second.added_latency_ms.p99)),
+        shown(|second| second.unanswered.to_string())
     ));
     world.settle().await?;
-    let settled = ended.elapsed().as_secs_f64();
     say(&format!(
-        "            back to normal: {told}; all {} accepted messages answered {settled:.0} s after the end",
+        "            back to normal: {told}; all {} accepted messages were answered",
         answers.accepted
     ));
     Ok(json!({
@@ -96,24 +96,36 @@ async fn overload(options: Options, offered: f64, services: Settings<'_>) -> Res
         "overloaded": overloaded,
         "answers_of_ingress": answers,
         "refusal_ms": refusals,
-        "added_latency_ms_by_second_afterwards": after,
+        "by_second_afterwards": after,
         "normal_after_seconds": normal_after,
-        "everything_answered_after_seconds": settled,
     }))
 }
 
-async fn second_by_second(world: &World) -> Vec<Latency> {
+/// A second after the end of the overload.
+#[derive(Serialize)]
+struct Second {
+    /// Of the quiet conversations.
+    added_latency_ms: Latency,
+    /// Messages of the loud ones that still wait at its end.
+    unanswered: usize,
+}
+
+async fn second_by_second(world: &World) -> Vec<Second> {
     let mut seconds = Vec::new();
     for _ in 0..SECONDS_AFTER {
-        let run: Run = world.measure(Duration::from_secs(1), QUIET).await;
-        seconds.push(run.added_latency_ms);
+        let run = world.measure(Duration::from_secs(1), QUIET).await;
+        seconds.push(Second {
+            added_latency_ms: run.added_latency_ms,
+            unanswered: world.ledger.waiting(LOUD),
+        });
     }
     seconds
 }
 
 /// The first second from which on all are normal; one without a reply is not.
-fn seconds_until_normal(seconds: &[Latency], limit: f64) -> Option<usize> {
-    let is_normal = |second: &Latency| second.max > 0.0 && second.p99 <= limit;
+fn seconds_until_normal(seconds: &[Second], limit: f64) -> Option<usize> {
+    let is_normal =
+        |second: &Second| second.added_latency_ms.max > 0.0 && second.added_latency_ms.p99 <= limit;
     let abnormal = seconds.iter().rposition(|second| !is_normal(second));
     let first = abnormal.map_or(0, |last| last + 1);
     (first < seconds.len()).then_some(first)
