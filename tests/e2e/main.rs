@@ -22,5 +22,6 @@ mod poison;
 mod promises;
 mod replicas;
 mod shutdown;
+mod starts;
 mod telegram;
 mod trace;

@@ -8,6 +8,8 @@
 //! * All calls about a turn carry the same `webhook-id`, and no other turn's calls do.
 //! * The webhook is asked again after its answer, and a part is shown again, only at once, before anything
 //!   else is, and only where something was broken on purpose meanwhile. The repetition is the same to a letter.
+//! * One repetition may come later: a send of egress that a freeze caught on its way, for nobody can take it back.
+//!   It comes at the end of that freeze, and what it repeats was shown by another replica during it.
 
 mod calls;
 mod outcomes;
@@ -18,10 +20,16 @@ use std::fmt;
 use std::ops::AddAssign;
 use std::time::Duration;
 
+use proto_schemas::dead_letter::Stage;
+
 use crate::history::{Disturbance, History};
+use crate::plan::Fault;
 
 /// How long a disturbance is felt after its end: clients reconnect, and work comes back after `ack_wait`.
 const AFTERMATH: Duration = Duration::from_secs(5);
+
+/// How long a process that goes on may take for what it was about to do.
+const WAKING: Duration = Duration::from_millis(200);
 
 /// A rule of the checker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +93,8 @@ pub(crate) struct Counts {
     pub(crate) asked_again: usize,
     /// Parts that were shown twice.
     pub(crate) shown_again: usize,
+    /// Those of them whose send a freeze had caught.
+    pub(crate) caught: usize,
 }
 
 impl AddAssign for Counts {
@@ -96,6 +106,7 @@ impl AddAssign for Counts {
         self.calls += other.calls;
         self.asked_again += other.asked_again;
         self.shown_again += other.shown_again;
+        self.caught += other.caught;
     }
 }
 
@@ -109,6 +120,7 @@ pub(crate) fn check(history: &History, disturbances: &[Disturbance]) -> Result<C
     let mut counts = Counts {
         messages: history.messages().len(),
         shown_again: outcomes.shown_again,
+        caught: outcomes.caught,
         calls: calls.calls,
         asked_again: calls.asked_again,
         ..Counts::default()
@@ -128,4 +140,13 @@ fn disturbed(disturbances: &[Disturbance], from: Duration, to: Duration) -> bool
     disturbances
         .iter()
         .any(|disturbance| disturbance.from <= to && disturbance.to.saturating_add(AFTERMATH) >= from)
+}
+
+/// Whether a freeze of egress may have caught the send of what is shown `at`, after another replica had shown it.
+fn caught(disturbances: &[Disturbance], shown: Duration, at: Duration) -> bool {
+    disturbances.iter().any(|freeze| {
+        matches!(freeze.what, Fault::Freeze(Stage::Egress, _))
+            && (freeze.from..=freeze.to).contains(&shown)
+            && at.abs_diff(freeze.to) <= WAKING
+    })
 }

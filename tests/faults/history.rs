@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::plan::Fault;
+
 /// A conversation from its first push to its last reply.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct History {
@@ -136,7 +138,7 @@ pub(crate) struct Disturbance {
     /// Its end.
     pub(crate) to: Duration,
     /// What was broken.
-    pub(crate) what: String,
+    pub(crate) what: Fault,
 }
 
 impl History {
@@ -220,6 +222,6 @@ impl fmt::Display for What {
 impl fmt::Display for Disturbance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (from, to) = (self.from.as_secs_f64(), self.to.as_secs_f64());
-        write!(f, "{from:9.3}  !!! until {to:.3}: {}", self.what)
+        write!(f, "{from:9.3}  !!! until {to:.3}: {:?}", self.what)
     }
 }

@@ -80,15 +80,14 @@ impl Injector {
         for (at, edge, index) in steps {
             self.look_after(began + at).await;
             let fault = plan[index].fault;
-            let name = format!("{fault:?}");
             match edge {
                 Edge::Begins => {
-                    self.ledger.broken(name);
+                    self.ledger.broken(fault);
                     self.begin(fault).await;
                 }
                 Edge::Ends => {
                     self.end(fault).await;
-                    self.ledger.mended(&name);
+                    self.ledger.mended(fault);
                 }
             }
         }

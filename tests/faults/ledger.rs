@@ -10,6 +10,7 @@ use tests::manifest::{ERROR_MESSAGE, RESET_MESSAGE};
 use tokio::sync::watch;
 
 use crate::history::{Disturbance, Event, History, Shown, ShownKind, What};
+use crate::plan::Fault;
 
 /// All conversations of a run, and what was broken meanwhile.
 #[derive(Debug)]
@@ -71,7 +72,7 @@ impl Ledger {
     }
 
     /// Writes down that something is being broken. It is so for ever, unless it is mended.
-    pub(crate) fn broken(&self, what: String) {
+    pub(crate) fn broken(&self, what: Fault) {
         let disturbance = Disturbance {
             from: self.now(),
             to: Duration::MAX,
@@ -81,7 +82,7 @@ impl Ledger {
     }
 
     /// Writes down that something has been mended.
-    pub(crate) fn mended(&self, what: &str) {
+    pub(crate) fn mended(&self, what: Fault) {
         let mut disturbances = self.disturbances.lock().unwrap();
         let mut latest = disturbances.iter_mut().rev();
         if let Some(disturbance) = latest.find(|disturbance| disturbance.what == what) {

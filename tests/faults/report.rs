@@ -113,7 +113,12 @@ fn numbers(run: &Run, verdict: &Verdict<'_>) -> String {
         .filter(|event| matches!(event.what, What::PushedAgain(_)))
         .count();
     let faults = run.disturbances.iter();
-    let faults = tally(faults.map(|disturbance| disturbance.what.split('(').next().unwrap_or_default()));
+    let faults: Vec<String> = faults
+        .map(|disturbance| format!("{:?}", disturbance.what))
+        .collect();
+    let kinds = faults
+        .iter()
+        .map(|fault| fault.split('(').next().unwrap_or_default());
     let rules: Vec<String> = verdict
         .violations
         .iter()
@@ -123,10 +128,10 @@ fn numbers(run: &Run, verdict: &Verdict<'_>) -> String {
         "faults: {} ({})\n\
          conversations {}, messages {}, pushed again {pushed_again}\n\
          replies {}, failures told {}, resets {}, dead letters {}\n\
-         calls of the webhook {}, asked again {}, shown again {}\n\
+         calls of the webhook {}, asked again {}, shown again {}, of it by a send caught in a freeze {}\n\
          quiet {:.1} s after the end; broken promises {}{}",
         run.disturbances.len(),
-        faults,
+        tally(kinds),
         run.histories.len(),
         counts.messages,
         counts.replies,
@@ -136,6 +141,7 @@ fn numbers(run: &Run, verdict: &Verdict<'_>) -> String {
         counts.calls,
         counts.asked_again,
         counts.shown_again,
+        counts.caught,
         run.aftermath.as_secs_f64(),
         verdict.violations.len() + verdict.strangers.len(),
         if rules.is_empty() {

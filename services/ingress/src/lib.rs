@@ -12,6 +12,7 @@ mod error;
 mod limits;
 mod metrics;
 mod pressure;
+mod recent;
 mod stage;
 mod web;
 
@@ -29,6 +30,7 @@ pub use config::{Config, Rate};
 use limits::Limiter;
 use metrics::IngressMetrics;
 use pressure::Pressure;
+use recent::Recent;
 use stage::Intake;
 use web::Door;
 
@@ -52,6 +54,7 @@ impl Service for Ingress {
             connections: Limiter::new(config.connection_rate),
             conversations: Limiter::new(config.conversation_rate),
             backlog: Backlog::new(config.conversation_backlog),
+            newest: Recent::default(),
         });
         let metrics = IngressMetrics::new(&process.metrics)?;
         let pressure = Arc::new(Pressure::default());

@@ -25,6 +25,7 @@ use sha2::{Digest, Sha256};
 use crate::backlog::Backlog;
 use crate::error::Refused;
 use crate::limits::Limiter;
+use crate::recent::Recent;
 
 /// The type of a file whose sender claims none.
 const UNKNOWN_TYPE: &str = "application/octet-stream";
@@ -37,6 +38,9 @@ pub(crate) struct Intake {
     pub(crate) connections: Limiter<ConnectionId>,
     pub(crate) conversations: Limiter<ConversationId>,
     pub(crate) backlog: Backlog,
+    /// The newest entry that this replica knows of, by its sequence. One that is not the newest any more costs a
+    /// refused publish; the server compares.
+    pub(crate) newest: Recent<u64>,
 }
 
 /// A push as it arrived.
@@ -120,10 +124,9 @@ impl Intake {
             .map_err(Refused::RateLimited)?;
         let id = ids::message_id(&conversation, &message.dedup_key);
         let subject = subjects::inbox(&conversation);
-        let mut newest = self.newest(&subject).await?;
         // Whoever waits for too many answers may still end the waiting.
         if !is_reset {
-            self.backlog.take(&self.bus, &conversation, newest).await?;
+            self.backlog.take(&self.bus, &conversation).await?;
         }
         let received = Received {
             message_id: id.clone(),
@@ -148,16 +151,8 @@ impl Intake {
             InboxEntry::Received(received)
         };
         let outgoing = Outgoing::new(subject.clone(), &entry, id.as_str(), trace)?;
-        // Each entry names the one before it: who reads it knows without a look whether others wait.
-        let duplicate = loop {
-            match self.bus.publish(outgoing.clone().after(newest)).await {
-                Ok(Published::Accepted { .. }) => break false,
-                Ok(Published::Duplicate) => break true,
-                // Another message of the conversation was quicker, so there are not many rounds.
-                Err(BusError::Conflict) => newest = self.newest(&subject).await?,
-                Err(error) => return Err(error.into()),
-            }
-        };
+        let published = self.append(&conversation, &subject, outgoing).await?;
+        let duplicate = published == Published::Duplicate;
         tracing::debug!(message = %id, %conversation, duplicate, "took a message");
         Ok(Taken::Message {
             id,
@@ -166,8 +161,35 @@ impl Intake {
         })
     }
 
+    /// Appends an entry. Each names the one before it: who reads it knows without a look whether others wait.
+    async fn append(
+        &self,
+        conversation: &ConversationId,
+        subject: &str,
+        entry: Outgoing,
+    ) -> Result<Published, BusError> {
+        let mut newest = match self.newest.get(conversation) {
+            Some(newest) => newest,
+            None => self.look_up_newest(subject).await?,
+        };
+        loop {
+            match self.bus.publish(entry.clone().after(newest)).await {
+                Ok(published) => {
+                    if let Published::Accepted { sequence } = published {
+                        self.newest.set(conversation, sequence);
+                    }
+                    return Ok(published);
+                }
+                // Another message of the conversation was quicker, perhaps at another replica, so there are not
+                // many rounds.
+                Err(BusError::Conflict) => newest = self.look_up_newest(subject).await?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// The sequence of the newest entry in an inbox; 0 when there is none.
-    async fn newest(&self, subject: &str) -> Result<u64, BusError> {
+    async fn look_up_newest(&self, subject: &str) -> Result<u64, BusError> {
         let newest = self.bus.last(INBOX.name, subject).await?;
         Ok(newest.map_or(0, |entry| entry.sequence))
     }
@@ -226,6 +248,7 @@ impl Intake {
         self.connections.forget_idle();
         self.conversations.forget_idle();
         self.backlog.forget_idle();
+        self.newest.forget_idle();
         let snapshot = self.registry.current();
         self.accounts.retain(|id| snapshot.connections.contains_key(id));
     }

@@ -75,7 +75,8 @@ impl Broker {
     }
 
     /// Publishes under `family.{conversation}` and waits for the confirmation; waits for a slot to become free.
-    pub(crate) async fn publish(&self, family: &str, note: Note, bytes: usize, expected: Option<u64>) {
+    /// Returns the sequence.
+    pub(crate) async fn publish(&self, family: &str, note: Note, bytes: usize, expected: Option<u64>) -> u64 {
         let subject = note.subject(family);
         let payload = note.body(bytes);
         loop {
@@ -90,8 +91,8 @@ impl Broker {
             let request = Request::new().payload(payload.clone()).headers(headers);
             let answer = self.client.send_request(subject.clone(), request).await;
             let answer = answer.expect("the broker confirms").payload;
-            if !contains(&answer, b"\"error\"") {
-                return;
+            if let Some(sequence) = sequence(&answer) {
+                return sequence;
             }
             assert!(
                 contains(&answer, b"10077"),
@@ -146,6 +147,20 @@ async fn settle<F: Future<Output = ()>>(message: jetstream::Message, handle: &im
     let note = headers.and_then(|headers| Note::parse(headers.get(NOTE)?.as_str()));
     handle(note.expect("every message of the bare chain carries a note")).await;
     message.ack().await.expect("the client lives");
+}
+
+/// The sequence that a confirmation names; none in a refusal.
+fn sequence(confirmation: &[u8]) -> Option<u64> {
+    const NAME: &[u8] = b"\"seq\":";
+    if contains(confirmation, b"\"error\"") {
+        return None;
+    }
+    let at = crate::http::find(confirmation, NAME)? + NAME.len();
+    let digits = confirmation[at..].iter().take_while(|byte| byte.is_ascii_digit());
+    std::str::from_utf8(&digits.copied().collect::<Vec<u8>>())
+        .ok()?
+        .parse()
+        .ok()
 }
 
 fn contains(message: &[u8], text: &[u8]) -> bool {

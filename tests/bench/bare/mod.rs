@@ -3,16 +3,17 @@
 //!
 //! | of a turn | publishes, confirmed | reads, each of a subject's last message | deliveries with their ack | HTTP requests |
 //! |---|---|---|---|---|
-//! | ingress | inbox (compare-and-set) | inbox | | taken: the push |
+//! | ingress | inbox (compare-and-set) | | | taken: the push |
 //! | context-builder, of an inbox entry | turn | context | inbox | |
 //! | context-builder, of a context's revision | | inbox | context, headers only | |
 //! | webhook-caller | context (compare-and-set), delivery | | turn | made: the webhook |
 //! | egress | transcript (compare-and-set) | transcript | delivery | made: the callback |
-//! | all | 5 | 4 | 4 | 3 |
+//! | all | 5 | 3 | 4 | 3 |
 //!
 //! Counted from the stages' sources, for a usual turn: its conversation is idle, nobody handled its work before,
-//! and each step is taken within a second. Left out, because few turns have it: ingress reads the context before a
-//! conversation's 5th message and every 20 later. In a closed loop some messages arrive before the turn before
+//! and each step is taken within a second. Ingress reads an inbox before the first message that it takes for it.
+//! Left out, because few turns have it: it reads inbox and context before a conversation's 5th message and every
+//! 20 later. In a closed loop some messages arrive before the turn before
 //! theirs has left its slot, and then the platform reads more.
 //!
 //! Payloads are as large as those of the platform's run before it, subjects and identities as long and as far

@@ -1,6 +1,7 @@
 //! The four bare stages, one process each.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -28,6 +29,8 @@ struct Stage {
     broker: Broker,
     http: reqwest::Client,
     orders: Orders,
+    /// The sequence of each conversation's newest message, where it is known.
+    newest: Mutex<HashMap<usize, u64>>,
 }
 
 /// Runs the stage that the orders name, for ever.
@@ -40,6 +43,7 @@ pub(crate) async fn run(orders: Orders) {
         broker: Broker::connect(&orders.nats_url).await,
         http: http.build().expect("the settings are constant"),
         orders,
+        newest: Mutex::default(),
     };
     match STAGES.iter().position(|name| *name == stage.orders.stage) {
         Some(0) => stage.take_in().await,
@@ -125,8 +129,22 @@ async fn take(State(stage): State<Arc<Stage>>, body: Bytes) -> (StatusCode, &'st
     };
     let note = Note { token, revision: 0 };
     let (broker, bytes) = (&stage.broker, stage.orders.sizes.inbox);
-    let last = broker.last(INBOX.name, "inbox", note).await;
-    broker.publish("inbox", note, bytes, Some(last)).await;
+    let known = stage
+        .newest
+        .lock()
+        .expect("no panic")
+        .get(&token.conversation)
+        .copied();
+    let newest = match known {
+        Some(newest) => newest,
+        None => broker.last(INBOX.name, "inbox", note).await,
+    };
+    let sequence = broker.publish("inbox", note, bytes, Some(newest)).await;
+    stage
+        .newest
+        .lock()
+        .expect("no panic")
+        .insert(token.conversation, sequence);
     (StatusCode::ACCEPTED, RECEIPT)
 }
 

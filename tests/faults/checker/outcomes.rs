@@ -1,10 +1,10 @@
 //! Reads what the chat showed: which messages ended together, and how.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::{Rule, Violation, disturbed};
+use super::{Rule, Violation, caught, disturbed};
 use crate::history::{
     Answer, Call, Disturbance, History, Message, MessageKind, Shown, ShownKind, first_word,
 };
@@ -15,6 +15,8 @@ pub(super) struct Outcomes<'a> {
     pub(super) turns: Vec<Turn<'a>>,
     /// Parts that were shown twice.
     pub(super) shown_again: usize,
+    /// Those of them whose send a freeze had caught.
+    pub(super) caught: usize,
 }
 
 /// Messages that ended together.
@@ -50,10 +52,12 @@ pub(super) fn read<'a>(
         turns: Vec::new(),
         rest: String::new(),
     };
-    let (mut previous, mut shown_again): (Option<(Duration, &Shown)>, usize) = (None, 0);
-    let mut before: HashSet<&Shown> = HashSet::new();
+    let mut previous: Option<(Duration, &Shown)> = None;
+    let (mut shown_again, mut late) = (0, 0);
+    let mut before: HashMap<&Shown, Duration> = HashMap::new();
     for (at, shown) in history.shown() {
-        let is_new = before.insert(shown);
+        let earlier = before.get(shown).copied();
+        before.entry(shown).or_insert(at);
         match previous {
             Some((first, same)) if same == shown => {
                 shown_again += 1;
@@ -62,7 +66,12 @@ pub(super) fn read<'a>(
                     return Err(Violation::new(Rule::Repetition, what));
                 }
             }
-            Some((_, other)) if !is_new => {
+            Some((_, other)) if let Some(first) = earlier => {
+                if caught(disturbances, first, at) {
+                    shown_again += 1;
+                    late += 1;
+                    continue;
+                }
                 let (word, other) = (first_word(&shown.text), first_word(&other.text));
                 let what = format!("{word:?} was shown again after {other:?}");
                 return Err(Violation::new(Rule::LateRepetition, what));
@@ -75,6 +84,7 @@ pub(super) fn read<'a>(
     Ok(Outcomes {
         turns: reader.turns,
         shown_again,
+        caught: late,
     })
 }
 

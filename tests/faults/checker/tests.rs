@@ -95,7 +95,7 @@ fn rough(history: &History) -> Result<Counts, Rule> {
     let disturbance = Disturbance {
         from: Duration::ZERO,
         to: Duration::from_secs(100),
-        what: "all".to_owned(),
+        what: Fault::Cut,
     };
     check(history, &[disturbance]).map_err(|violation| violation.rule)
 }
@@ -165,10 +165,32 @@ fn a_disturbance_that_is_over_is_no_reason() {
     let until = |to| Disturbance {
         from: Duration::ZERO,
         to: Duration::from_secs(to),
-        what: "all".to_owned(),
+        what: Fault::Cut,
     };
     assert!(check(&history, &[until(3)]).is_ok());
     assert!(check(&history, &[until(2)]).is_err());
+}
+
+#[test]
+fn a_repetition_after_another_reply_needs_a_send_that_a_freeze_caught() {
+    let mut late = good();
+    late.insert(6, replied(1, "r1"));
+    let history = history(EACH, late);
+    // The first reply is shown in second 3, and again in second 6.
+    let judged = |what, from, to| {
+        let (from, to) = (Duration::from_secs(from), Duration::from_secs(to));
+        let counts = check(&history, &[Disturbance { from, to, what }]);
+        counts.map_err(|violation| violation.rule)
+    };
+    let freeze = Fault::Freeze(Stage::Egress, 1);
+    let counts = judged(freeze, 2, 6).unwrap();
+    assert_eq!((counts.shown_again, counts.caught, counts.replies), (1, 1, 3));
+    let refused = Err(Rule::LateRepetition);
+    assert_eq!(judged(Fault::Kill(Stage::Egress, 1), 2, 6), refused);
+    assert_eq!(judged(Fault::Freeze(Stage::WebhookCaller, 1), 2, 6), refused);
+    assert_eq!(judged(freeze, 4, 6), refused, "shown before the freeze");
+    assert_eq!(judged(freeze, 2, 5), refused, "the freeze was over");
+    assert_eq!(judged(freeze, 2, 7), refused, "by a process that stood still");
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub(crate) struct Fixture {
     pub(crate) url: String,
     admin: String,
     shutdown: CancellationToken,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Drop for Fixture {
@@ -65,8 +65,15 @@ impl Fixture {
             url,
             admin,
             shutdown,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// Starts another replica; returns where it takes pushes.
+    pub(crate) async fn another(&self) -> String {
+        let addresses = self.folder.path().join("addresses-of-another");
+        launch(self.nats.url(), &addresses, &[], &self.shutdown).await;
+        bound(&addresses, "http")
     }
 
     /// Pushes a message of the HTTP channel under a `webhook-id`.

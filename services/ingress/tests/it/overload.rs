@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use proto_schemas::topology::INBOX;
 use proto_schemas::wire::PREDECESSOR;
-use testkit::callback::text_message;
+use testkit::callback::{push_with_id, text_message};
 use testkit::condition::{PATIENCE, wait_until};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -137,10 +137,28 @@ async fn messages_pushed_at_once_each_name_the_one_before() {
         fixture.push(&format!("push-{number}"), &message).await.status()
     });
     assert!(join_all(pushes).await.iter().all(|status| *status == 202));
+    assert_eq!(chained(&fixture).await, FLOOD / 2);
+}
+
+#[tokio::test]
+async fn messages_pushed_to_replicas_by_turns_each_name_the_one_before() {
+    let fixture = Fixture::start(&[]).await;
+    let urls = [fixture.url.clone(), fixture.another().await];
+    for number in 0..6 {
+        let message = text_message("chat-1", "ada", "Hello");
+        let (url, id) = (&urls[number % 2], format!("push-{number}"));
+        let answer = push_with_id(url, HTTP, &fixture.secret, &id, &message).await;
+        assert_eq!(answer.unwrap().status(), 202);
+    }
+    assert_eq!(chained(&fixture).await, 6);
+}
+
+/// Checks that each entry of the only inbox names the one before it; returns how many there are.
+async fn chained(fixture: &Fixture) -> usize {
     let entries = fixture.entries(INBOX.name, "inbox.*").await;
     let named = entries.iter().map(|entry| entry.header(PREDECESSOR).unwrap());
     let stored = entries.iter().map(|entry| entry.sequence.to_string());
     let before = std::iter::once("0".to_owned()).chain(stored);
     assert!(named.zip(before).all(|(named, before)| named == before));
-    assert_eq!(entries.len(), FLOOD / 2);
+    entries.len()
 }
