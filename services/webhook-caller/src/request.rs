@@ -47,9 +47,11 @@ pub(crate) fn prepare(
     now: UnixMillis,
     trace: TraceContext,
 ) -> Result<Prepared, CallError> {
-    let body = serde_json::to_vec(payload).map_err(|error| {
+    let mut body = serde_json::to_vec(payload).map_err(|error| {
         CallError::terminal("bad_header", format!("the payload has no JSON form: {error}"))
     })?;
+    // It is kept until the answer is there.
+    body.shrink_to_fit();
     let (mut headers, mut secrets) = (HeaderMap::new(), SentSecrets::default());
     for (name, value) in &integration.headers {
         set(&mut headers, name, &text_of(value, &mut secrets)?)?;

@@ -46,7 +46,7 @@ impl Stage for Caller {
 
     async fn handle(&self, turn: &Turn, job: &Job) -> Outcome {
         let progress = if job.is_redelivery() {
-            match commit::stand(&self.bus, turn).await {
+            match Box::pin(commit::stand(&self.bus, turn)).await {
                 Ok(Stand::Open(progress)) => progress,
                 Ok(Stand::Committed(conclusion)) => return self.deliver(turn, &conclusion, job).await,
                 Ok(Stand::Overtaken) => return self.drop_late(turn),
@@ -173,10 +173,14 @@ impl Caller {
         attempt: u32,
         job: &Job,
     ) -> Result<Answer, NotCalled> {
-        let Some(payload) = payload::webhook_request(turn, |file| self.links.link(&file.key)) else {
-            return Err(NotCalled::Lost);
+        // The payload ends here: thousands of calls may be under way, and each lasts long.
+        let prepared = {
+            let Some(payload) = payload::webhook_request(turn, |file| self.links.link(&file.key)) else {
+                return Err(NotCalled::Lost);
+            };
+            prepare(turn, &payload, settings, attempt, clock::now(), job.trace)
         };
-        match prepare(turn, &payload, settings, attempt, clock::now(), job.trace) {
+        match prepared {
             Ok(prepared) => self.integrations.call(settings, prepared).await,
             Err(error) => Ok(Answer {
                 result: Err(error),
@@ -214,7 +218,7 @@ impl Caller {
             ),
         };
         progress.exhausted = step == NextStep::GiveUp;
-        if let Err(error) = commit::keep_progress(&self.bus, turn, &progress, job).await {
+        if let Err(error) = Box::pin(commit::keep_progress(&self.bus, turn, &progress, job)).await {
             return error.into();
         }
         match step {
@@ -246,7 +250,7 @@ impl Caller {
 
     /// Gives up, unless another worker that was taken for dead has had its answer meanwhile.
     async fn give_up(&self, turn: &Turn, give_up: GiveUp, job: &Job) -> Outcome {
-        match commit::stand(&self.bus, turn).await {
+        match Box::pin(commit::stand(&self.bus, turn)).await {
             Ok(Stand::Open(_)) => Outcome::GiveUp(give_up),
             Ok(Stand::Committed(conclusion)) => self.deliver(turn, &conclusion, job).await,
             Ok(Stand::Overtaken) => self.drop_late(turn),
@@ -255,7 +259,8 @@ impl Caller {
     }
 
     async fn conclude(&self, turn: &Turn, conclusion: Conclusion, job: &Job) -> Outcome {
-        match commit::commit(&self.bus, turn, conclusion, job).await {
+        // Boxed, as what follows a call must not take up room while it lasts.
+        match Box::pin(commit::commit(&self.bus, turn, conclusion, job)).await {
             Ok(Commit::Written(conclusion)) => self.deliver(turn, &conclusion, job).await,
             Ok(Commit::Stood(conclusion)) => {
                 self.metrics.dropped_late_answer();
@@ -268,7 +273,7 @@ impl Caller {
 
     /// Publishes what the context says. If that was done before, the broker or egress knows it.
     async fn deliver(&self, turn: &Turn, conclusion: &Conclusion, job: &Job) -> Outcome {
-        match commit::publish_delivery(&self.bus, turn, conclusion, job).await {
+        match Box::pin(commit::publish_delivery(&self.bus, turn, conclusion, job)).await {
             Ok(()) => Outcome::Done,
             Err(BusError::SlotTaken) => Outcome::retry_after(
                 slot_pause(job.delivered),

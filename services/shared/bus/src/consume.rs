@@ -124,7 +124,8 @@ impl Work {
         let subject = message.subject.to_string();
         Self {
             subject,
-            payload: message.payload,
+            // Its own copy. The client's is a part of what it read at once, all of which would stay as long.
+            payload: Bytes::copy_from_slice(&message.payload),
             headers: message.headers.unwrap_or_default(),
             sequence,
             delivered,

@@ -9,6 +9,7 @@
 //! | fatal | leaves it unacked and ends the service |
 
 use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -167,7 +168,7 @@ impl<S: Stage> Runner<S> {
         let span = tracing::info_span!("message", trace_id = trace.trace_id(), subject = work.subject);
         async {
             let began = Instant::now();
-            let handled = AssertUnwindSafe(self.handle(&work, &job)).catch_unwind();
+            let handled = pin!(AssertUnwindSafe(self.handle(&work, &job)).catch_unwind());
             let (outcome, age) = keep_alive(handled, &work, &job.lease, ack_wait)
                 .await
                 .unwrap_or_else(|panic| {
@@ -189,15 +190,18 @@ impl<S: Stage> Runner<S> {
             Ok(None) => return (Outcome::Done, None),
             Err(error) => {
                 let give_up = GiveUp::permanent("undecodable", error.to_string());
-                return (self.bury(work, give_up, job).await, None);
+                return (Box::pin(self.bury(work, give_up, job)).await, None);
             }
         };
         let outcome = match self.stage.handle(&input, job).await {
-            Outcome::GiveUp(give_up) => match self.bury(work, give_up.clone(), job).await {
-                Outcome::GiveUp(give_up) => match self.stage.given_up(&input, &give_up, job).await {
-                    Outcome::Done | Outcome::Duplicate => Outcome::GiveUp(give_up),
-                    other @ (Outcome::Retry { .. } | Outcome::GiveUp(_) | Outcome::Fatal(_)) => other,
-                },
+            // What is rare is boxed: it would make room for itself in all work, also in what waits for long.
+            Outcome::GiveUp(give_up) => match Box::pin(self.bury(work, give_up.clone(), job)).await {
+                Outcome::GiveUp(give_up) => {
+                    match Box::pin(self.stage.given_up(&input, &give_up, job)).await {
+                        Outcome::Done | Outcome::Duplicate => Outcome::GiveUp(give_up),
+                        other @ (Outcome::Retry { .. } | Outcome::GiveUp(_) | Outcome::Fatal(_)) => other,
+                    }
+                }
                 other @ (Outcome::Done | Outcome::Duplicate | Outcome::Retry { .. } | Outcome::Fatal(_)) => {
                     other
                 }
@@ -256,9 +260,10 @@ impl<S: Stage> Runner<S> {
     }
 }
 
-/// Drives `handled` to its end, with signs of life to the server. Both end together.
+/// Drives `handled` to its end, with signs of life to the server. Both end together. By reference: a future that
+/// is handed over has its place in the one that hands it over, too.
 async fn keep_alive<T>(
-    handled: impl Future<Output = T>,
+    mut handled: Pin<&mut impl Future<Output = T>>,
     work: &Work,
     lease: &Lease,
     ack_wait: Duration,
@@ -266,11 +271,10 @@ async fn keep_alive<T>(
     let every = ack_wait / KEEP_ALIVES_PER_ACK_WAIT;
     let mut beats = interval_at(Instant::now() + every, every);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    tokio::pin!(handled);
     loop {
         tokio::select! {
             biased;
-            handled = &mut handled => return handled,
+            handled = handled.as_mut() => return handled,
             _ = beats.tick() => if lease.renew() && let Err(error) = work.keep_alive().await {
                 tracing::debug!(%error, "no sign of life could be given");
             },
