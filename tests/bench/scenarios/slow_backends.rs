@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::json;
 
 use super::{Options, settings};
 use crate::broker::Broker;
 use crate::driver::Refused;
 use crate::fakes::{Behaviour, Fake};
-use crate::pipeline::{Bot, UNLIMITED_SENDERS};
+use crate::pipeline::{Bot, Settings, UNLIMITED_SENDERS};
 use crate::report::{say, say_head, say_run, write};
 use crate::run::Run;
 use crate::world::{Outside, World, during};
@@ -31,6 +32,21 @@ const PLACES: (&str, &str) = ("webhook-caller/CONCURRENCY", "24000");
 /// How long the slow turns may take to be all under way.
 const LONGEST_RAMP: Duration = Duration::from_secs(120);
 
+/// What the fast webhook's conversations saw.
+#[derive(Serialize)]
+struct Seen {
+    /// With nothing beside them.
+    fast_alone: Run,
+    /// Beside as many turns per second as the slow backends answer, of backends that answer at once: what the
+    /// load costs however long a call lasts.
+    fast_beside_instant: Run,
+    /// Beside the slow ones.
+    fast_beside_slow: Run,
+    slow_turns_wanted: usize,
+    /// The fewest that were under way while the last was measured.
+    slow_turns_under_way: usize,
+}
+
 /// Measures, prints, writes.
 pub(super) async fn run(options: Options) -> Result<(), String> {
     let turns = SLOW_TURNS.min(open_files() - OTHER_SOCKETS);
@@ -38,50 +54,81 @@ pub(super) async fn run(options: Options) -> Result<(), String> {
         "slow-backends: {turns} turns of {} s under way, and {FAST_RATE} messages/s to a fast webhook",
         SLOW.as_secs()
     ));
+    let window = options.duration.max(SLOW);
     let services: Vec<_> = UNLIMITED_SENDERS.into_iter().chain([PLACES]).collect();
-    let slow_backend = Fake::backend(Behaviour {
+
+    let (world, _instant_backend) = world(Behaviour::default(), turns, &services).await;
+    say("  the fast one alone");
+    let fast_alone = fast(&world, window).await;
+    world.settle().await?;
+    let rate = turns as f64 / SLOW.as_secs_f64();
+    say(&format!(
+        "  beside {rate:.0} turns/s of others that are fast, too"
+    ));
+    let load = world.driver.open_loop(0..turns, rate, Refused::SendAgain);
+    let fast_beside_instant = during(load, fast(&world, window)).await;
+    world.settle().await?;
+    drop(world);
+
+    let slow = Behaviour {
         delay: SLOW,
         ..Behaviour::default()
-    })
-    .await;
-    let outside = Outside::new(FAST.end, Behaviour::default()).await;
-    let mut bots = vec![slow_bot(&slow_backend, turns); SLOW_BOTS];
-    bots.push(Bot::at(outside.backend.url()));
-    let world = World::with_bots(Broker::start().await, outside, &bots, &services, bot_of).await;
-
-    let fast_load = || world.driver.open_loop(FAST, FAST_RATE, Refused::SendAgain);
-    let alone = during(fast_load(), measure(&world, options.duration)).await;
-    say("  the fast one alone");
-    say_run(&alone);
-    world.settle().await?;
+    };
+    let (world, slow_backend) = self::world(slow, turns, &services).await;
+    say("  beside the slow ones");
     let slow: Vec<usize> = (0..turns).collect();
-    let slow_load = world.driver.closed_loop(&slow, SLOW);
-    let (beside, under_way) = during(slow_load, async {
+    let load = world.driver.closed_loop(&slow, SLOW);
+    let (fast_beside_slow, slow_turns_under_way) = during(load, async {
         wait_for(&slow_backend, turns).await;
         let before = slow_backend.in_flight();
-        let run = during(fast_load(), measure(&world, options.duration.max(SLOW))).await;
+        let run = fast(&world, window).await;
         (run, before.min(slow_backend.in_flight()))
     })
     .await;
-    say("  beside the slow ones");
-    say_run(&beside);
     world.settle().await?;
-    let ratio = beside.added_latency_ms.p99 / alone.added_latency_ms.p99;
+
+    let seen = Seen {
+        fast_alone,
+        fast_beside_instant,
+        fast_beside_slow,
+        slow_turns_wanted: SLOW_TURNS,
+        slow_turns_under_way,
+    };
+    let p99 = |run: &Run| run.added_latency_ms.p99;
     say(&format!(
-        "\n  {under_way} slow turns under way; the fast webhook's p99 is {ratio:.2} times what it was"
+        "\n  {slow_turns_under_way} slow turns under way; the fast webhook's p99 is {:.2} times that alone, {:.2} \
+         times that beside fast ones",
+        p99(&seen.fast_beside_slow) / p99(&seen.fast_alone),
+        p99(&seen.fast_beside_slow) / p99(&seen.fast_beside_instant),
     ));
-    let results = json!({
-        "slow_turns_wanted": SLOW_TURNS,
-        "slow_turns_under_way": under_way,
-        "fast_p99_ratio": ratio,
-        "fast_alone": alone,
-        "fast_beside_slow": beside,
-    });
     let facts = json!({
         "bots": format!("{SLOW_BOTS} slow ones with a concurrency of {} each, and a fast one", turns / SLOW_BOTS),
         "most_open_files": open_files(),
     });
-    write("slow-backends", &settings(options, &services, facts), &results)
+    write("slow-backends", &settings(options, &services, facts), &seen)
+}
+
+/// The platform with the fast bot, and the others at a backend of their own that behaves so.
+async fn world(others: Behaviour, turns: usize, services: Settings<'_>) -> (World, Fake) {
+    let backend = Fake::backend(others).await;
+    let outside = Outside::new(FAST.end, Behaviour::default()).await;
+    let mut bots = vec![slow_bot(&backend, turns); SLOW_BOTS];
+    bots.push(Bot::at(outside.backend.url()));
+    let world = World::with_bots(Broker::start().await, outside, &bots, services, bot_of).await;
+    (world, backend)
+}
+
+/// Measures the fast bot's conversations.
+async fn fast(world: &World, window: Duration) -> Run {
+    let load = world.driver.open_loop(FAST, FAST_RATE, Refused::SendAgain);
+    let run = during(load, async {
+        // The first messages open connections.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        world.measure(window, FAST).await
+    })
+    .await;
+    say_run(&run);
+    run
 }
 
 fn bot_of(conversation: usize) -> usize {
@@ -98,12 +145,6 @@ fn slow_bot(backend: &Fake, turns: usize) -> Bot {
         timeout: Some("90s"),
         ..Bot::at(backend.url())
     }
-}
-
-async fn measure(world: &World, duration: Duration) -> Run {
-    // The first messages open connections.
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    world.measure(duration, FAST).await
 }
 
 /// Waits until nearly all slow turns are under way: at any moment some are between two calls.
