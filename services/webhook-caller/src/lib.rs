@@ -7,9 +7,9 @@ mod call;
 mod commit;
 mod config;
 mod error;
+mod format;
 mod integration;
 mod metrics;
-mod reply;
 mod request;
 mod stage;
 

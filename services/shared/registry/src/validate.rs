@@ -1,5 +1,7 @@
 //! The rules that types cannot say. Every broken rule is reported, each with its path.
 
+mod format;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -192,6 +194,7 @@ impl Report {
             integration.timeout.0,
             Duration::from_secs(1)..=Duration::from_secs(600),
         );
+        self.format(&path, &integration.format);
         self.headers(&path, integration);
         let limits = &integration.limits;
         if let Some(rate) = limits.per_second {

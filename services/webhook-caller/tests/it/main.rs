@@ -5,10 +5,12 @@
 )]
 
 mod answers;
+mod apis;
 mod binary;
 mod budget;
 mod crashes;
 mod failures;
+mod formats;
 mod limits;
 mod samples;
 mod world;
