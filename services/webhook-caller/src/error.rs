@@ -35,7 +35,7 @@ pub(crate) enum Fate {
 }
 
 /// Classes besides those of `outbound::CallFailure`, so that metric series are born at zero.
-pub(crate) const CLASSES: [&str; 18] = [
+pub(crate) const CLASSES: [&str; 19] = [
     "rate_limited",
     "insufficient_quota",
     "request_timeout",
@@ -50,6 +50,7 @@ pub(crate) const CLASSES: [&str; 18] = [
     "not_json",
     "no_content",
     "tool_call",
+    "out_of_tokens",
     "bad_attachment",
     "unknown_integration",
     "secret_unavailable",

@@ -35,11 +35,11 @@ pub struct OpenaiSettings {
     /// The model, as the API names it. Required, at most 256 bytes.
     #[serde(default)]
     pub model: String,
-    /// The most tokens that the model may spend on an answer, sent as `max_completion_tokens`. 1 to 1000000;
-    /// the API's own limit when absent.
+    /// The most tokens that the model may spend on an answer, its thoughts included. Sent as
+    /// `max_completion_tokens`. 1 to 1000000; the API's own limit when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u32>,
-    /// How much is left to chance. 0 to 2; the API's default when absent.
+    /// How much is left to chance. 0 to 2; the API's default when absent. Models that think first refuse it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temperature: Option<Number>,
 }
@@ -50,9 +50,9 @@ pub struct OpenaiSettings {
 pub struct AnthropicSettings {
     /// The model, as the API names it. Required, at most 256 bytes.
     pub model: String,
-    /// The most tokens that the model may spend on an answer. 1 to 1000000; default 1024.
+    /// The most tokens that the model may spend on an answer, its thoughts included. 1 to 1000000; default 1024.
     pub max_tokens: u32,
-    /// How much is left to chance. 0 to 1; the API's default when absent.
+    /// How much is left to chance. 0 to 1; the API's default when absent. Newer models refuse it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<Number>,
 }
@@ -144,9 +144,9 @@ mod tests {
 
     #[test]
     fn anthropics_tokens_have_a_default() {
-        let read = read(json!({"anthropic": {"model": "claude-sonnet-4-5"}}));
+        let read = read(json!({"anthropic": {"model": "claude-sonnet-5"}}));
         let settings = AnthropicSettings {
-            model: "claude-sonnet-4-5".to_owned(),
+            model: "claude-sonnet-5".to_owned(),
             ..AnthropicSettings::default()
         };
         assert_eq!(settings.max_tokens, 1024);

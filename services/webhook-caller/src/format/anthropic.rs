@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
 use super::conversation::{Conversation, Message, Part};
-use super::{read, spoken, tool_call};
+use super::{Silence, read, spoken};
 use crate::error::CallError;
 
 /// The version of the API that this module speaks.
@@ -122,7 +122,7 @@ enum AnswerBlock {
 /// Reads a message: its text blocks, which belong together as they are.
 ///
 /// # Errors
-/// [`CallError`] when it is no message, or asks for a tool only.
+/// [`CallError`] when it is no message, asks for a tool only, or was cut off before the first word.
 pub(super) fn reply(body: &[u8]) -> Result<TurnResult, CallError> {
     let answer: Answer = read(body)?;
     let (mut text, mut wants_tool) = (String::new(), false);
@@ -133,8 +133,13 @@ pub(super) fn reply(body: &[u8]) -> Result<TurnResult, CallError> {
             AnswerBlock::Other => {}
         }
     }
-    if wants_tool && text.trim().is_empty() {
-        return Err(tool_call());
+    if text.trim().is_empty() {
+        if wants_tool {
+            return Err(Silence::ToolCall.into());
+        }
+        if answer.stop_reason.as_ref().and_then(Value::as_str) == Some("max_tokens") {
+            return Err(Silence::OutOfTokens.into());
+        }
     }
     Ok(spoken(
         text,

@@ -21,6 +21,7 @@ use proto_schemas::turn::Turn;
 use registry::Format;
 use reqwest::header::HeaderMap;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::error::CallError;
 use crate::request::SentSecrets;
@@ -115,11 +116,11 @@ impl Dialect {
 
 /// The limits' own headers come with every answer; only with a 429 do they say when to come again.
 fn until_reset(status: u16, headers: &HeaderMap) -> Option<Duration> {
-    (status == 429).then(|| reset::wait(headers)).flatten()
+    if status == 429 { reset::wait(headers) } else { None }
 }
 
-/// Reads a 2xx body of one of the published APIs.
-fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, CallError> {
+/// Reads a 2xx body as the shape that a format has.
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, CallError> {
     let value: serde_json::Value = serde_json::from_slice(body)
         .map_err(|error| CallError::terminal("not_json", format!("the reply is not JSON: {error}")))?;
     serde_json::from_value(value)
@@ -141,9 +142,24 @@ fn spoken(text: String, told: [(&str, Option<serde_json::Value>); 4]) -> TurnRes
     }
 }
 
-/// The model wants a tool called, and there are none.
-fn tool_call() -> CallError {
-    CallError::terminal("tool_call", "the model asks for a tool and says nothing")
+/// Why a model says nothing, when that is no decision of its own.
+enum Silence {
+    /// It wants a tool called, and there are none.
+    ToolCall,
+    /// It spent all the tokens it had before the first word, as models do that think first.
+    OutOfTokens,
+}
+
+impl From<Silence> for CallError {
+    fn from(silence: Silence) -> Self {
+        match silence {
+            Silence::ToolCall => Self::terminal("tool_call", "the model asks for a tool and says nothing"),
+            Silence::OutOfTokens => Self::terminal(
+                "out_of_tokens",
+                "the model used up `max_tokens` before it said anything",
+            ),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde_json::{Number, Value};
 
 use super::conversation::{Conversation, Message, Part, pdf_in_words};
 use super::refusal::ErrorBody;
-use super::{read, spoken, tool_call};
+use super::{Silence, read, spoken};
 use crate::error::CallError;
 
 /// The request. What is not set is left to the API.
@@ -112,7 +112,7 @@ struct Answer {
 /// Reads a completion: the content, or the model's refusal in its place.
 ///
 /// # Errors
-/// [`CallError`] when it is no completion, or asks for a tool only.
+/// [`CallError`] when it is no completion, asks for a tool only, or was cut off before the first word.
 pub(super) fn reply(body: &[u8]) -> Result<TurnResult, CallError> {
     let completion: Completion = read(body)?;
     let Some(choice) = completion.choices.into_iter().next() else {
@@ -121,8 +121,13 @@ pub(super) fn reply(body: &[u8]) -> Result<TurnResult, CallError> {
     let answer = choice.message;
     let said = [answer.content, answer.refusal];
     let said = said.into_iter().flatten().find(|text| !text.trim().is_empty());
-    if said.is_none() && answer.tool_calls.is_some_and(|calls| !calls.is_empty()) {
-        return Err(tool_call());
+    if said.is_none() {
+        if answer.tool_calls.is_some_and(|calls| !calls.is_empty()) {
+            return Err(Silence::ToolCall.into());
+        }
+        if choice.finish_reason.as_ref().and_then(Value::as_str) == Some("length") {
+            return Err(Silence::OutOfTokens.into());
+        }
     }
     Ok(spoken(
         said.unwrap_or_default(),

@@ -51,7 +51,7 @@ pub(crate) fn anthropic(call: &Recorded, key: &str) -> Scripted {
             "id": "msg_1",
             "type": "message",
             "role": "assistant",
-            "model": "claude-sonnet-4-5-20250929",
+            "model": "claude-sonnet-5",
             "content": [{"type": "text", "text": format!("{count}: {last}")}],
             "stop_reason": "end_turn",
             "stop_sequence": null,

@@ -33,7 +33,7 @@ async fn with_anthropic() -> World {
     let key = json!({"secret": world.secret(KEY)});
     started(
         world,
-        json!({"format": {"anthropic": {"model": "claude-sonnet-4-5"}}, "headers": {"x-api-key": key}}),
+        json!({"format": {"anthropic": {"model": "claude-sonnet-5"}}, "headers": {"x-api-key": key}}),
     )
     .await
 }

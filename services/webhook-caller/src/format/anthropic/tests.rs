@@ -6,7 +6,7 @@ use crate::format::Dialect;
 use crate::format::tests::{answered, asked, asked_with_files, refused, sent};
 
 fn format() -> Value {
-    json!({"anthropic": {"model": "claude-sonnet-4-5"}})
+    json!({"anthropic": {"model": "claude-sonnet-5"}})
 }
 
 fn text(text: &str) -> Value {
@@ -19,7 +19,7 @@ fn message(content: &Value, stop_reason: &str) -> Vec<u8> {
         "id": "msg_013Zva2CMHLNnjNjJKqJ2EF8",
         "type": "message",
         "role": "assistant",
-        "model": "claude-sonnet-4-5-20250929",
+        "model": "claude-sonnet-5",
         "content": content,
         "stop_reason": stop_reason,
         "stop_sequence": null,
@@ -39,7 +39,7 @@ fn message(content: &Value, stop_reason: &str) -> Vec<u8> {
 fn the_prompt_is_a_field_and_the_rest_are_messages() {
     let history = vec![asked("Hi"), answered("Hello.")];
     let expected = json!({
-        "model": "claude-sonnet-4-5",
+        "model": "claude-sonnet-5",
         "max_tokens": 1024,
         "system": "Be brief.",
         "messages": [
@@ -132,7 +132,7 @@ fn the_answer_is_the_text_blocks_and_the_rest_is_metadata() {
     assert!(attachments.is_empty());
     let metadata = Value::Object(metadata);
     assert_eq!(metadata["id"], "msg_013Zva2CMHLNnjNjJKqJ2EF8");
-    assert_eq!(metadata["model"], "claude-sonnet-4-5-20250929");
+    assert_eq!(metadata["model"], "claude-sonnet-5");
     assert_eq!(metadata["stop_reason"], "end_turn");
     assert_eq!(metadata["usage"]["output_tokens"], 503);
     assert_eq!(metadata.as_object().unwrap().len(), 4);
@@ -156,6 +156,16 @@ fn a_call_of_a_tool_without_words_is_an_error_of_its_own() {
     let with_words = json!([text("One moment."), call]);
     let result = reply(&message(&with_words, "tool_use")).unwrap();
     assert_eq!(result.text(), "One moment.");
+}
+
+#[test]
+fn a_model_that_is_cut_off_before_its_first_word_is_an_error_of_its_own() {
+    let thought = json!({"type": "thinking", "thinking": "Hm.", "signature": "c2ln"});
+    let error = reply(&message(&json!([thought]), "max_tokens")).unwrap_err();
+    assert_eq!((error.class, error.fate), ("out_of_tokens", Fate::Terminal));
+    let with_words = json!([thought, text("Once upon a")]);
+    let result = reply(&message(&with_words, "max_tokens")).unwrap();
+    assert_eq!(result.text(), "Once upon a");
 }
 
 #[test]

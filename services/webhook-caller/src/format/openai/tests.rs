@@ -161,6 +161,15 @@ fn a_call_of_a_tool_without_words_is_an_error_of_its_own() {
 }
 
 #[test]
+fn a_model_that_is_cut_off_before_its_first_word_is_an_error_of_its_own() {
+    let message = |content: &str| json!({"role": "assistant", "content": content, "refusal": null});
+    let error = reply(&completion(&message(""), "length")).unwrap_err();
+    assert_eq!((error.class, error.fate), ("out_of_tokens", Fate::Terminal));
+    let result = reply(&completion(&message("Once upon a"), "length")).unwrap();
+    assert_eq!(result.text(), "Once upon a");
+}
+
+#[test]
 fn what_is_no_completion_has_the_class_of_its_fault() {
     let class = |body: &str| reply(body.as_bytes()).unwrap_err().class;
     assert_eq!(class("<html>"), "not_json");
