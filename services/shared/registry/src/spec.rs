@@ -112,6 +112,9 @@ pub struct Integration {
     /// Signs requests by Standard Webhooks; the secret is `whsec_` and base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_secret: Option<SecretRef>,
+    /// Signs besides while the secret is changed: the webhook may verify by either. Needs `signing_secret`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_signing_secret: Option<SecretRef>,
     /// How much it bears.
     #[serde(default)]
     pub limits: IntegrationLimits,

@@ -193,6 +193,12 @@ impl Report {
             Duration::from_secs(1)..=Duration::from_secs(600),
         );
         self.headers(&path, integration);
+        if integration.previous_signing_secret.is_some() && integration.signing_secret.is_none() {
+            self.add(
+                format!("{path}.previous_signing_secret"),
+                "needs a signing_secret, which it is to be replaced by".to_owned(),
+            );
+        }
         let limits = &integration.limits;
         if let Some(rate) = limits.per_second {
             self.number(format!("{path}.limits.per_second"), rate.into(), 1..=100_000);
@@ -328,6 +334,26 @@ mod tests {
                 "Content-Type": "application/json", "X-Feature-Flags": "streaming,tools"}}]
         }));
         assert_eq!(check_manifest(&manifest, &BTreeSet::new(), &BTreeSet::new()), []);
+    }
+
+    #[test]
+    fn a_previous_secret_without_its_successor_is_refused() {
+        let check = |integration| {
+            let manifest = manifest(serde_json::json!({ "integrations": [integration] }));
+            let problems = check_manifest(&manifest, &BTreeSet::new(), &BTreeSet::new());
+            problems
+                .into_iter()
+                .map(|problem| problem.path)
+                .collect::<Vec<_>>()
+        };
+        let mut integration = serde_json::json!({"id": "i", "url": "https://api.example.com/chat",
+            "previous_signing_secret": "env:OLD"});
+        assert_eq!(
+            check(integration.clone()),
+            ["integrations.i.previous_signing_secret"]
+        );
+        integration["signing_secret"] = "env:NEW".into();
+        assert!(check(integration).is_empty());
     }
 
     #[test]
