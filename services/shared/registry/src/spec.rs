@@ -115,6 +115,10 @@ pub struct Integration {
     /// Signs besides while the secret is changed: the webhook may verify by either. Needs `signing_secret`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_signing_secret: Option<SecretRef>,
+    /// Shown to a webhook that asks for a client certificate (mTLS): PEM with the certificate, those between it and
+    /// its root, and the private key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<SecretRef>,
     /// How much it bears.
     #[serde(default)]
     pub limits: IntegrationLimits,
