@@ -12,6 +12,7 @@ mod integration;
 mod metrics;
 mod reply;
 mod request;
+mod route;
 mod stage;
 
 use std::sync::Arc;

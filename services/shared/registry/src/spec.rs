@@ -32,6 +32,10 @@ pub struct Bot {
     pub name: String,
     /// The webhook that answers.
     pub integration: IntegrationId,
+    /// The webhook that is asked when that one is given up for a message: its retry budget is used up, or it
+    /// refuses for good. It has its own budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<IntegrationId>,
     /// What of the conversation the webhook is told.
     #[serde(default)]
     pub context: ContextPolicy,

@@ -152,6 +152,17 @@ impl Report {
                 format!("there is no integration {:?}", bot.integration.as_str()),
             );
         }
+        match &bot.fallback {
+            Some(fallback) if *fallback == bot.integration => self.add(
+                format!("{path}.fallback"),
+                "must be another than the integration".to_owned(),
+            ),
+            Some(fallback) if !integrations.contains(fallback.as_str()) => self.add(
+                format!("{path}.fallback"),
+                format!("there is no integration {:?}", fallback.as_str()),
+            ),
+            Some(_) | None => {}
+        }
         self.number(
             format!("{path}.context.max_messages"),
             bot.context.max_messages as u64,
@@ -296,8 +307,9 @@ mod tests {
     #[test]
     fn every_broken_rule_is_reported_with_its_path() {
         let manifest = manifest(serde_json::json!({
-            "bots": [{"id": "b", "name": "B", "integration": "nowhere", "error_message": "",
-                      "context": {"max_messages": 201}}],
+            "bots": [{"id": "b", "name": "B", "integration": "nowhere", "fallback": "nowhere", "error_message": "",
+                      "context": {"max_messages": 201}},
+                     {"id": "f", "name": "F", "integration": "i", "fallback": "somewhere"}],
             "integrations": [{"id": "i", "url": "ftp://u:p@x/", "timeout": "0s",
                               "headers": {"Host": "x", "webhook-id": "y", "X-Ok": "a\nb"},
                               "limits": {"concurrency": 0}, "retry": {"attempts": 0}}],
@@ -310,8 +322,10 @@ mod tests {
             paths,
             [
                 "bots.b.integration",
+                "bots.b.fallback",
                 "bots.b.context.max_messages",
                 "bots.b.error_message",
+                "bots.f.fallback",
                 "integrations.i.url",
                 "integrations.i.url",
                 "integrations.i.timeout",

@@ -27,6 +27,7 @@ fn turn() -> Turn {
         },
         task: Task::Ask {
             integration: IntegrationId::new("echo").unwrap(),
+            fallback: None,
             system_prompt: None,
             history: vec![],
             question: vec![],

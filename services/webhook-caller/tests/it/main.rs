@@ -9,6 +9,7 @@ mod binary;
 mod budget;
 mod crashes;
 mod failures;
+mod fallback;
 mod limits;
 mod samples;
 mod world;
