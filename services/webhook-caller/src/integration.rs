@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::call::call;
+use crate::client::Clients;
 use crate::error::CallError;
 use crate::metrics::CallerMetrics;
 use crate::request::Prepared;
@@ -128,6 +129,7 @@ async fn run(
     metrics: Arc<CallerMetrics>,
 ) {
     let limiter = limiter(&integration);
+    let mut clients = Clients::new(client, &integration);
     let (mut in_flight, mut held, mut open) = (FuturesUnordered::new(), None, true);
     while open || !in_flight.is_empty() {
         tokio::select! {
@@ -137,7 +139,7 @@ async fn run(
                 if open && in_flight.len() < concurrency => match job {
                     Some(job) => {
                         metrics.waited(job.since.elapsed());
-                        in_flight.push(make(job, &integration, &client, &metrics));
+                        in_flight.push(make(job, clients.get(), &integration, &metrics));
                     }
                     None => open = false,
                 },
@@ -161,9 +163,17 @@ async fn next_allowed(
     held.take()
 }
 
-async fn make(job: Job, integration: &Integration, client: &Client, metrics: &CallerMetrics) {
+async fn make(
+    job: Job,
+    client: Result<Client, CallError>,
+    integration: &Integration,
+    metrics: &CallerMetrics,
+) {
     let began = Instant::now();
-    let result = call(client, &integration.url, integration.timeout.0, job.prepared).await;
+    let result = match client {
+        Ok(client) => call(&client, &integration.url, integration.timeout.0, job.prepared).await,
+        Err(error) => Err(error),
+    };
     let took = began.elapsed();
     metrics.called(result.as_ref().err().map(|error| error.class), took);
     // Nobody listens any more only when the process ends without a drain; the turn comes again then.

@@ -4,6 +4,7 @@
 //! a compare-and-set from the revision that the turn was built on: late and second answers lose it.
 
 mod call;
+mod client;
 mod commit;
 mod config;
 mod error;
@@ -11,6 +12,7 @@ mod format;
 mod integration;
 mod metrics;
 mod request;
+mod route;
 mod stage;
 
 use std::sync::Arc;

@@ -27,6 +27,7 @@ fn turn(system_prompt: Option<&str>, history: Vec<Utterance>, question: Vec<Utte
         },
         task: Task::Ask {
             integration: IntegrationId::new("echo").unwrap(),
+            fallback: None,
             system_prompt: system_prompt.map(str::to_owned),
             history,
             question,

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proto_schemas::content::{IncomingFile, Role, StoredFile, Utterance};
 use proto_schemas::context::TurnResult;
-use proto_schemas::turn::Turn;
+use proto_schemas::ids::IntegrationId;
+use proto_schemas::turn::{Task, Turn};
 use serde_json::{Map, Value, json};
 use testkit::backend::Scripted;
 use testkit::callback::new_secret;
@@ -184,6 +185,32 @@ async fn an_overloaded_api_is_asked_again() {
         progress.attempts[0].detail,
         "HTTP 529: overloaded_error: Overloaded"
     );
+}
+
+#[tokio::test]
+async fn a_fallback_is_asked_in_its_own_format() {
+    let mut world = World::new().await;
+    let secret = world.secret(KEY);
+    let claude = json!({"format": {"anthropic": {"model": "claude-sonnet-5"}},
+        "headers": {"x-api-key": {"secret": secret}}});
+    let gpt = json!({"format": {"openai": {"model": "gpt-4o-mini"}},
+        "headers": {"Authorization": {"prefix": "Bearer ", "secret": secret}}});
+    world.configure("echo", claude).await;
+    world.configure("spare", gpt).await;
+    world.start().await;
+    world
+        .backend
+        .respond_with(|call| match call.header("x-integration-id") {
+            Some("spare") => openai(call, &new_secret(KEY)),
+            _ => anthropic_error(401, "authentication_error", "invalid x-api-key"),
+        });
+    let mut turn = turn_with_image();
+    if let Task::Ask { fallback, .. } = &mut turn.task {
+        *fallback = Some(IntegrationId::new("spare").unwrap());
+    }
+    let (content, metadata) = reply_of(&world, &turn).await;
+    assert_eq!(content, "5: What is it?");
+    assert_eq!(metadata["finish_reason"], "stop");
 }
 
 #[tokio::test]

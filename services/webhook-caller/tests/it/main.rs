@@ -10,6 +10,7 @@ mod binary;
 mod budget;
 mod crashes;
 mod failures;
+mod fallback;
 mod formats;
 mod limits;
 mod samples;
