@@ -122,6 +122,42 @@ mod tests {
     }
 
     #[test]
+    fn a_misspelt_setting_of_a_format_is_named_with_its_path() {
+        let yaml = "integrations:\n  - id: gpt\n    url: https://a.example/\n    format: {openai: {model: m, temprature: 1}}\n";
+        let (_, problems) = parse(yaml).unwrap();
+        assert_eq!(problems, ["integrations.0.format.openai.temprature: unknown key"]);
+    }
+
+    #[test]
+    fn a_format_without_its_model_is_refused_beside_all_else() {
+        let yaml =
+            "integrations:\n  - id: gpt\n    url: https://a.example/\n    timeout: 0s\n    format: openai\n";
+        let (manifest, _) = parse(yaml).unwrap();
+        let problems = check_manifest(&manifest, &BTreeSet::new(), &BTreeSet::new());
+        let paths: Vec<&str> = problems.iter().map(|problem| problem.path.as_str()).collect();
+        assert_eq!(
+            paths,
+            ["integrations.gpt.timeout", "integrations.gpt.format.openai.model"]
+        );
+    }
+
+    #[test]
+    fn the_manifests_of_the_readme_are_valid() {
+        let readme = include_str!("../../../README.md");
+        let manifests: Vec<&str> = readme
+            .split("```yaml\n")
+            .skip(1)
+            .filter_map(|rest| rest.split("```").next())
+            .collect();
+        assert!(!manifests.is_empty(), "the README has no manifest");
+        for text in manifests {
+            let (manifest, unknown) = parse(text).unwrap();
+            assert_eq!(unknown, Vec::<String>::new());
+            assert_eq!(check_manifest(&manifest, &BTreeSet::new(), &BTreeSet::new()), []);
+        }
+    }
+
+    #[test]
     fn the_example_of_the_documents_is_valid() {
         let (manifest, unknown) = parse(include_str!("../../../deploy/example.yaml")).unwrap();
         assert_eq!(unknown, Vec::<String>::new());
@@ -132,7 +168,7 @@ mod tests {
                 manifest.integrations.len(),
                 manifest.connections.len()
             ),
-            (1, 1, 2)
+            (1, 3, 2)
         );
     }
 }

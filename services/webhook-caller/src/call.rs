@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use outbound::{Client, call_class, error_text, read_capped, retry_after};
+use outbound::{Client, call_class, error_text, read_capped};
 use proto_schemas::context::TurnResult;
 use reqwest::{Method, Response, StatusCode};
 use runtime::clock;
 use url::Url;
 
 use crate::error::CallError;
-use crate::reply;
+use crate::format::Dialect;
 use crate::request::{Prepared, SentSecrets};
 
 /// The largest reply, decoded. Twice this and the history must fit into one context record.
@@ -43,24 +43,19 @@ pub(crate) async fn call(
         status if status.is_success() => {
             let body = read_capped(response, MAX_REPLY_BYTES).await;
             let body = body.map_err(|error| CallError::body(error, status.as_u16()))?;
-            reply::parse(&body).map_err(|error| CallError {
+            prepared.dialect.reply(&body).map_err(|error| CallError {
                 status: Some(status.as_u16()),
                 detail: prepared.secrets.redact(error.detail),
                 ..error
             })
         }
-        _ => Err(refusal(response, &prepared.secrets).await),
+        _ => Err(refusal(response, prepared.dialect, &prepared.secrets).await),
     }
 }
 
-async fn refusal(response: Response, secrets: &SentSecrets) -> CallError {
-    let status = response.status().as_u16();
-    let not_before = retry_after(response.headers(), clock::now().0 / 1000);
+async fn refusal(response: Response, dialect: Dialect, secrets: &SentSecrets) -> CallError {
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
     // A body that cannot be read says nothing; the status counts.
     let body = read_capped(response, MAX_ERROR_BYTES).await.unwrap_or_default();
-    CallError::status(
-        status,
-        format!("HTTP {status}: {}", reply::error_detail(&body, secrets)),
-        not_before,
-    )
+    dialect.refusal(status, &headers, &body, secrets, clock::now())
 }

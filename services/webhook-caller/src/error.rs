@@ -27,7 +27,7 @@ pub(crate) struct CallError {
 pub(crate) enum Fate {
     /// Try again, not before the peer's own delay.
     Retry {
-        /// From `Retry-After`.
+        /// From `Retry-After`, or what the peer's API has in its place.
         not_before: Option<Duration>,
     },
     /// The same call would fail again.
@@ -35,8 +35,9 @@ pub(crate) enum Fate {
 }
 
 /// Classes besides those of `outbound::CallFailure`, so that metric series are born at zero.
-pub(crate) const CLASSES: [&str; 16] = [
+pub(crate) const CLASSES: [&str; 19] = [
     "rate_limited",
+    "insufficient_quota",
     "request_timeout",
     "too_early",
     "server_error",
@@ -48,6 +49,8 @@ pub(crate) const CLASSES: [&str; 16] = [
     "reply_too_large",
     "not_json",
     "no_content",
+    "tool_call",
+    "out_of_tokens",
     "bad_attachment",
     "unknown_integration",
     "secret_unavailable",
@@ -116,6 +119,15 @@ impl CallError {
             status: Some(status),
             detail,
             fate,
+        }
+    }
+
+    /// The same failure, known more closely: it stays.
+    pub(crate) fn for_good(self, class: &'static str) -> Self {
+        Self {
+            class,
+            fate: Fate::Terminal,
+            ..self
         }
     }
 

@@ -1,16 +1,16 @@
-//! The request of one attempt: body, headers, signature.
+//! The request of one attempt: headers and signature around a body.
 
 use bus::TraceContext;
 use bytes::Bytes;
 use outbound::signature::{self, SigningKey};
 use proto_schemas::ids::UnixMillis;
 use proto_schemas::turn::Turn;
-use proto_schemas::webhook::WebhookRequest;
 use proto_schemas::wire::TRACEPARENT;
 use registry::{HeaderValue, Integration, Secret, SecretRef};
 use reqwest::header::{self, HeaderMap, HeaderName};
 
 use crate::error::CallError;
+use crate::format::Dialect;
 
 /// What webhooks see as our name and version.
 const USER_AGENT: &str = concat!("ChatbotPlatform/", env!("CARGO_PKG_VERSION"));
@@ -20,6 +20,8 @@ pub(crate) struct Prepared {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) secrets: SentSecrets,
+    /// What the answer will be read as.
+    pub(crate) dialect: Dialect,
 }
 
 /// The secrets that stand in a request's headers. Some webhooks repeat the key that they refuse, so they are
@@ -41,18 +43,19 @@ impl SentSecrets {
 /// [`CallError`] when a secret cannot be read now, or a header's value is not one.
 pub(crate) fn prepare(
     turn: &Turn,
-    payload: &WebhookRequest,
+    mut body: Vec<u8>,
     integration: &Integration,
     attempt: u32,
     now: UnixMillis,
     trace: TraceContext,
 ) -> Result<Prepared, CallError> {
-    let mut body = serde_json::to_vec(payload).map_err(|error| {
-        CallError::terminal("bad_header", format!("the payload has no JSON form: {error}"))
-    })?;
     // It is kept until the answer is there.
     body.shrink_to_fit();
     let (mut headers, mut secrets) = (HeaderMap::new(), SentSecrets::default());
+    let dialect = Dialect::of(&integration.format);
+    for (name, value) in dialect.headers() {
+        set(&mut headers, name, value)?;
+    }
     for (name, value) in &integration.headers {
         set(&mut headers, name, &text_of(value, &mut secrets)?)?;
     }
@@ -89,6 +92,7 @@ pub(crate) fn prepare(
         headers,
         body: body.into(),
         secrets,
+        dialect,
     })
 }
 

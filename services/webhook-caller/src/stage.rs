@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Bus, BusError, Work};
-use domain::payload;
 use domain::retry::{self, Budget, NextStep, next_step};
+use proto_schemas::content::StoredFile;
 use proto_schemas::context::{Conclusion, TurnResult};
 use proto_schemas::ids::UnixMillis;
 use proto_schemas::progress::TurnProgress;
@@ -19,6 +19,7 @@ use runtime::{clock, random, stage};
 
 use crate::commit::{self, Commit, Stand};
 use crate::error::{CallError, Fate, known_class};
+use crate::format;
 use crate::integration::{Answer, Integrations, NotCalled};
 use crate::metrics::CallerMetrics;
 use crate::request::prepare;
@@ -170,13 +171,11 @@ impl Caller {
         attempt: u32,
         job: &Job,
     ) -> Result<Answer, NotCalled> {
-        // The payload ends here: thousands of calls may be under way, and each lasts long.
-        let prepared = {
-            let Some(payload) = payload::webhook_request(turn, |file| self.links.link(&file.key)) else {
-                return Err(NotCalled::Lost);
-            };
-            prepare(turn, &payload, settings, attempt, clock::now(), job.trace)
+        let link = |file: &StoredFile| self.links.link(&file.key);
+        let Some(body) = format::body(turn, &settings.format, link) else {
+            return Err(NotCalled::Lost);
         };
+        let prepared = body.and_then(|body| prepare(turn, body, settings, attempt, clock::now(), job.trace));
         match prepared {
             Ok(prepared) => self.integrations.call(settings, prepared).await,
             Err(error) => Ok(Answer {

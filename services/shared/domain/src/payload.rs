@@ -75,7 +75,7 @@ fn spoken(utterance: &Utterance, link: impl Fn(&StoredFile) -> String) -> Webhoo
 fn part(file: &IncomingFile, link: impl Fn(&StoredFile) -> String) -> ContentPart {
     match file {
         IncomingFile::Unavailable { name, reason } => ContentPart::Text {
-            text: format!("[File {name} could not be read: {reason}]"),
+            text: unavailable(name, reason),
         },
         IncomingFile::Stored(stored) if stored.mime_type.starts_with("image/") => ContentPart::ImageUrl {
             image_url: Link { url: link(stored) },
@@ -88,6 +88,11 @@ fn part(file: &IncomingFile, link: impl Fn(&StoredFile) -> String) -> ContentPar
             },
         },
     }
+}
+
+/// The words for a file that cannot be had, for whoever answers.
+pub fn unavailable(name: &str, reason: &str) -> String {
+    format!("[File {name} could not be read: {reason}]")
 }
 
 #[cfg(test)]

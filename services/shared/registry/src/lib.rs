@@ -3,12 +3,14 @@
 //! It lies in the `registry` bucket, is watched by every service and applied without a restart. Secrets are
 //! never in it: it names the environment variable or the file that holds them.
 
+mod format;
 mod secret;
 mod snapshot;
 mod span;
 mod spec;
 mod validate;
 
+pub use format::{AnthropicSettings, Format, OpenaiSettings};
 pub use secret::{Secret, SecretError, SecretRef};
 pub use snapshot::{Registry, Snapshot};
 pub use span::Span;

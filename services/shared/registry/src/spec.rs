@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::{SecretRef, Span};
+use crate::{Format, SecretRef, Span};
 
 /// A file for `chatbot apply`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -107,6 +107,9 @@ pub struct Integration {
     pub id: IntegrationId,
     /// Where it is called. HTTPS, and publicly routable unless the outbound policy allows more.
     pub url: Url,
+    /// What it speaks.
+    #[serde(default, skip_serializing_if = "Format::is_platform")]
+    pub format: Format,
     /// Headers of its own, at most 32, 4096 bytes each.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, HeaderValue>,

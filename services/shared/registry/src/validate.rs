@@ -1,5 +1,7 @@
 //! The rules that types cannot say. Every broken rule is reported, each with its path.
 
+mod format;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -203,6 +205,7 @@ impl Report {
             integration.timeout.0,
             Duration::from_secs(1)..=Duration::from_secs(600),
         );
+        self.format(&path, &integration.format);
         self.headers(&path, integration);
         if integration.previous_signing_secret.is_some() && integration.signing_secret.is_none() {
             self.add(

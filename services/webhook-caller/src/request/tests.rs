@@ -1,7 +1,6 @@
 use proto_schemas::content::{ChannelKind, ReplyAddress, User};
 use proto_schemas::ids::{BotId, ConnectionId, ConversationId, IntegrationId, TurnId};
 use proto_schemas::turn::Task;
-use proto_schemas::webhook::{WebhookBot, WebhookMetadata, WebhookUser};
 
 use super::*;
 
@@ -43,28 +42,6 @@ fn turn() -> Turn {
     }
 }
 
-fn payload() -> WebhookRequest {
-    WebhookRequest {
-        messages: vec![],
-        conversation_id: "conv_a".to_owned(),
-        user: WebhookUser {
-            id: "u".to_owned(),
-            platform: "http".to_owned(),
-            name: None,
-            username: None,
-        },
-        bot: WebhookBot {
-            id: "bot_456".to_owned(),
-            name: "Support Bot".to_owned(),
-        },
-        metadata: WebhookMetadata {
-            channel: "http".to_owned(),
-            chat_id: "1".to_owned(),
-            message_id: None,
-        },
-    }
-}
-
 fn integration(json: serde_json::Value) -> Integration {
     let mut whole = serde_json::json!({"id": "echo", "url": "https://a.example/"});
     whole
@@ -78,7 +55,7 @@ fn prepare_with(settings: serde_json::Value) -> Result<Prepared, CallError> {
     let now = UnixMillis(1_614_265_330_000);
     prepare(
         &turn(),
-        &payload(),
+        br#"{"messages":[]}"#.to_vec(),
         &integration(settings),
         2,
         now,
@@ -195,8 +172,37 @@ fn a_secret_that_the_webhook_repeats_is_taken_out_of_the_errors_text() {
     let header = serde_json::json!({"prefix": "Bearer ", "secret": file.reference()});
     let prepared = prepare_with(serde_json::json!({"headers": {"Authorization": header}})).unwrap();
     let body = br#"{"error":"unknown key k3y","code":"auth"}"#;
+    let refused = |dialect: Dialect, body: &[u8]| {
+        dialect
+            .refusal(401, &HeaderMap::new(), body, &prepared.secrets, UnixMillis(0))
+            .detail
+    };
     assert_eq!(
-        crate::reply::error_detail(body, &prepared.secrets),
-        "auth: unknown key [secret]"
+        refused(Dialect::Platform, body),
+        "HTTP 401: auth: unknown key [secret]"
+    );
+    let body = br#"{"error":{"type":"invalid_request_error","message":"Incorrect API key provided: k3y"}}"#;
+    assert_eq!(
+        refused(Dialect::Openai, body),
+        "HTTP 401: invalid_request_error: Incorrect API key provided: [secret]"
+    );
+    assert_eq!(refused(Dialect::Anthropic, b"no k3y"), "HTTP 401: no [secret]");
+}
+
+#[test]
+fn the_apis_version_is_named_unless_the_integration_names_another() {
+    let headers = |headers: serde_json::Value| {
+        let settings = serde_json::json!({"format": {"anthropic": {"model": "m"}}, "headers": headers});
+        prepare_with(settings).unwrap().headers
+    };
+    assert_eq!(headers(serde_json::json!({}))["anthropic-version"], "2023-06-01");
+    let own = headers(serde_json::json!({"Anthropic-Version": "2027-01-01"}));
+    assert_eq!(own.get_all("anthropic-version").iter().count(), 1);
+    assert_eq!(own["anthropic-version"], "2027-01-01");
+    assert!(
+        !prepare_with(serde_json::json!({}))
+            .unwrap()
+            .headers
+            .contains_key("anthropic-version")
     );
 }

@@ -5,11 +5,13 @@
 )]
 
 mod answers;
+mod apis;
 mod binary;
 mod budget;
 mod crashes;
 mod failures;
 mod fallback;
+mod formats;
 mod limits;
 mod samples;
 mod world;

@@ -1,17 +1,15 @@
-//! What a webhook answered, read strictly where it matters and leniently where it does not.
+//! What a webhook of the guide answered, read strictly where it matters and leniently where it does not.
 
 use proto_schemas::content::Attachment;
 use proto_schemas::context::TurnResult;
 use serde::Deserialize;
 use url::Url;
 
+use super::read;
 use crate::error::CallError;
-use crate::request::SentSecrets;
 
 /// The most files one reply may carry.
-pub(crate) const MAX_ATTACHMENTS: usize = 10;
-/// How much of an error body is kept.
-const MAX_DETAIL_CHARS: usize = 300;
+const MAX_ATTACHMENTS: usize = 10;
 
 #[derive(Deserialize)]
 struct Body {
@@ -33,12 +31,8 @@ struct ErrorBody {
 ///
 /// # Errors
 /// [`CallError`]: the same answer would be unreadable again, so all are terminal.
-pub(crate) fn parse(body: &[u8]) -> Result<TurnResult, CallError> {
-    let value: serde_json::Value = serde_json::from_slice(body)
-        .map_err(|error| CallError::terminal("not_json", format!("the reply is not JSON: {error}")))?;
-    let body: Body = serde_json::from_value(value).map_err(|error| {
-        CallError::terminal("no_content", format!("the reply has the wrong shape: {error}"))
-    })?;
+pub(super) fn reply(body: &[u8]) -> Result<TurnResult, CallError> {
+    let body: Body = read(body)?;
     let Some(content) = body.content else {
         return Err(CallError::terminal("no_content", "the reply has no `content`"));
     };
@@ -74,24 +68,11 @@ fn check(attachments: &[Attachment]) -> Result<(), CallError> {
     Ok(())
 }
 
-/// What an error body says, as `code: error` of the guide's form, or its beginning. Without the request's
-/// secrets, which are taken out before it is cut: a part of one would not be recognised.
-pub(crate) fn error_detail(body: &[u8], secrets: &SentSecrets) -> String {
-    let said = match serde_json::from_slice::<ErrorBody>(body) {
-        Ok(ErrorBody {
-            error: Some(error),
-            code,
-        }) => {
-            let code = code.map(|code| format!("{}: ", plain(&code))).unwrap_or_default();
-            format!("{code}{}", plain(&error))
-        }
-        Ok(ErrorBody { error: None, .. }) | Err(_) => String::from_utf8_lossy(body).into_owned(),
-    };
-    let said = secrets.redact(said);
-    said.chars()
-        .filter(|c| !c.is_control())
-        .take(MAX_DETAIL_CHARS)
-        .collect()
+/// What an error body of the guide's form says, as `code: error`.
+pub(super) fn said(body: &[u8]) -> Option<String> {
+    let ErrorBody { error, code } = serde_json::from_slice(body).ok()?;
+    let code = code.map(|code| format!("{}: ", plain(&code))).unwrap_or_default();
+    Some(format!("{code}{}", plain(&error?)))
 }
 
 fn plain(value: &serde_json::Value) -> String {
@@ -102,17 +83,13 @@ fn plain(value: &serde_json::Value) -> String {
 mod tests {
     use super::*;
 
-    fn detail(body: &[u8]) -> String {
-        error_detail(body, &SentSecrets::default())
-    }
-
     fn class(body: &str) -> &'static str {
-        parse(body.as_bytes()).unwrap_err().class
+        reply(body.as_bytes()).unwrap_err().class
     }
 
     #[test]
     fn the_guides_replies_are_understood() {
-        let reply = parse(br#"{"content":"Hi","attachments":[{"url":"https://c.example/d.pdf","filename":"d.pdf","mime_type":"application/pdf"}],"metadata":{"model":"gpt-4","tokens_used":42},"new":1}"#).unwrap();
+        let reply = reply(br#"{"content":"Hi","attachments":[{"url":"https://c.example/d.pdf","filename":"d.pdf","mime_type":"application/pdf"}],"metadata":{"model":"gpt-4","tokens_used":42},"new":1}"#).unwrap();
         let TurnResult::Reply {
             content,
             attachments,
@@ -127,7 +104,7 @@ mod tests {
 
     #[test]
     fn nothing_to_say_is_no_reply() {
-        assert_eq!(parse(br#"{"content":" "}"#).unwrap(), TurnResult::NoReply);
+        assert_eq!(reply(br#"{"content":" "}"#).unwrap(), TurnResult::NoReply);
     }
 
     #[test]
@@ -154,7 +131,7 @@ mod tests {
         );
         let most = vec![serde_json::json!({"url": "https://a.example/"}); MAX_ATTACHMENTS];
         assert!(
-            parse(
+            reply(
                 serde_json::json!({"content": "x", "attachments": most})
                     .to_string()
                     .as_bytes()
@@ -164,12 +141,13 @@ mod tests {
     }
 
     #[test]
-    fn an_error_body_of_the_guides_form_is_kept() {
+    fn an_error_body_of_the_guides_form_is_understood() {
         assert_eq!(
-            detail(br#"{"error":"Rate limit exceeded","code":"rate_limit"}"#),
+            said(br#"{"error":"Rate limit exceeded","code":"rate_limit"}"#).unwrap(),
             "rate_limit: Rate limit exceeded"
         );
-        assert_eq!(detail(b"plain"), "plain");
-        assert_eq!(detail("x".repeat(1000).as_bytes()).len(), MAX_DETAIL_CHARS);
+        assert_eq!(said(br#"{"error":{"reason":1}}"#).unwrap(), r#"{"reason":1}"#);
+        assert_eq!(said(br#"{"code":"rate_limit"}"#), None);
+        assert_eq!(said(b"plain"), None);
     }
 }
