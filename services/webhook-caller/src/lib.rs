@@ -8,6 +8,7 @@ mod commit;
 mod config;
 mod error;
 mod integration;
+mod limit;
 mod metrics;
 mod reply;
 mod request;
@@ -23,6 +24,7 @@ use runtime::{Process, Service, StartError};
 
 pub use config::Config;
 use integration::Integrations;
+use limit::Limits;
 use metrics::CallerMetrics;
 use stage::Caller;
 
@@ -39,6 +41,7 @@ impl Service for WebhookCaller {
         let integrations = Integrations::new(
             config.outgoing.client()?,
             config.concurrency,
+            Arc::new(Limits::new(process.bus.clone(), Arc::clone(&metrics))),
             process.tasks.clone(),
             Arc::clone(&metrics),
         );

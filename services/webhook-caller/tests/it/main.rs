@@ -7,6 +7,8 @@
 mod answers;
 mod binary;
 mod budget;
+mod caller;
+mod cluster;
 mod crashes;
 mod failures;
 mod limits;
