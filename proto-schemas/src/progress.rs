@@ -15,6 +15,9 @@ pub struct TurnProgress {
     /// Whether there is to be no further attempt: the turn is given up, with the class of the last one.
     #[serde(default)]
     pub exhausted: bool,
+    /// Whether the bot's integration is given up and its fallback is asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fallen_back: bool,
 }
 
 impl Wire for TurnProgress {

@@ -57,6 +57,9 @@ pub enum Task {
     Ask {
         /// The webhook.
         integration: IntegrationId,
+        /// The webhook that is asked when that one is given up.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fallback: Option<IntegrationId>,
         /// The bot's system prompt, not counted by the context policy.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         system_prompt: Option<String>,

@@ -158,6 +158,7 @@ fn policy(overlap: Overlap) -> BotPolicy {
     BotPolicy {
         name: "B".to_owned(),
         integration: IntegrationId::new("i").unwrap(),
+        fallback: None,
         max_messages: 100,
         max_bytes: 10_000,
         max_age: None,

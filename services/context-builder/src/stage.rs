@@ -195,6 +195,7 @@ fn absent(bot: &BotId) -> BotPolicy {
     BotPolicy {
         name: bot.to_string(),
         integration,
+        fallback: None,
         max_messages: 0,
         max_bytes: 0,
         max_age: None,
@@ -209,6 +210,7 @@ fn policy(bot: &Bot) -> BotPolicy {
     BotPolicy {
         name: bot.name.clone(),
         integration: bot.integration.clone(),
+        fallback: bot.fallback.clone(),
         max_messages: bot.context.max_messages,
         max_bytes: bot.context.max_bytes,
         max_age: bot.context.max_age.map(|age| age.0),

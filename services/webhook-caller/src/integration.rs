@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::call::call;
+use crate::client::Clients;
 use crate::error::CallError;
 use crate::limit::{Limiter, Limits};
 use crate::metrics::CallerMetrics;
@@ -156,6 +157,7 @@ async fn run(
     client: Client,
     metrics: Arc<CallerMetrics>,
 ) {
+    let mut clients = Clients::new(client, &integration);
     let (mut in_flight, mut held, mut open) = (FuturesUnordered::new(), None, true);
     while open || !in_flight.is_empty() {
         tokio::select! {
@@ -165,7 +167,7 @@ async fn run(
                 if open && in_flight.len() < concurrency => match job {
                     Some(job) => {
                         metrics.waited(job.since.elapsed());
-                        in_flight.push(make(job, &integration, &client, &metrics));
+                        in_flight.push(make(job, clients.get(), &integration, &metrics));
                     }
                     None => open = false,
                 },
@@ -189,9 +191,17 @@ async fn next_allowed(
     held.take()
 }
 
-async fn make(job: Job, integration: &Integration, client: &Client, metrics: &CallerMetrics) {
+async fn make(
+    job: Job,
+    client: Result<Client, CallError>,
+    integration: &Integration,
+    metrics: &CallerMetrics,
+) {
     let began = Instant::now();
-    let result = call(client, &integration.url, integration.timeout.0, job.prepared).await;
+    let result = match client {
+        Ok(client) => call(&client, &integration.url, integration.timeout.0, job.prepared).await,
+        Err(error) => Err(error),
+    };
     let took = began.elapsed();
     metrics.called(result.as_ref().err().map(|error| error.class), took);
     // Nobody listens any more only when the process ends without a drain; the turn comes again then.

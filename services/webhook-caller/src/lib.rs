@@ -4,6 +4,7 @@
 //! a compare-and-set from the revision that the turn was built on: late and second answers lose it.
 
 mod call;
+mod client;
 mod commit;
 mod config;
 mod error;
@@ -12,6 +13,7 @@ mod limit;
 mod metrics;
 mod reply;
 mod request;
+mod route;
 mod stage;
 
 use std::sync::Arc;

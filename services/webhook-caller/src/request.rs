@@ -70,11 +70,20 @@ pub(crate) fn prepare(
     set(&mut headers, TRACEPARENT, &trace.to_string())?;
     set(&mut headers, signature::WEBHOOK_ID, turn.id.as_str())?;
     set(&mut headers, signature::WEBHOOK_TIMESTAMP, &timestamp.to_string())?;
-    if let Some(reference) = &integration.signing_secret {
-        let key = SigningKey::parse(secret(reference)?.expose())
-            .map_err(|error| CallError::passing("secret_unavailable", format!("{reference}: {error}")))?;
-        let signed = signature::sign(&key, turn.id.as_str(), timestamp, &body);
-        set(&mut headers, signature::WEBHOOK_SIGNATURE, &signed)?;
+    let signatures = [&integration.signing_secret, &integration.previous_signing_secret]
+        .into_iter()
+        .flatten()
+        .map(|reference| {
+            Ok(signature::sign(
+                &key(reference)?,
+                turn.id.as_str(),
+                timestamp,
+                &body,
+            ))
+        })
+        .collect::<Result<Vec<String>, CallError>>()?;
+    if !signatures.is_empty() {
+        set(&mut headers, signature::WEBHOOK_SIGNATURE, &signatures.join(" "))?;
     }
     Ok(Prepared {
         headers,
@@ -102,6 +111,11 @@ fn text_of(value: &HeaderValue, secrets: &mut SentSecrets) -> Result<String, Cal
 fn secret(reference: &SecretRef) -> Result<Secret, CallError> {
     let resolved = reference.resolve();
     resolved.map_err(|error| CallError::passing("secret_unavailable", error.to_string()))
+}
+
+fn key(reference: &SecretRef) -> Result<SigningKey, CallError> {
+    SigningKey::parse(secret(reference)?.expose())
+        .map_err(|error| CallError::passing("secret_unavailable", format!("{reference}: {error}")))
 }
 
 fn set(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), CallError> {

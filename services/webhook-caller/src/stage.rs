@@ -8,7 +8,7 @@ use bus::{Bus, BusError, Work};
 use domain::payload;
 use domain::retry::{self, Budget, NextStep, next_step};
 use proto_schemas::context::{Conclusion, TurnResult};
-use proto_schemas::ids::{IntegrationId, UnixMillis};
+use proto_schemas::ids::UnixMillis;
 use proto_schemas::progress::TurnProgress;
 use proto_schemas::turn::{Task, Turn};
 use proto_schemas::wire::DecodeError;
@@ -22,6 +22,7 @@ use crate::error::{CallError, Fate, known_class};
 use crate::integration::{Answer, Integrations, NotCalled};
 use crate::metrics::CallerMetrics;
 use crate::request::prepare;
+use crate::route::Route;
 
 /// How soon a committed turn asks for the delivery's slot again.
 const SLOT_PAUSE_FIRST: Duration = Duration::from_millis(50);
@@ -57,7 +58,14 @@ impl Stage for Caller {
         };
         match &turn.task {
             Task::Reset { .. } => self.forget(turn, job).await,
-            Task::Ask { integration, .. } => self.ask(turn, integration, progress, job).await,
+            Task::Ask {
+                integration,
+                fallback,
+                ..
+            } => {
+                let route = Route::of(integration, fallback.as_ref(), &progress);
+                self.ask(turn, route, progress, job).await
+            }
         }
     }
 
@@ -75,8 +83,9 @@ impl Stage for Caller {
             class: give_up.class.to_owned(),
             message: error_message.clone(),
         };
+        let asked_last = give_up.attempts.last().map(|attempt| attempt.integration.clone());
         let conclusion = Conclusion {
-            integration: Some(integration.clone()),
+            integration: Some(asked_last.unwrap_or_else(|| integration.clone())),
             attempts: u32::try_from(give_up.attempts.len()).unwrap_or(u32::MAX),
             webhook_millis: give_up.attempts.last().map_or(0, |attempt| attempt.millis),
             ..unasked(turn, result)
@@ -100,13 +109,8 @@ impl Caller {
             .await
     }
 
-    async fn ask(
-        &self,
-        turn: &Turn,
-        integration: &IntegrationId,
-        progress: TurnProgress,
-        job: &Job,
-    ) -> Outcome {
+    async fn ask(&self, turn: &Turn, route: Route<'_>, progress: TurnProgress, job: &Job) -> Outcome {
+        let integration = route.asked;
         // Given up before, and something after it failed: the dead letter and the commit are repeated.
         if let Some(give_up) = exhausted(&progress) {
             return Outcome::GiveUp(give_up);
@@ -118,14 +122,7 @@ impl Caller {
             );
             let budget = RetryBudget::default();
             return self
-                .failed(
-                    turn,
-                    integration,
-                    &budget,
-                    progress,
-                    (error, clock::now(), 0),
-                    job,
-                )
+                .failed(turn, route, &budget, progress, (error, clock::now(), 0), job)
                 .await;
         };
         let attempt = u32::try_from(progress.attempts.len() + 1).unwrap_or(u32::MAX);
@@ -150,7 +147,7 @@ impl Caller {
                 let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
                 self.failed(
                     turn,
-                    integration,
+                    route,
                     &settings.retry,
                     progress,
                     (error, began, millis),
@@ -190,20 +187,20 @@ impl Caller {
         }
     }
 
-    /// Keeps the failed attempt, then tries later or gives up.
+    /// Keeps the failed attempt, then tries later, asks the next webhook or gives up.
     async fn failed(
         &self,
         turn: &Turn,
-        integration: &IntegrationId,
+        route: Route<'_>,
         budget: &RetryBudget,
         mut progress: TurnProgress,
         (error, began, millis): (CallError, UnixMillis, u64),
         job: &Job,
     ) -> Outcome {
         let took = Duration::from_millis(millis);
-        progress.attempts.push(error.attempt(integration, began, took));
-        let first = progress.attempts.first().map_or(began, |attempt| attempt.at);
-        let failed = u32::try_from(progress.attempts.len()).unwrap_or(u32::MAX);
+        progress.attempts.push(error.attempt(route.asked, began, took));
+        let (failed, first) = route.failures(&progress);
+        let first = first.unwrap_or(began);
         let budget = Budget {
             attempts: budget.attempts,
             max_age: budget.max_age.0,
@@ -218,9 +215,20 @@ impl Caller {
                 random::fraction(),
             ),
         };
-        progress.exhausted = step == NextStep::GiveUp;
+        let next = route.next.filter(|_| step == NextStep::GiveUp);
+        progress.fallen_back |= next.is_some();
+        progress.exhausted = step == NextStep::GiveUp && next.is_none();
         if let Err(error) = Box::pin(commit::keep_progress(&self.bus, turn, &progress, job)).await {
             return error.into();
+        }
+        if let Some(next) = next {
+            tracing::info!(
+                class = error.class,
+                detail = error.detail,
+                fallback = next.as_str(),
+                "the integration is given up; its fallback is asked"
+            );
+            return Outcome::retry_after(Duration::ZERO, error.detail);
         }
         match step {
             NextStep::RetryAfter(delay) => {

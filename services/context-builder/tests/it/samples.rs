@@ -70,6 +70,7 @@ pub(crate) fn first_turn() -> Turn {
         user: received.user,
         task: Task::Ask {
             integration: IntegrationId::new("echo").unwrap(),
+            fallback: None,
             system_prompt: None,
             history: vec![],
             question: vec![question],

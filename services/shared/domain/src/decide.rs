@@ -205,6 +205,7 @@ fn ask(
     let said = context.map_or(&[][..], |context| &context.record.utterances);
     let task = Task::Ask {
         integration: policy.integration.clone(),
+        fallback: policy.fallback.clone(),
         system_prompt: policy.system_prompt.clone(),
         history: policy::history(said, &replaced, policy, asked_at),
         question: questions.iter().map(|(_, utterance)| utterance.clone()).collect(),

@@ -13,6 +13,8 @@ pub struct BotPolicy {
     pub name: String,
     /// The webhook that answers.
     pub integration: IntegrationId,
+    /// The webhook that is asked when that one is given up.
+    pub fallback: Option<IntegrationId>,
     /// At most so many utterances before the question.
     pub max_messages: usize,
     /// At most so many bytes of text ([`Utterance::weight`]) before the question.

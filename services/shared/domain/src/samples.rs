@@ -23,6 +23,7 @@ pub(crate) fn policy() -> BotPolicy {
     BotPolicy {
         name: "Support Bot".to_owned(),
         integration: IntegrationId::new("echo").unwrap(),
+        fallback: None,
         max_messages: 10,
         max_bytes: 64 * 1024,
         max_age: None,
@@ -157,6 +158,7 @@ pub(crate) fn turn(history: Vec<Utterance>, question: Vec<Utterance>) -> Turn {
         user: last.user,
         task: Task::Ask {
             integration: IntegrationId::new("echo").unwrap(),
+            fallback: None,
             system_prompt: None,
             history,
             question,

@@ -1,5 +1,6 @@
 //! The one pooled HTTP client of a process.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, redirect, retry};
@@ -28,6 +29,8 @@ const USER_AGENT: &str = concat!("chatbot-platform/", env!("CARGO_PKG_VERSION"))
 #[derive(Debug, Clone)]
 pub struct Client {
     policy: Policy,
+    /// Trusted besides the system's.
+    roots: Arc<Vec<reqwest::Certificate>>,
     http: reqwest::Client,
 }
 
@@ -37,6 +40,9 @@ pub enum ClientError {
     /// The extra root certificates cannot be used.
     #[error("the extra root certificates cannot be read: {0}")]
     Roots(String),
+    /// A client certificate cannot be used.
+    #[error("the client certificate cannot be read: {0}")]
+    Identity(String),
     /// TLS cannot be set up, as when the system has no root certificates.
     #[error("the HTTP client cannot be built: {0}")]
     Build(String),
@@ -48,6 +54,30 @@ impl Client {
     /// # Errors
     /// [`ClientError`] when the extra roots are no certificates or TLS cannot be set up.
     pub fn new(policy: Policy, extra_roots_pem: Option<&[u8]>) -> Result<Self, ClientError> {
+        let roots = match extra_roots_pem {
+            Some(pem) => parse_roots(pem)?,
+            None => Vec::new(),
+        };
+        Self::build(policy, Arc::new(roots), None)
+    }
+
+    /// A client that shows a certificate to servers that ask for one (mTLS). `pem` holds the certificate, those
+    /// between it and its root, and the private key. Shares no connection with this one.
+    ///
+    /// # Errors
+    /// [`ClientError`] when `pem` holds no certificate with its key.
+    pub fn with_certificate(&self, pem: &[u8]) -> Result<Self, ClientError> {
+        // Its errors may quote the input, and that is a key.
+        let unreadable = |_| ClientError::Identity("no certificate and private key in PEM".to_owned());
+        let identity = reqwest::Identity::from_pem(pem).map_err(unreadable)?;
+        Self::build(self.policy.clone(), Arc::clone(&self.roots), Some(identity))
+    }
+
+    fn build(
+        policy: Policy,
+        roots: Arc<Vec<reqwest::Certificate>>,
+        identity: Option<reqwest::Identity>,
+    ) -> Result<Self, ClientError> {
         install_crypto_provider();
         let mut builder = reqwest::Client::builder()
             .http1_only()
@@ -61,13 +91,16 @@ impl Client {
             .pool_max_idle_per_host(IDLE_PER_HOST)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .dns_resolver(PolicyResolver::new(policy.clone()));
-        if let Some(pem) = extra_roots_pem {
-            builder = builder.tls_certs_merge(roots(pem)?);
+        if !roots.is_empty() {
+            builder = builder.tls_certs_merge(roots.iter().cloned());
+        }
+        if let Some(identity) = identity {
+            builder = builder.identity(identity);
         }
         let http = builder
             .build()
             .map_err(|error| ClientError::Build(error_text(error)))?;
-        Ok(Self { policy, http })
+        Ok(Self { policy, roots, http })
     }
 
     /// Begins a request, if the policy allows it as far as the URL tells. A name's addresses are checked when
@@ -93,7 +126,7 @@ fn install_crypto_provider() {
     }
 }
 
-fn roots(pem: &[u8]) -> Result<Vec<reqwest::Certificate>, ClientError> {
+fn parse_roots(pem: &[u8]) -> Result<Vec<reqwest::Certificate>, ClientError> {
     let roots =
         reqwest::Certificate::from_pem_bundle(pem).map_err(|error| ClientError::Roots(error_text(error)))?;
     if roots.is_empty() {
@@ -110,6 +143,16 @@ mod tests {
     fn a_file_without_certificates_is_refused() {
         let error = Client::new(Policy::public_only(), Some(b"not a certificate")).unwrap_err();
         assert!(matches!(error, ClientError::Roots(_)), "{error}");
+    }
+
+    #[test]
+    fn a_certificate_without_its_key_is_refused() {
+        let client = Client::new(Policy::public_only(), None).unwrap();
+        let certificate = rcgen::generate_simple_self_signed(vec!["bot-owner".to_owned()]).unwrap();
+        for pem in [certificate.cert.pem(), "not a certificate".to_owned()] {
+            let error = client.with_certificate(pem.as_bytes()).unwrap_err();
+            assert!(matches!(error, ClientError::Identity(_)), "{error}");
+        }
     }
 
     #[test]

@@ -32,6 +32,10 @@ pub struct Bot {
     pub name: String,
     /// The webhook that answers.
     pub integration: IntegrationId,
+    /// The webhook that is asked when that one is given up for a message: its retry budget is used up, or it
+    /// refuses for good. It has its own budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<IntegrationId>,
     /// What of the conversation the webhook is told.
     #[serde(default)]
     pub context: ContextPolicy,
@@ -112,6 +116,13 @@ pub struct Integration {
     /// Signs requests by Standard Webhooks; the secret is `whsec_` and base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_secret: Option<SecretRef>,
+    /// Signs besides while the secret is changed: the webhook may verify by either. Needs `signing_secret`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_signing_secret: Option<SecretRef>,
+    /// Shown to a webhook that asks for a client certificate (mTLS): PEM with the certificate, those between it and
+    /// its root, and the private key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<SecretRef>,
     /// How much it bears.
     #[serde(default)]
     pub limits: IntegrationLimits,

@@ -152,6 +152,17 @@ impl Report {
                 format!("there is no integration {:?}", bot.integration.as_str()),
             );
         }
+        match &bot.fallback {
+            Some(fallback) if *fallback == bot.integration => self.add(
+                format!("{path}.fallback"),
+                "must be another than the integration".to_owned(),
+            ),
+            Some(fallback) if !integrations.contains(fallback.as_str()) => self.add(
+                format!("{path}.fallback"),
+                format!("there is no integration {:?}", fallback.as_str()),
+            ),
+            Some(_) | None => {}
+        }
         self.number(
             format!("{path}.context.max_messages"),
             bot.context.max_messages as u64,
@@ -193,6 +204,12 @@ impl Report {
             Duration::from_secs(1)..=Duration::from_secs(600),
         );
         self.headers(&path, integration);
+        if integration.previous_signing_secret.is_some() && integration.signing_secret.is_none() {
+            self.add(
+                format!("{path}.previous_signing_secret"),
+                "needs a signing_secret, which it is to be replaced by".to_owned(),
+            );
+        }
         let limits = &integration.limits;
         if let Some(rate) = limits.per_second {
             self.number(format!("{path}.limits.per_second"), rate.into(), 1..=100_000);
@@ -299,8 +316,9 @@ mod tests {
     #[test]
     fn every_broken_rule_is_reported_with_its_path() {
         let manifest = manifest(serde_json::json!({
-            "bots": [{"id": "b", "name": "B", "integration": "nowhere", "error_message": "",
-                      "context": {"max_messages": 201}}],
+            "bots": [{"id": "b", "name": "B", "integration": "nowhere", "fallback": "nowhere", "error_message": "",
+                      "context": {"max_messages": 201}},
+                     {"id": "f", "name": "F", "integration": "i", "fallback": "somewhere"}],
             "integrations": [{"id": "i", "url": "ftp://u:p@x/", "timeout": "0s",
                               "headers": {"Host": "x", "webhook-id": "y", "X-Ok": "a\nb"},
                               "limits": {"concurrency": 0}, "retry": {"attempts": 0}}],
@@ -313,8 +331,10 @@ mod tests {
             paths,
             [
                 "bots.b.integration",
+                "bots.b.fallback",
                 "bots.b.context.max_messages",
                 "bots.b.error_message",
+                "bots.f.fallback",
                 "integrations.i.url",
                 "integrations.i.url",
                 "integrations.i.timeout",
@@ -349,6 +369,26 @@ mod tests {
                 "Content-Type": "application/json", "X-Feature-Flags": "streaming,tools"}}]
         }));
         assert_eq!(check_manifest(&manifest, &BTreeSet::new(), &BTreeSet::new()), []);
+    }
+
+    #[test]
+    fn a_previous_secret_without_its_successor_is_refused() {
+        let check = |integration| {
+            let manifest = manifest(serde_json::json!({ "integrations": [integration] }));
+            let problems = check_manifest(&manifest, &BTreeSet::new(), &BTreeSet::new());
+            problems
+                .into_iter()
+                .map(|problem| problem.path)
+                .collect::<Vec<_>>()
+        };
+        let mut integration = serde_json::json!({"id": "i", "url": "https://api.example.com/chat",
+            "previous_signing_secret": "env:OLD"});
+        assert_eq!(
+            check(integration.clone()),
+            ["integrations.i.previous_signing_secret"]
+        );
+        integration["signing_secret"] = "env:NEW".into();
+        assert!(check(integration).is_empty());
     }
 
     #[test]

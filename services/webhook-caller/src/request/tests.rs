@@ -27,6 +27,7 @@ fn turn() -> Turn {
         },
         task: Task::Ask {
             integration: IntegrationId::new("echo").unwrap(),
+            fallback: None,
             system_prompt: None,
             history: vec![],
             question: vec![],
@@ -140,6 +141,33 @@ fn the_signature_covers_the_exact_bytes_sent() {
         1_614_265_330,
     );
     assert_eq!(verified, Ok(()));
+}
+
+#[test]
+fn while_the_secret_is_changed_either_key_verifies_the_request() {
+    const PREVIOUS: &str = "whsec_cHJldmlvdXMtc2lnbmluZy1rZXktMjRi";
+    let (secret, previous) = (
+        SecretFile::new("new-signing", SECRET),
+        SecretFile::new("old-signing", PREVIOUS),
+    );
+    let prepared = prepare_with(serde_json::json!({
+        "signing_secret": secret.reference(),
+        "previous_signing_secret": previous.reference(),
+    }))
+    .unwrap();
+    let header = |name: &str| prepared.headers[name].to_str().unwrap().to_owned();
+    for key in [SECRET, PREVIOUS] {
+        let verified = signature::verify(
+            &[SigningKey::parse(key).unwrap()],
+            &header("webhook-id"),
+            &header("webhook-timestamp"),
+            &header("webhook-signature"),
+            &prepared.body,
+            1_614_265_330,
+        );
+        assert_eq!(verified, Ok(()));
+    }
+    assert_eq!(header("webhook-signature").split(' ').count(), 2);
 }
 
 #[test]

@@ -123,17 +123,19 @@ async fn an_integration_that_is_missing_is_waited_for() {
 
 #[tokio::test]
 async fn a_secret_that_cannot_be_read_is_tried_again_without_a_call() {
-    let world = World::started(json!({"signing_secret": "env:NO_SUCH_VARIABLE_HERE"})).await;
-    let turn = turn("a");
-    world.offer(&turn).await;
-    wait_until(PATIENCE, "the first attempt", async || {
-        world.progress(&turn.id).await.is_some()
-    })
-    .await;
-    let kept = world.progress(&turn.id).await.unwrap();
-    assert_eq!(kept.attempts[0].class, "secret_unavailable");
-    assert!(world.backend.calls().is_empty());
-    assert!(!world.is_gone(&turn).await);
+    for setting in ["signing_secret", "client_certificate"] {
+        let world = World::started(json!({ setting: "env:NO_SUCH_VARIABLE_HERE" })).await;
+        let turn = turn("a");
+        world.offer(&turn).await;
+        wait_until(PATIENCE, "the first attempt", async || {
+            world.progress(&turn.id).await.is_some()
+        })
+        .await;
+        let kept = world.progress(&turn.id).await.unwrap();
+        assert_eq!(kept.attempts[0].class, "secret_unavailable");
+        assert!(world.backend.calls().is_empty());
+        assert!(!world.is_gone(&turn).await);
+    }
 }
 
 #[tokio::test]

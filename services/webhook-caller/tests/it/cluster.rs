@@ -66,10 +66,6 @@ async fn a_backlog_keeps_to_the_rate(count: usize) {
     let arrivals = arrivals(&world.backend.wait_for_calls(40).await);
     drop(callers);
     let worst = worst_excess(&arrivals, RATE);
-    println!(
-        "{count} callers: {:.0} % used, worst window {worst:.2} above the rate",
-        100.0 * usage(&arrivals, RATE)
-    );
     assert!(worst <= f64::from(BURST) + LEASE, "{worst} calls above the rate");
 }
 

@@ -147,6 +147,7 @@ async fn a_turn_that_died_between_giving_up_and_commit_is_concluded_without_a_ca
     let progress = TurnProgress {
         attempts: vec![attempt.clone()],
         exhausted: true,
+        fallen_back: false,
     };
     let (key, trace) = (subjects::turn_progress(&turn.id), bus::TraceContext::new());
     world

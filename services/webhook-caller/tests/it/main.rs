@@ -11,6 +11,7 @@ mod caller;
 mod cluster;
 mod crashes;
 mod failures;
+mod fallback;
 mod limits;
 mod samples;
 mod world;

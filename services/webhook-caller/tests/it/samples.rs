@@ -49,6 +49,7 @@ pub(crate) fn turn_for(integration: &str, name: &str) -> Turn {
 pub(crate) fn ask(integration: &str, history: Vec<Utterance>, question: Vec<Utterance>) -> Task {
     Task::Ask {
         integration: IntegrationId::new(integration).unwrap(),
+        fallback: None,
         system_prompt: Some("Be brief.".to_owned()),
         history,
         question,

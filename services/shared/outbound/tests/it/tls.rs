@@ -7,6 +7,8 @@ use axum::routing::get as on_get;
 use outbound::{CallFailure, Client, Policy, call_class, error_text};
 use reqwest::Method;
 use rustls::pki_types::PrivateKeyDer;
+use rustls::server::{WantsServerCert, WebPkiClientVerifier};
+use rustls::{ConfigBuilder, RootCertStore, ServerConfig, WantsVerifier};
 use tokio_rustls::TlsAcceptor;
 use url::Url;
 
@@ -14,14 +16,23 @@ use crate::servers::serve_tls;
 
 /// A server for `localhost` with a certificate of its own, and that certificate as PEM.
 async fn tls_server() -> (Url, String) {
+    server_that_asks(|config| config.with_no_client_auth()).await
+}
+
+/// The same, with something to say about the certificates of clients.
+async fn server_that_asks(
+    clients: impl FnOnce(
+        ConfigBuilder<ServerConfig, WantsVerifier>,
+    ) -> ConfigBuilder<ServerConfig, WantsServerCert>,
+) -> (Url, String) {
     let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let pem = signed.cert.pem();
     let key = PrivateKeyDer::try_from(signed.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
+    let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
+        .unwrap();
+    let config = clients(config)
         .with_single_cert(vec![signed.cert.into()], key)
         .unwrap();
     let router = Router::new().route("/", on_get(|| async { "hello" }));
@@ -66,4 +77,25 @@ async fn a_certificate_for_another_name_is_refused() {
         .await
         .unwrap_err();
     assert_eq!(call_class(&error), CallFailure::Tls);
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_shown_to_a_server_that_asks_for_it() {
+    let owner = rcgen::generate_simple_self_signed(vec!["bot-owner".to_owned()]).unwrap();
+    let mut known = RootCertStore::empty();
+    known.add(owner.cert.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(known), provider)
+        .build()
+        .unwrap();
+    let (url, server) = server_that_asks(|config| config.with_client_cert_verifier(verifier)).await;
+
+    let nobody = Client::new(policy(), Some(server.as_bytes())).unwrap();
+    let refused = nobody.request(Method::GET, &url).unwrap().send().await;
+    assert!(refused.is_err());
+
+    let pem = owner.cert.pem() + &owner.signing_key.serialize_pem();
+    let somebody = nobody.with_certificate(pem.as_bytes()).unwrap();
+    let answer = somebody.request(Method::GET, &url).unwrap().send().await.unwrap();
+    assert_eq!(answer.text().await.unwrap(), "hello");
 }

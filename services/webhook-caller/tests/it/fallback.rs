@@ -1,0 +1,89 @@
+//! The bot's second webhook.
+
+use proto_schemas::context::TurnResult;
+use proto_schemas::ids::IntegrationId;
+use proto_schemas::turn::{Task, Turn};
+use serde_json::json;
+use testkit::backend::{Recorded, Scripted, echo};
+
+use crate::samples::{SORRY, turn};
+use crate::world::World;
+
+/// A turn for `echo`, and for `spare` when that is given up.
+fn turn_with_fallback(name: &str) -> Turn {
+    let mut turn = turn(name);
+    if let Task::Ask { fallback, .. } = &mut turn.task {
+        *fallback = Some(IntegrationId::new("spare").unwrap());
+    }
+    turn
+}
+
+async fn world() -> World {
+    let mut world = World::new().await;
+    let settings = json!({"retry": {"attempts": 2, "max_age": "0s"}});
+    for id in ["echo", "spare"] {
+        world.configure(id, settings.clone()).await;
+    }
+    world.start().await;
+    world
+}
+
+/// Integration and number of each attempt.
+fn asked(world: &World) -> Vec<(String, String)> {
+    let header = |call: &Recorded, name| call.header(name).unwrap().to_owned();
+    let calls = world.backend.calls();
+    let attempts = calls
+        .iter()
+        .map(|call| (header(call, "x-integration-id"), header(call, "x-attempt")));
+    attempts.collect()
+}
+
+fn attempts(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    let owned = |(integration, number): &(&str, &str)| ((*integration).to_owned(), (*number).to_owned());
+    expected.iter().map(owned).collect()
+}
+
+#[tokio::test]
+async fn a_fallback_answers_what_the_integration_refuses() {
+    let world = world().await;
+    world
+        .backend
+        .respond_with(|call| match call.header("x-integration-id") {
+            Some("spare") => echo(call),
+            _ => Scripted::status(401),
+        });
+    let turn = turn_with_fallback("a");
+    world.offer(&turn).await;
+    let conclusion = world.wait_for_delivery(&turn).await.conclusion;
+    world.wait_until_gone(&turn).await;
+
+    assert!(
+        matches!(conclusion.result, TurnResult::Reply { .. }),
+        "{conclusion:?}"
+    );
+    assert_eq!(conclusion.integration.unwrap().as_str(), "spare");
+    assert_eq!(conclusion.attempts, 2);
+    assert_eq!(asked(&world), attempts(&[("echo", "1"), ("spare", "2")]));
+    assert!(world.dead_letters().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_fallback_has_a_budget_of_its_own_and_the_user_is_told_once() {
+    let world = world().await;
+    world.backend.respond_with(|_| Scripted::status(503));
+    let turn = turn_with_fallback("a");
+    world.offer(&turn).await;
+    let conclusion = world.wait_for_delivery(&turn).await.conclusion;
+    world.wait_until_gone(&turn).await;
+
+    let failure = TurnResult::Failure {
+        class: "server_error".to_owned(),
+        message: SORRY.to_owned(),
+    };
+    assert_eq!(conclusion.result, failure);
+    assert_eq!(conclusion.integration.unwrap().as_str(), "spare");
+    let expected = [("echo", "1"), ("echo", "2"), ("spare", "3"), ("spare", "4")];
+    assert_eq!(asked(&world), attempts(&expected));
+    let letters = world.dead_letters().await;
+    assert_eq!((letters.len(), letters[0].attempts.len()), (1, 4));
+}
