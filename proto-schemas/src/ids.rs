@@ -130,6 +130,26 @@ impl UnixMillis {
     }
 }
 
+/// A moment of the broker's clock, in microseconds since 1970-01-01T00:00:00Z.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
+)]
+pub struct BrokerMicros(pub u64);
+
+impl BrokerMicros {
+    /// How long ago `earlier` was; zero if it lies ahead.
+    pub fn since(self, earlier: BrokerMicros) -> std::time::Duration {
+        std::time::Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The moment after this time has passed.
+    #[must_use]
+    pub fn after(self, time: std::time::Duration) -> Self {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(micros))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! The subjects, written and read in one place.
 
 use crate::dead_letter::Stage;
-use crate::ids::{ConversationId, DeadLetterId, MessageId, TurnId};
+use crate::ids::{ConversationId, DeadLetterId, IntegrationId, MessageId, TurnId};
 
 /// Where a conversation's inbox entries go.
 pub fn inbox(conversation: &ConversationId) -> String {
@@ -66,6 +66,11 @@ pub fn delivery_progress(turn: &TurnId, replay: u32) -> String {
 /// Key of a reply's files in `progress`.
 pub fn files_progress(turn: &TurnId) -> String {
     format!("files.{turn}")
+}
+
+/// Key of an integration's rate in `limits`.
+pub fn integration_rate(integration: &IntegrationId) -> String {
+    format!("rates.integrations.{integration}")
 }
 
 #[cfg(test)]

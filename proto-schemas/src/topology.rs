@@ -63,6 +63,8 @@ pub struct BucketSpec {
     pub history: i64,
     /// How long a value stays after it was written; for ever when none.
     pub ttl: Option<Duration>,
+    /// Whether it is gone when its servers have ended.
+    pub in_memory: bool,
     /// What it is, for the documents.
     pub about: &'static str,
 }
@@ -157,6 +159,7 @@ pub const CONTEXTS: BucketSpec = BucketSpec {
     history: 1,
     // Longer than INBOX keeps an entry, or an answered message could look unanswered.
     ttl: Some(Duration::from_secs(60 * DAY.as_secs())),
+    in_memory: false,
     about: "One record per conversation, written by compare-and-set only.",
 };
 
@@ -165,6 +168,7 @@ pub const REGISTRY: BucketSpec = BucketSpec {
     name: "registry",
     history: 10,
     ttl: None,
+    in_memory: false,
     about: "bots.*, integrations.*, connections.*: watched by every service.",
 };
 
@@ -173,11 +177,22 @@ pub const PROGRESS: BucketSpec = BucketSpec {
     name: "progress",
     history: 1,
     ttl: Some(Duration::from_secs(7 * DAY.as_secs())),
+    in_memory: false,
     about: "Failed attempts of turns, sent parts of deliveries, fetched files of replies.",
 };
 
+/// Limits of the whole cluster. A rate that is not there counts as used up, so nothing is lost with the bucket but a
+/// burst.
+pub const LIMITS: BucketSpec = BucketSpec {
+    name: "limits",
+    history: 1,
+    ttl: Some(DAY),
+    in_memory: true,
+    about: "The rates of integrations, taken in leases by compare-and-set.",
+};
+
 /// All buckets.
-pub const BUCKETS: [BucketSpec; 3] = [CONTEXTS, REGISTRY, PROGRESS];
+pub const BUCKETS: [BucketSpec; 4] = [CONTEXTS, REGISTRY, PROGRESS, LIMITS];
 
 /// Files, both directions.
 pub const ATTACHMENTS: ObjectStoreSpec = ObjectStoreSpec {

@@ -15,6 +15,7 @@ use proto_schemas::dead_letter::DeadLetter;
 use proto_schemas::delivery::Delivery;
 use proto_schemas::fetch::Fetch;
 use proto_schemas::inbox::InboxEntry;
+use proto_schemas::limits::RateLimit;
 use proto_schemas::progress::{DeliveryProgress, FilesProgress, TurnProgress};
 use proto_schemas::transcript::Transcript;
 use proto_schemas::turn::Turn;
@@ -27,7 +28,7 @@ use serde_json::{Value, json};
 /// Decodes a payload and encodes it again.
 type RoundTrip = fn(&str) -> Result<Value, String>;
 
-const TYPES: [(&str, RoundTrip); 12] = [
+const TYPES: [(&str, RoundTrip); 13] = [
     (InboxEntry::TYPE, on_the_bus::<InboxEntry>),
     (Context::TYPE, on_the_bus::<Context>),
     (Turn::TYPE, on_the_bus::<Turn>),
@@ -38,6 +39,7 @@ const TYPES: [(&str, RoundTrip); 12] = [
     (TurnProgress::TYPE, on_the_bus::<TurnProgress>),
     (DeliveryProgress::TYPE, on_the_bus::<DeliveryProgress>),
     (FilesProgress::TYPE, on_the_bus::<FilesProgress>),
+    (RateLimit::TYPE, on_the_bus::<RateLimit>),
     ("webhook-request.v1", over_http::<WebhookRequest>),
     (WEBHOOK_REPLY, over_http::<WebhookReply>),
 ];

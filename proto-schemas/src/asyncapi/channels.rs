@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::topology::{BucketSpec, CONTEXTS, PROGRESS, REGISTRY, Retention, STREAMS, StreamSpec};
+use crate::topology::{BucketSpec, CONTEXTS, LIMITS, PROGRESS, REGISTRY, Retention, STREAMS, StreamSpec};
 
 /// A family of keys in a bucket.
 pub(super) struct Keys {
@@ -17,7 +17,7 @@ pub(super) struct Keys {
 }
 
 /// What the pipeline keeps.
-const STATE: [Keys; 4] = [
+const STATE: [Keys; 5] = [
     Keys {
         channel: "contexts",
         bucket: CONTEXTS,
@@ -45,6 +45,13 @@ const STATE: [Keys; 4] = [
         key: "files.{turn}",
         carries: "files-progress.v1",
         about: "What became of a reply's files.",
+    },
+    Keys {
+        channel: "limits.rates",
+        bucket: LIMITS,
+        key: "rates.integrations.{integration}",
+        carries: "rate-limit.v1",
+        about: "How far the rate of an integration is used up. Each write takes a lease of some calls.",
     },
 ];
 
@@ -191,6 +198,7 @@ fn bucket_facts(bucket: &BucketSpec) -> Value {
         "ttl_seconds",
         bucket.ttl.as_ref().map(Duration::as_secs),
     );
+    insert(&mut facts, "storage", bucket.in_memory.then_some("memory"));
     facts
 }
 
@@ -237,6 +245,7 @@ mod tests {
         let conversation = crate::ids::ConversationId::new("conv_1").unwrap();
         let turn = crate::ids::TurnId::new("turn_1").unwrap();
         let message = crate::ids::MessageId::new("msg_1").unwrap();
+        let integration = crate::ids::IntegrationId::new("int_1").unwrap();
         let letter = crate::ids::DeadLetterId::new("dl_1").unwrap();
         let stage = crate::dead_letter::Stage::Egress;
         let written = [
@@ -265,6 +274,10 @@ mod tests {
             (
                 "progress.files",
                 crate::subjects::key("progress", &crate::subjects::files_progress(&turn)),
+            ),
+            (
+                "limits.rates",
+                crate::subjects::key("limits", &crate::subjects::integration_rate(&integration)),
             ),
         ];
         let channels = all();

@@ -33,7 +33,12 @@ const OPERATIONS: &[(&str, Action, &[&str])] = &[
     (
         "webhook-caller",
         Action::Receive,
-        &["contexts", "progress.turn", "registry.integrations"],
+        &[
+            "contexts",
+            "progress.turn",
+            "limits.rates",
+            "registry.integrations",
+        ],
     ),
     (
         "webhook-caller",
@@ -43,6 +48,7 @@ const OPERATIONS: &[(&str, Action, &[&str])] = &[
             "deliveries",
             "fetches.out",
             "progress.turn",
+            "limits.rates",
             "dead-letters",
         ],
     ),

@@ -1,17 +1,16 @@
 //! One actor per integration: its mailbox, its rate, its concurrency. What one backend does to its actor is
 //! felt by its own bots only.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::rate::Rate;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use outbound::Client;
 use proto_schemas::context::TurnResult;
 use proto_schemas::ids::IntegrationId;
-use registry::Integration;
+use registry::{Integration, IntegrationLimits};
 use runtime::actor::{self, Directory, Mailbox};
 use runtime::task::Tasks;
 use tokio::sync::{mpsc, oneshot};
@@ -20,14 +19,17 @@ use tokio::time::Instant;
 use crate::call::call;
 use crate::client::Clients;
 use crate::error::CallError;
+use crate::limit::{Limiter, Limits};
 use crate::metrics::CallerMetrics;
 use crate::request::Prepared;
 
 /// The most of the service's places that one integration takes up, with calls in flight or waiting: one part in
 /// so many. A backend that never answers leaves the rest to others.
 const SHARE: usize = 16;
-/// The shortest time after which a call that found no room tries again, if no rate says more.
+/// The time after which a call that found no room tries again, if no rate says otherwise.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
+/// The shortest, whatever the rate.
+const BUSY_PAUSE_FLOOR: Duration = Duration::from_millis(250);
 /// The longest.
 const BUSY_PAUSE_CAP: Duration = Duration::from_secs(60);
 
@@ -58,16 +60,24 @@ pub(crate) struct Integrations {
     actors: Directory<IntegrationId, Arc<Integration>, Job>,
     client: Client,
     places: usize,
+    limits: Arc<Limits>,
     tasks: Tasks,
     metrics: Arc<CallerMetrics>,
 }
 
 impl Integrations {
-    pub(crate) fn new(client: Client, places: usize, tasks: Tasks, metrics: Arc<CallerMetrics>) -> Self {
+    pub(crate) fn new(
+        client: Client,
+        places: usize,
+        limits: Arc<Limits>,
+        tasks: Tasks,
+        metrics: Arc<CallerMetrics>,
+    ) -> Self {
         Self {
             actors: Directory::default(),
             client,
             places,
+            limits,
             tasks,
             metrics,
         }
@@ -89,7 +99,7 @@ impl Integrations {
             answer,
         }) {
             Ok(()) => answered.await.map_err(|_| NotCalled::Lost),
-            Err(actor::Undelivered::Full) => Err(NotCalled::Busy(busy_pause(integration))),
+            Err(actor::Undelivered::Full) => Err(NotCalled::Busy(busy_pause(integration, self.places))),
             Err(actor::Undelivered::Gone) => Err(NotCalled::Lost),
         }
     }
@@ -99,8 +109,10 @@ impl Integrations {
         // As many may wait; more wait in the broker.
         let capacity = in_flight;
         let (client, metrics) = (self.client.clone(), Arc::clone(&self.metrics));
+        let limiter =
+            rate(&settings.limits).map(|rate| Limiter::new(Arc::clone(&self.limits), &settings.id, rate));
         actor::spawn(&self.tasks, capacity, move |mailbox| {
-            run(mailbox, settings, in_flight, client, metrics)
+            run(mailbox, settings, in_flight, limiter, client, metrics)
         })
     }
 }
@@ -111,13 +123,29 @@ fn in_flight(integration: &Integration, places: usize) -> usize {
     own.min(places / SHARE / 2).max(1)
 }
 
-/// When there may be room again: the time in which the limit lets through what waits already.
-fn busy_pause(integration: &Integration) -> Duration {
-    let waiting = integration.limits.concurrency;
-    let implied = integration.limits.per_second.map_or(BUSY_PAUSE, |rate| {
-        Duration::from_secs_f64(f64::from(waiting) / f64::from(rate.max(1)))
-    });
-    implied.clamp(BUSY_PAUSE, BUSY_PAUSE_CAP)
+/// The rate that an integration is limited to, if it is.
+fn rate(limits: &IntegrationLimits) -> Option<Rate> {
+    let (calls, per) = match (limits.per_second, limits.per_minute) {
+        (Some(calls), _) => (calls, Duration::from_secs(1)),
+        (None, Some(calls)) => (calls, Duration::from_secs(60)),
+        (None, None) => return None,
+    };
+    let in_a_second = || u64::from(calls).div_ceil(per.as_secs());
+    let burst = limits
+        .burst
+        .unwrap_or_else(|| u32::try_from(in_a_second()).unwrap_or(u32::MAX));
+    Some(Rate {
+        calls: calls.max(1),
+        per,
+        burst: burst.max(1),
+    })
+}
+
+/// When there may be room again: the time in which the rate lets through what waits already.
+fn busy_pause(integration: &Integration, places: usize) -> Duration {
+    let waiting = u32::try_from(in_flight(integration, places)).unwrap_or(u32::MAX);
+    let implied = rate(&integration.limits).map_or(BUSY_PAUSE, |rate| rate.time_of(waiting));
+    implied.clamp(BUSY_PAUSE_FLOOR, BUSY_PAUSE_CAP)
 }
 
 /// Takes calls as the limits allow, until nobody can send any more and all are answered.
@@ -125,17 +153,17 @@ async fn run(
     mut mailbox: mpsc::Receiver<Job>,
     integration: Arc<Integration>,
     concurrency: usize,
+    mut limiter: Option<Limiter>,
     client: Client,
     metrics: Arc<CallerMetrics>,
 ) {
-    let limiter = limiter(&integration);
     let mut clients = Clients::new(client, &integration);
     let (mut in_flight, mut held, mut open) = (FuturesUnordered::new(), None, true);
     while open || !in_flight.is_empty() {
         tokio::select! {
             biased;
             Some(()) = in_flight.next(), if !in_flight.is_empty() => {}
-            job = next_allowed(&mut mailbox, &mut held, limiter.as_ref()),
+            job = next_allowed(&mut mailbox, &mut held, limiter.as_mut()),
                 if open && in_flight.len() < concurrency => match job {
                     Some(job) => {
                         metrics.waited(job.since.elapsed());
@@ -152,13 +180,13 @@ async fn run(
 async fn next_allowed(
     mailbox: &mut mpsc::Receiver<Job>,
     held: &mut Option<Job>,
-    limiter: Option<&DefaultDirectRateLimiter>,
+    limiter: Option<&mut Limiter>,
 ) -> Option<Job> {
     if held.is_none() {
         *held = Some(mailbox.recv().await?);
     }
     if let Some(limiter) = limiter {
-        limiter.until_ready().await;
+        limiter.permit(mailbox.len() + 1).await;
     }
     held.take()
 }
@@ -180,18 +208,6 @@ async fn make(
     let _unheard = job.answer.send(Answer { result, took });
 }
 
-fn limiter(integration: &Integration) -> Option<DefaultDirectRateLimiter> {
-    let per_second = NonZeroU32::new(integration.limits.per_second?)?;
-    let burst = integration
-        .limits
-        .burst
-        .and_then(NonZeroU32::new)
-        .unwrap_or(per_second);
-    Some(RateLimiter::direct(
-        Quota::per_second(per_second).allow_burst(burst),
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,6 +216,40 @@ mod tests {
         let settings = serde_json::json!({"id": "i", "url": "https://a.example/",
             "limits": {"concurrency": concurrency}});
         in_flight(&serde_json::from_value(settings).unwrap(), places)
+    }
+
+    fn limits(json: serde_json::Value) -> IntegrationLimits {
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn a_rate_is_by_the_second_or_by_the_minute_with_a_second_of_it_at_once() {
+        let shown = |json| rate(&limits(json)).map(|rate| (rate.calls, rate.per.as_secs(), rate.burst));
+        assert_eq!(shown(serde_json::json!({})), None);
+        assert_eq!(shown(serde_json::json!({"per_second": 5})), Some((5, 1, 5)));
+        assert_eq!(shown(serde_json::json!({"per_minute": 90})), Some((90, 60, 2)));
+        assert_eq!(
+            shown(serde_json::json!({"per_minute": 90, "burst": 9})),
+            Some((90, 60, 9))
+        );
+    }
+
+    #[test]
+    fn what_finds_no_room_comes_again_when_the_rate_has_made_some() {
+        let pause = |limits| {
+            let settings = serde_json::json!({"id": "i", "url": "https://a.example/", "limits": limits});
+            busy_pause(&serde_json::from_value(settings).unwrap(), 20_000)
+        };
+        assert_eq!(pause(serde_json::json!({})), BUSY_PAUSE);
+        assert_eq!(
+            pause(serde_json::json!({"per_second": 500})),
+            Duration::from_millis(512)
+        );
+        assert_eq!(
+            pause(serde_json::json!({"per_second": 100_000})),
+            BUSY_PAUSE_FLOOR
+        );
+        assert_eq!(pause(serde_json::json!({"per_minute": 1})), BUSY_PAUSE_CAP);
     }
 
     #[test]

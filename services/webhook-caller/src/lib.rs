@@ -10,6 +10,7 @@ mod config;
 mod error;
 mod format;
 mod integration;
+mod limit;
 mod metrics;
 mod request;
 mod route;
@@ -25,6 +26,7 @@ use runtime::{Process, Service, StartError};
 
 pub use config::Config;
 use integration::Integrations;
+use limit::Limits;
 use metrics::CallerMetrics;
 use stage::Caller;
 
@@ -41,6 +43,7 @@ impl Service for WebhookCaller {
         let integrations = Integrations::new(
             config.outgoing.client()?,
             config.concurrency,
+            Arc::new(Limits::new(process.bus.clone(), Arc::clone(&metrics))),
             process.tasks.clone(),
             Arc::clone(&metrics),
         );

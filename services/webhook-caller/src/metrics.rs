@@ -15,11 +15,38 @@ const CALL_BOUNDS: [f64; 14] = [
 /// Bounds of a wait for a limit, in seconds.
 const WAIT_BOUNDS: [f64; 8] = [0.001, 0.01, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0];
 
+/// What the rates cost at the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LimitOperation {
+    /// A lease was taken.
+    Write,
+    /// Another replica was quicker.
+    Conflict,
+    /// The record was read.
+    Read,
+    /// The broker's clock was asked for.
+    Clock,
+}
+
+impl LimitOperation {
+    const ALL: [Self; 4] = [Self::Write, Self::Conflict, Self::Read, Self::Clock];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Write => "write",
+            Self::Conflict => "conflict",
+            Self::Read => "read",
+            Self::Clock => "clock",
+        }
+    }
+}
+
 /// Calls, waits and late answers.
 pub(crate) struct CallerMetrics {
     requests: IntCounterVec,
     duration: HistogramVec,
     waited: Histogram,
+    limit_operations: IntCounterVec,
     late: IntCounter,
     retries: IntCounter,
 }
@@ -34,6 +61,14 @@ impl CallerMetrics {
         let network = CallFailure::ALL.iter().map(|failure| failure.as_str());
         for result in network.chain(CLASSES).chain(["ok"]) {
             requests.with_label_values(&[result]);
+        }
+        let limit_operations = metrics.counters(
+            "rate_limit_operations_total",
+            "Requests to the broker for the rates of integrations, by kind.",
+            &["operation"],
+        )?;
+        for operation in LimitOperation::ALL {
+            limit_operations.with_label_values(&[operation.as_str()]);
         }
         let none: [&str; 0] = [];
         let counter = |name, help| {
@@ -57,6 +92,7 @@ impl CallerMetrics {
                     &none,
                 )?
                 .with_label_values(&none),
+            limit_operations,
             late: counter(
                 "late_answers_total",
                 "Answers dropped because their turn was finished or its context had moved on.",
@@ -75,6 +111,12 @@ impl CallerMetrics {
 
     pub(crate) fn waited(&self, wait: Duration) {
         self.waited.observe(wait.as_secs_f64());
+    }
+
+    pub(crate) fn limit_operation(&self, operation: LimitOperation) {
+        self.limit_operations
+            .with_label_values(&[operation.as_str()])
+            .inc();
     }
 
     pub(crate) fn dropped_late_answer(&self) {

@@ -157,7 +157,8 @@ impl Caller {
                 .await
             }
             Err(NotCalled::Busy(pause)) => {
-                let jittered = pause.mul_f64(1.0 + 0.2 * random::fraction());
+                // Earlier rather than later: what waits must not run out before more comes.
+                let jittered = pause.mul_f64(0.5 + 0.5 * random::fraction());
                 Outcome::retry_after(jittered, "the integration has as many calls waiting as it may")
             }
             Err(NotCalled::Lost) => Outcome::retry("the integration's actor died with the call"),

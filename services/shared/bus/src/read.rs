@@ -3,8 +3,10 @@
 use async_nats::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use futures_util::StreamExt;
+use proto_schemas::ids::BrokerMicros;
+use proto_schemas::topology::{BucketSpec, bucket_stream};
 use proto_schemas::wire::{self, Wire};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::connect::REQUEST_TIMEOUT;
 use crate::publish::request_failure;
@@ -64,6 +66,11 @@ struct BatchRequest<'a> {
     max_bytes: usize,
 }
 
+#[derive(Deserialize)]
+struct StreamTime {
+    ts: String,
+}
+
 #[derive(Serialize)]
 struct NextRequest<'a> {
     seq: u64,
@@ -83,6 +90,29 @@ impl Bus {
             .await
             .map_err(|error| request_failure(error.kind(), &error))?;
         entry_of(answer).map(|found| found.map(|(entry, _)| entry))
+    }
+
+    /// What the clock says of the server that leads a bucket: it was so at some moment between question and answer.
+    ///
+    /// # Errors
+    /// [`BusError::Unavailable`] when the broker is away or has no such bucket.
+    pub async fn time(&self, bucket: &BucketSpec) -> Result<BrokerMicros, BusError> {
+        self.check_connected()?;
+        let answer = self
+            .client
+            .request(
+                format!("$JS.API.STREAM.INFO.{}", bucket_stream(bucket)),
+                Bytes::new(),
+            )
+            .await
+            .map_err(|error| request_failure(error.kind(), &error))?;
+        let no_time = |error: &dyn std::fmt::Display| {
+            BusError::Unavailable(format!("the broker did not tell its time: {error}"))
+        };
+        let told: StreamTime = serde_json::from_slice(&answer.payload).map_err(|error| no_time(&error))?;
+        let time = async_nats::datetime::parse_rfc3339(&told.ts).map_err(|error| no_time(&error))?;
+        let micros = u64::try_from(time.unix_timestamp_nanos() / 1000).map_err(|error| no_time(&error))?;
+        Ok(BrokerMicros(micros))
     }
 
     /// The first message of a literal subject with a sequence of at least `from`. Cheaper than

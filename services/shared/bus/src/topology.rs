@@ -53,13 +53,22 @@ impl Bus {
                 .await?;
         }
         for spec in &BUCKETS {
-            self.ensure_bucket(spec, on_difference).await?;
+            self.make_bucket(spec, on_difference).await?;
         }
         self.ensure_object_store().await?;
         for spec in &CONSUMERS {
             self.ensure_consumer(spec, on_difference).await?;
         }
         Ok(())
+    }
+
+    /// Creates a bucket if it is not there: one in memory is gone when its server has ended.
+    ///
+    /// # Errors
+    /// [`BusError::Unavailable`] when the broker is away or refuses.
+    pub async fn ensure_bucket(&self, spec: &BucketSpec) -> Result<(), BusError> {
+        self.check_connected()?;
+        self.make_bucket(spec, OnDifference::Keep).await
     }
 
     /// What a consumer has to do.
@@ -161,13 +170,17 @@ impl Bus {
         }
     }
 
-    async fn ensure_bucket(&self, spec: &BucketSpec, on_difference: OnDifference) -> Result<(), BusError> {
+    async fn make_bucket(&self, spec: &BucketSpec, on_difference: OnDifference) -> Result<(), BusError> {
         let config = || kv::Config {
             bucket: spec.name.to_owned(),
             description: spec.about.to_owned(),
             history: spec.history,
             max_age: spec.ttl.unwrap_or_default(),
-            storage: StorageType::File,
+            storage: if spec.in_memory {
+                StorageType::Memory
+            } else {
+                StorageType::File
+            },
             num_replicas: self.config.replicas,
             ..Default::default()
         };

@@ -10,6 +10,7 @@ pub mod ids;
 pub mod links;
 pub mod payload;
 pub mod policy;
+pub mod rate;
 pub mod replay;
 pub mod retry;
 

@@ -162,10 +162,13 @@ pub enum HeaderValue {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct IntegrationLimits {
-    /// Calls per second, of one replica. 1 to 100000; without a limit when absent.
+    /// Calls per second, of the whole cluster. 1 to 100000; without a limit when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_second: Option<u32>,
-    /// Calls at once after a pause. 1 to 100000; default: `per_second`.
+    /// Calls per minute, of the whole cluster, in place of `per_second`. 1 to 100000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_minute: Option<u32>,
+    /// Calls at once after a pause. 1 to 100000; default: `per_second`, or what a second of `per_minute` is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub burst: Option<u32>,
     /// Calls in flight, of one replica. 1 to 100000; default 256.
@@ -176,6 +179,7 @@ impl Default for IntegrationLimits {
     fn default() -> Self {
         Self {
             per_second: None,
+            per_minute: None,
             burst: None,
             concurrency: 256,
         }

@@ -217,6 +217,15 @@ impl Report {
         if let Some(rate) = limits.per_second {
             self.number(format!("{path}.limits.per_second"), rate.into(), 1..=100_000);
         }
+        if let Some(rate) = limits.per_minute {
+            self.number(format!("{path}.limits.per_minute"), rate.into(), 1..=100_000);
+            if limits.per_second.is_some() {
+                self.add(
+                    format!("{path}.limits.per_minute"),
+                    "is in place of per_second: only one may be given".to_owned(),
+                );
+            }
+        }
         if let Some(burst) = limits.burst {
             self.number(format!("{path}.limits.burst"), burst.into(), 1..=100_000);
         }
@@ -341,6 +350,18 @@ mod tests {
                 "connections.c.channel.http.secrets",
             ]
         );
+    }
+
+    #[test]
+    fn a_rate_is_given_by_the_second_or_by_the_minute() {
+        let rates = |limits| {
+            let integration = serde_json::json!({"id": "i", "url": "https://a.example/", "limits": limits});
+            let manifest = manifest(serde_json::json!({"integrations": [integration]}));
+            check_manifest(&manifest, &BTreeSet::new(), &BTreeSet::new()).len()
+        };
+        assert_eq!(rates(serde_json::json!({"per_minute": 1})), 0);
+        assert_eq!(rates(serde_json::json!({"per_minute": 0})), 1);
+        assert_eq!(rates(serde_json::json!({"per_minute": 60, "per_second": 1})), 1);
     }
 
     #[test]

@@ -8,6 +8,8 @@ mod answers;
 mod apis;
 mod binary;
 mod budget;
+mod caller;
+mod cluster;
 mod crashes;
 mod failures;
 mod fallback;

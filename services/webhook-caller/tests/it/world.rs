@@ -26,8 +26,13 @@ use testkit::nats::NatsServer;
 use tokio_util::sync::CancellationToken;
 use webhook_caller::WebhookCaller;
 
+use crate::caller::Caller;
+
 /// Where the webhooks of these tests are; without it the policy forbids them.
 const LOOPBACK: &str = "127.0.0.1";
+
+/// The caller that runs in the test itself.
+const ONLY: &str = "addresses";
 
 pub(crate) struct World {
     server: NatsServer,
@@ -93,27 +98,44 @@ impl World {
     }
 
     pub(crate) async fn start_allowing(&mut self, allowed: &str) {
-        let variables = [
-            ("NATS_URL", self.server.url().to_owned()),
-            ("ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
-            ("ADDRESS_FILE", self.address_file()),
-            ("OUTBOUND_ALLOW", allowed.to_owned()),
-            ("ATTACHMENTS_SECRET", self.secret("links")),
-        ];
-        let (common, own) =
-            configure::<WebhookCaller>(variables.map(|(key, value)| (key.to_owned(), value))).unwrap();
+        let (common, own) = configure::<WebhookCaller>(self.variables(ONLY, allowed)).unwrap();
         let launching = launch::<WebhookCaller>(common, own, CancellationToken::new());
         // Boxed, as all of the bootstrap would be part of every test's future.
         self.running = Box::pin(launching).await.unwrap();
         assert!(self.running.is_some());
     }
 
-    fn address_file(&self) -> String {
-        self.folder
-            .path()
-            .join("addresses.json")
-            .to_string_lossy()
-            .into_owned()
+    /// Starts one more caller, on a thread of its own.
+    pub(crate) async fn join(&self, name: &str) -> Caller {
+        Caller::start(self.variables(name, LOOPBACK)).await
+    }
+
+    fn variables(&self, name: &str, allowed: &str) -> Vec<(String, String)> {
+        let variables = [
+            ("NATS_URL", self.server.url().to_owned()),
+            ("ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
+            ("ADDRESS_FILE", self.address_file(name)),
+            ("OUTBOUND_ALLOW", allowed.to_owned()),
+            ("ATTACHMENTS_SECRET", self.secret("links")),
+        ];
+        variables.map(|(key, value)| (key.to_owned(), value)).into()
+    }
+
+    fn address_file(&self, name: &str) -> String {
+        let path = self.folder.path().join(format!("{name}.json"));
+        path.to_string_lossy().into_owned()
+    }
+
+    /// Ends the broker, and waits until that is noticed.
+    pub(crate) async fn lose_broker(&self) {
+        self.server.kill();
+        let mut connected = self.bus.connected();
+        connected.wait_for(|connected| !*connected).await.unwrap();
+    }
+
+    /// Starts it again.
+    pub(crate) async fn regain_broker(&mut self) {
+        self.server.restart().await;
     }
 
     pub(crate) async fn publish<T: Wire>(&self, subject: String, value: &T, identity: &str) -> Published {
@@ -219,7 +241,19 @@ impl World {
 
     /// The value of a series without labels but the service's, or with those given as `name="value",`.
     pub(crate) async fn count(&self, name: &str, labels: &str) -> u64 {
-        let addresses: Value = serde_json::from_slice(&std::fs::read(self.address_file()).unwrap()).unwrap();
+        self.count_at(ONLY, name, labels).await
+    }
+
+    /// How many requests of a kind a caller that joined has made for rates.
+    pub(crate) async fn limit_operations(&self, caller: &str, operation: &str) -> u64 {
+        let labels = format!("operation=\"{operation}\",");
+        self.count_at(caller, "rate_limit_operations_total", &labels)
+            .await
+    }
+
+    async fn count_at(&self, caller: &str, name: &str, labels: &str) -> u64 {
+        let file = std::fs::read(self.address_file(caller)).unwrap();
+        let addresses: Value = serde_json::from_slice(&file).unwrap();
         let url = format!("http://{}/metrics", addresses["admin"].as_str().unwrap());
         let text = client().get(url).send().await.unwrap().text().await.unwrap();
         let series = format!("chatbot_{name}{{{labels}service=\"webhook-caller\"}} ");

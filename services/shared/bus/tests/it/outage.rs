@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bus::{Bus, BusConfig, BusError, OnDifference, TraceContext};
 use bytes::Bytes;
 use proto_schemas::progress::DeliveryProgress;
-use proto_schemas::topology::{INBOX, INBOX_EVENTS, PROGRESS, REGISTRY};
+use proto_schemas::topology::{INBOX, INBOX_EVENTS, LIMITS, PROGRESS, REGISTRY};
 use testkit::condition::{PATIENCE, wait_until};
 use testkit::nats::NatsServer;
 
@@ -35,6 +35,8 @@ async fn every_call_fails_at_once_while_the_broker_is_away_and_works_when_it_is_
     assert!(is_away(&bus.store_file("a", "text/plain", &Bytes::new()).await));
     assert!(bus.file("a", 10).await.is_err());
     assert!(is_away(&bus.changes(&REGISTRY).await.map(|_| ())));
+    assert!(is_away(&bus.time(&LIMITS).await));
+    assert!(is_away(&bus.ensure_bucket(&LIMITS).await));
     assert!(is_away(&bus.consumer(&INBOX_EVENTS).await.map(|_| ())));
     assert!(is_away(&bus.consumer_state(&INBOX_EVENTS).await));
     assert!(is_away(&bus.delete(INBOX.name, 1).await));
@@ -46,6 +48,24 @@ async fn every_call_fails_at_once_while_the_broker_is_away_and_works_when_it_is_
     let published = broker.publish("inbox.a", 2, "after").await.unwrap();
     assert_eq!(published, bus::Published::Accepted { sequence: 2 });
     assert_eq!(broker.bus.reconnects(), 1);
+}
+
+#[tokio::test]
+async fn a_bucket_in_memory_is_gone_with_its_server_and_can_be_made_again() {
+    let mut broker = Broker::start().await;
+    let trace = TraceContext::new();
+    let write = async |bus: &Bus| bus.compare_and_set(&LIMITS, "a", 0, &record(1), trace).await;
+    write(&broker.bus).await.unwrap();
+    broker.kill().await;
+    broker.restart().await;
+    assert!(is_away(&broker.bus.time(&LIMITS).await));
+    assert!(is_away(&write(&broker.bus).await));
+    broker.bus.ensure_bucket(&LIMITS).await.unwrap();
+    broker.bus.ensure_bucket(&LIMITS).await.unwrap();
+    assert!(broker.bus.time(&LIMITS).await.is_ok());
+    let found = broker.bus.get::<DeliveryProgress>(&LIMITS, "a").await.unwrap();
+    assert!(found.is_none());
+    assert_eq!(write(&broker.bus).await.unwrap(), 1);
 }
 
 #[tokio::test]

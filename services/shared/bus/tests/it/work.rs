@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bus::{Work, WorkStream};
-use proto_schemas::topology::INBOX_EVENTS;
+use proto_schemas::topology::{INBOX_EVENTS, LIMITS};
 use testkit::condition::{PATIENCE, wait_until};
 use tokio::time::interval;
 
@@ -38,6 +38,19 @@ async fn figures(broker: &Broker) -> (u64, u64, u64) {
 async fn wait_for_figures(broker: &Broker, expected: (u64, u64, u64)) {
     let what = format!("pending, unsettled and redelivered to be {expected:?}");
     wait_until(PATIENCE, &what, async || figures(broker).await == expected).await;
+}
+
+#[tokio::test]
+async fn the_brokers_clock_is_the_one_that_dates_what_it_stores() {
+    let broker = Broker::start().await;
+    let before = broker.bus.time(&LIMITS).await.unwrap();
+    broker.publish("inbox.a", 1, "m1").await.unwrap();
+    let after = broker.bus.time(&LIMITS).await.unwrap();
+    let stored_at = next(&mut pull(&broker).await).await.stored_at.0;
+    assert!(
+        (before.0 / 1000..=after.0 / 1000).contains(&stored_at),
+        "{before:?} {stored_at} {after:?}"
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,111 @@
+//! The rate of an integration, for the whole cluster: calls are made in slots that are taken from the broker in
+//! leases ([`domain::rate`]).
+//!
+//! Guarantees: no call begins without a slot, nor later after its opening than the slot lives; while the broker is
+//! away, or has been since the lease was taken, none begins at all. All replicas go by the broker's clock.
+
+mod clock;
+mod lease;
+mod take;
+
+use std::sync::Arc;
+
+use bus::Bus;
+use domain::rate::{Rate, next_size};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use proto_schemas::ids::IntegrationId;
+use proto_schemas::subjects;
+use tokio::time::Instant;
+
+use crate::metrics::CallerMetrics;
+use clock::BrokerClock;
+use lease::{Lease, Next};
+use take::{Known, Taken, take};
+
+/// Where leases come from: one for the process.
+pub(crate) struct Limits {
+    bus: Bus,
+    clock: BrokerClock,
+    metrics: Arc<CallerMetrics>,
+}
+
+impl Limits {
+    pub(crate) fn new(bus: Bus, metrics: Arc<CallerMetrics>) -> Self {
+        Self {
+            clock: BrokerClock::new(bus.clone(), Arc::clone(&metrics)),
+            bus,
+            metrics,
+        }
+    }
+
+    /// Whether the broker is there, and has been without a break since the connection of that number stood.
+    fn stands(&self, connection: u64) -> bool {
+        *self.bus.connected().borrow() && self.bus.reconnects() == connection
+    }
+}
+
+/// Lets the calls of one integration through, as its rate allows.
+pub(crate) struct Limiter {
+    limits: Arc<Limits>,
+    key: Arc<str>,
+    rate: Rate,
+    lease: Option<Lease>,
+    /// How many slots the last lease asked for, and how many of its calls began.
+    last: (u32, u32),
+    known: Option<Known>,
+    taking: Option<BoxFuture<'static, Taken>>,
+}
+
+impl Limiter {
+    pub(crate) fn new(limits: Arc<Limits>, integration: &IntegrationId, rate: Rate) -> Self {
+        Self {
+            limits,
+            key: subjects::integration_rate(integration).into(),
+            rate,
+            lease: None,
+            last: (1, 0),
+            known: None,
+            taking: None,
+        }
+    }
+
+    /// Waits until a call may begin, which it then must at once. `waiting` is how many calls wait. Dropped half-way
+    /// it loses nothing: what was asked for goes on the next time.
+    pub(crate) async fn permit(&mut self, waiting: usize) {
+        loop {
+            match self.next_slot() {
+                Next::Now => return,
+                Next::At(opens) => tokio::time::sleep_until(opens).await,
+                Next::Over => self.renew(waiting).await,
+            }
+        }
+    }
+
+    fn next_slot(&mut self) -> Next {
+        match &mut self.lease {
+            Some(lease) if self.limits.stands(lease.connection) => lease.next(Instant::now()),
+            Some(_) | None => Next::Over,
+        }
+    }
+
+    async fn renew(&mut self, waiting: usize) {
+        if let Some(lease) = self.lease.take() {
+            self.last = (lease.count(), lease.used());
+        }
+        let taking = match &mut self.taking {
+            Some(taking) => taking,
+            None => {
+                let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
+                let size = next_size(&self.rate, self.last.0, self.last.1, waiting);
+                let (limits, key) = (Arc::clone(&self.limits), Arc::clone(&self.key));
+                self.taking
+                    .insert(take(limits, key, self.rate, self.known.take(), size).boxed())
+            }
+        };
+        let taken = taking.await;
+        self.taking = None;
+        self.known = Some(taken.known);
+        self.lease = Some(taken.lease);
+    }
+}
