@@ -14,6 +14,8 @@ mod limit;
 mod metrics;
 mod request;
 mod route;
+#[cfg(test)]
+mod samples;
 mod stage;
 
 use std::sync::Arc;

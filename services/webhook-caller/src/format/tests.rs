@@ -1,47 +1,10 @@
-use proto_schemas::content::{ChannelKind, IncomingFile, ReplyAddress, Role, StoredFile, User, Utterance};
-use proto_schemas::ids::{BotId, ConnectionId, ConversationId, IntegrationId, TurnId};
+use proto_schemas::content::{IncomingFile, Role, StoredFile, Utterance};
 use proto_schemas::turn::Task;
 use reqwest::header::HeaderName;
 use serde_json::{Value, json};
 
 use super::*;
-
-/// A turn that asks `question` after `history`.
-fn turn(system_prompt: Option<&str>, history: Vec<Utterance>, question: Vec<Utterance>) -> Turn {
-    Turn {
-        id: TurnId::new("turn_a_b").unwrap(),
-        conversation: ConversationId::new("conv_a").unwrap(),
-        bot: BotId::new("bot_456").unwrap(),
-        bot_name: "Support Bot".to_owned(),
-        connection: ConnectionId::new("web").unwrap(),
-        channel: ChannelKind::Http,
-        address: ReplyAddress {
-            chat_id: "1".to_owned(),
-            thread_id: None,
-            message_id: None,
-        },
-        user: User {
-            id: "u".to_owned(),
-            name: None,
-            username: None,
-        },
-        task: Task::Ask {
-            integration: IntegrationId::new("echo").unwrap(),
-            fallback: None,
-            system_prompt: system_prompt.map(str::to_owned),
-            history,
-            question,
-            error_message: "Sorry".to_owned(),
-        },
-        answers: vec![],
-        answered_through: 1,
-        context_revision: 0,
-        answered_before: vec![],
-        inbox_reaches: 0,
-        accepted_at: UnixMillis(0),
-        built_at: UnixMillis(0),
-    }
-}
+use crate::samples::turn;
 
 fn utterance(role: Role, text: &str, files: Vec<IncomingFile>) -> Utterance {
     Utterance {
