@@ -119,7 +119,12 @@ impl Conversation {
     fn act(&mut self) {
         match self.decision() {
             Decision::Idle => {}
-            Decision::Fetch(Fetch::In { message_id, .. }) => self.fetches.push_back(message_id),
+            // As in the real stream, a message has one slot for fetching its files.
+            Decision::Fetch(Fetch::In { message_id, .. }) => {
+                if !self.fetches.contains(&message_id) {
+                    self.fetches.push_back(message_id);
+                }
+            }
             Decision::Fetch(Fetch::Out { .. }) => panic!("decide fetches no replies"),
             Decision::Call(turn) => {
                 if self.slot.is_none() {
