@@ -132,8 +132,10 @@ async fn stop_left_behind(binary: &Binary, pid_file: &Path) -> Result<(), Failur
     };
     let deadline = Instant::now() + STOP_DEADLINE;
     while is_nats_server(pid.trim()).await {
-        signal_stop(binary, pid_file).await?;
+        // Between the look and the signal it may end, and the signal finds nobody.
+        let asked = signal_stop(binary, pid_file).await;
         if Instant::now() > deadline {
+            asked?;
             return Err(Failure(format!(
                 "another nats-server (process {}) uses the folder",
                 pid.trim()
