@@ -61,6 +61,16 @@ pub enum Role {
     Assistant,
 }
 
+impl Role {
+    /// The name that webhooks and the APIs of models have for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Assistant => "assistant",
+        }
+    }
+}
+
 /// One thing said in a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Utterance {

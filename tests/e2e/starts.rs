@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use bus::{Bus, BusConfig};
 use proto_schemas::dead_letter::Stage;
 use proto_schemas::topology::INBOX_EVENTS;
 use testkit::condition::{PATIENCE, wait_until};
 use testkit::nats::NatsServer;
 use testkit::process::Service;
 use testkit::proxy::Proxy;
+use tests::broker::open;
 use tests::fleet::environment;
 
 /// What each request about the topology takes, so that its creation has a middle.
@@ -17,16 +17,8 @@ const SLOWLY: Duration = Duration::from_millis(10);
 #[tokio::test]
 async fn a_service_that_loses_the_broker_while_it_creates_the_topology_becomes_ready() {
     let nats = NatsServer::start().await;
-    let bus = Bus::connect(BusConfig {
-        url: nats.url().to_owned(),
-        name: "tests".to_owned(),
-        replicas: 1,
-        ack_wait: None,
-    })
-    .await
-    .unwrap();
-    let address = nats.url().trim_start_matches("nats://").parse().unwrap();
-    let proxy = Proxy::start(address).await;
+    let bus = open(nats.url()).await;
+    let proxy = Proxy::start(nats.address()).await;
     proxy.slow_down(SLOWLY);
     let env = environment(&format!("nats://{}", proxy.address()), &[]);
     let service = Service::start(Stage::ContextBuilder.as_str(), &env).await;

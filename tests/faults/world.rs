@@ -118,8 +118,7 @@ impl World {
     pub(crate) async fn start(setup: Setup) -> Self {
         let alone = ALONE.lock().await;
         let nats = NatsServer::start().await;
-        let address = nats.url().trim_start_matches("nats://").parse().unwrap();
-        let proxy = Proxy::start(address).await;
+        let proxy = Proxy::start(nats.address()).await;
         let backend = FakeBackend::start().await;
         let callbacks = CallbackReceiver::start(&callback_secret()).await;
         let telegram = FakeTelegram::start(TELEGRAM_TOKEN).await;

@@ -18,6 +18,16 @@ const PAGE_BYTES: usize = 16 << 20;
 /// # Panics
 /// When the broker refuses.
 pub async fn connect(url: &str) -> Bus {
+    let bus = open(url).await;
+    bus.ensure_topology(OnDifference::Keep).await.unwrap();
+    bus
+}
+
+/// Connects to the broker at `url`, and leaves it as it is.
+///
+/// # Panics
+/// When the broker refuses.
+pub async fn open(url: &str) -> Bus {
     let config = BusConfig {
         url: url.to_owned(),
         name: "tests".to_owned(),
@@ -26,7 +36,6 @@ pub async fn connect(url: &str) -> Bus {
     };
     let bus = Bus::connect(config).await.unwrap();
     bus.connected().wait_for(|connected| *connected).await.unwrap();
-    bus.ensure_topology(OnDifference::Keep).await.unwrap();
     bus
 }
 

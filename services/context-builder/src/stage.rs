@@ -159,9 +159,7 @@ impl Builder {
             .and_then(|(_, revision)| revision.parse::<u64>().ok());
         Ok(built_on.is_none_or(|built_on| built_on < revision))
     }
-}
 
-impl Builder {
     /// A message that is due and found its slot taken, mostly by the turn before it, which is leaving.
     async fn put_off(&self, conversation: &ConversationId, reading: &Reading, job: &Job) -> Outcome {
         match self.slot_is_settling(conversation, reading).await {

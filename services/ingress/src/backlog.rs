@@ -73,15 +73,20 @@ async fn waiting(bus: &Bus, conversation: &ConversationId) -> Result<u64, BusErr
     let cursor = context.and_then(|entry| entry.header(ANSWERED_THROUGH)?.parse::<u64>().ok());
     let cursor = cursor.unwrap_or(0);
     let subject = subjects::inbox(conversation);
-    let newest = bus.last(INBOX.name, &subject).await?;
     // Found at once. A search for what comes after the cursor goes through everybody's entries.
-    if newest.is_none_or(|entry| entry.sequence <= cursor) {
+    if newest(bus, &subject).await? <= cursor {
         return Ok(0);
     }
     let entries = bus
         .entries(INBOX.name, &subject, cursor + 1, 1, ENTRY_BYTES)
         .await?;
     Ok(entries.list.len() as u64 + entries.behind)
+}
+
+/// The sequence of the newest entry in an inbox; 0 when there is none.
+pub(crate) async fn newest(bus: &Bus, subject: &str) -> Result<u64, BusError> {
+    let newest = bus.last(INBOX.name, subject).await?;
+    Ok(newest.map_or(0, |entry| entry.sequence))
 }
 
 #[cfg(test)]

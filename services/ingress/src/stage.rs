@@ -16,13 +16,12 @@ use proto_schemas::dead_letter::Stage;
 use proto_schemas::ids::{ConnectionId, ConversationId, MessageId};
 use proto_schemas::inbox::{InboxEntry, Received};
 use proto_schemas::subjects;
-use proto_schemas::topology::INBOX;
 use registry::{Connection, ConversationScope, Registry};
 use runtime::burial::{self, Remains};
 use runtime::{GiveUp, clock};
 use sha2::{Digest, Sha256};
 
-use crate::backlog::Backlog;
+use crate::backlog::{Backlog, newest};
 use crate::error::Refused;
 use crate::limits::Limiter;
 use crate::recent::Recent;
@@ -168,12 +167,12 @@ impl Intake {
         subject: &str,
         entry: Outgoing,
     ) -> Result<Published, BusError> {
-        let mut newest = match self.newest.get(conversation) {
+        let mut last = match self.newest.get(conversation) {
             Some(newest) => newest,
-            None => self.look_up_newest(subject).await?,
+            None => newest(&self.bus, subject).await?,
         };
         loop {
-            match self.bus.publish(entry.clone().after(newest)).await {
+            match self.bus.publish(entry.clone().after(last)).await {
                 Ok(published) => {
                     if let Published::Accepted { sequence } = published {
                         self.newest.set(conversation, sequence);
@@ -182,16 +181,10 @@ impl Intake {
                 }
                 // Another message of the conversation was quicker, perhaps at another replica, so there are not
                 // many rounds.
-                Err(BusError::Conflict) => newest = self.look_up_newest(subject).await?,
+                Err(BusError::Conflict) => last = newest(&self.bus, subject).await?,
                 Err(error) => return Err(error),
             }
         }
-    }
-
-    /// The sequence of the newest entry in an inbox; 0 when there is none.
-    async fn look_up_newest(&self, subject: &str) -> Result<u64, BusError> {
-        let newest = self.bus.last(INBOX.name, subject).await?;
-        Ok(newest.map_or(0, |entry| entry.sequence))
     }
 
     /// Puts files that came inside the push into the object store. Those that are elsewhere stay there for

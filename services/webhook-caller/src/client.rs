@@ -1,5 +1,7 @@
 //! The HTTP client of an integration: that of the process, or one that shows the integration's certificate.
 
+use std::sync::Arc;
+
 use outbound::Client;
 use registry::{Integration, Secret, SecretRef};
 
@@ -7,14 +9,14 @@ use crate::error::CallError;
 
 /// Hands out an integration's client.
 pub(crate) struct Clients {
-    shared: Client,
+    shared: Arc<Client>,
     certificate: Option<SecretRef>,
     /// The client with the certificate, and the certificate that it was built with.
-    own: Option<(Secret, Client)>,
+    own: Option<(Secret, Arc<Client>)>,
 }
 
 impl Clients {
-    pub(crate) fn new(shared: Client, integration: &Integration) -> Self {
+    pub(crate) fn new(shared: Arc<Client>, integration: &Integration) -> Self {
         Self {
             shared,
             certificate: integration.client_certificate.clone(),
@@ -26,9 +28,9 @@ impl Clients {
     ///
     /// # Errors
     /// [`CallError`] when the certificate cannot be had now. It passes: an operator may mend it.
-    pub(crate) fn get(&mut self) -> Result<Client, CallError> {
+    pub(crate) fn get(&mut self) -> Result<Arc<Client>, CallError> {
         let Some(reference) = &self.certificate else {
-            return Ok(self.shared.clone());
+            return Ok(Arc::clone(&self.shared));
         };
         let unavailable = |error: String| CallError::passing("secret_unavailable", error);
         let pem = reference
@@ -37,13 +39,14 @@ impl Clients {
         if let Some((present, client)) = &self.own
             && *present == pem
         {
-            return Ok(client.clone());
+            return Ok(Arc::clone(client));
         }
         let client = self
             .shared
             .with_certificate(pem.expose().as_bytes())
             .map_err(|error| unavailable(format!("{reference}: {error}")))?;
-        self.own = Some((pem, client.clone()));
+        let client = Arc::new(client);
+        self.own = Some((pem, Arc::clone(&client)));
         Ok(client)
     }
 }
@@ -66,7 +69,7 @@ mod tests {
         let integration = serde_json::json!({"id": "i", "url": "https://a.example/",
             "client_certificate": format!("file:{}", file.display())});
         let shared = Client::new(Policy::public_only(), None).unwrap();
-        let mut clients = Clients::new(shared, &serde_json::from_value(integration).unwrap());
+        let mut clients = Clients::new(Arc::new(shared), &serde_json::from_value(integration).unwrap());
 
         assert_eq!(clients.get().unwrap_err().class, "secret_unavailable");
         std::fs::write(&file, "half a certificate").unwrap();

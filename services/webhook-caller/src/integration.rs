@@ -58,7 +58,7 @@ pub(crate) enum NotCalled {
 /// The actors.
 pub(crate) struct Integrations {
     actors: Directory<IntegrationId, Arc<Integration>, Job>,
-    client: Client,
+    client: Arc<Client>,
     places: usize,
     limits: Arc<Limits>,
     tasks: Tasks,
@@ -75,7 +75,7 @@ impl Integrations {
     ) -> Self {
         Self {
             actors: Directory::default(),
-            client,
+            client: Arc::new(client),
             places,
             limits,
             tasks,
@@ -108,7 +108,7 @@ impl Integrations {
         let in_flight = in_flight(&settings, self.places);
         // As many may wait; more wait in the broker.
         let capacity = in_flight;
-        let (client, metrics) = (self.client.clone(), Arc::clone(&self.metrics));
+        let (client, metrics) = (Arc::clone(&self.client), Arc::clone(&self.metrics));
         let limiter =
             rate(&settings.limits).map(|rate| Limiter::new(Arc::clone(&self.limits), &settings.id, rate));
         actor::spawn(&self.tasks, capacity, move |mailbox| {
@@ -154,7 +154,7 @@ async fn run(
     integration: Arc<Integration>,
     concurrency: usize,
     mut limiter: Option<Limiter>,
-    client: Client,
+    client: Arc<Client>,
     metrics: Arc<CallerMetrics>,
 ) {
     let mut clients = Clients::new(client, &integration);
@@ -193,7 +193,7 @@ async fn next_allowed(
 
 async fn make(
     job: Job,
-    client: Result<Client, CallError>,
+    client: Result<Arc<Client>, CallError>,
     integration: &Integration,
     metrics: &CallerMetrics,
 ) {

@@ -1,6 +1,6 @@
 //! What a webhook is sent (`webhook-guide.txt`, "Request Format" and "Message Format").
 
-use proto_schemas::content::{IncomingFile, Role, StoredFile, Utterance};
+use proto_schemas::content::{IncomingFile, StoredFile, Utterance};
 use proto_schemas::turn::{Task, Turn};
 use proto_schemas::webhook::{
     ContentPart, FileLink, Link, WebhookBot, WebhookContent, WebhookMessage, WebhookMetadata, WebhookRequest,
@@ -10,25 +10,12 @@ use proto_schemas::webhook::{
 /// The request of a turn: the system prompt, the history, and each question as a message of its own. None for a
 /// turn that calls no webhook. `link` gives the address that a stored file is served at.
 pub fn webhook_request(turn: &Turn, link: impl Fn(&StoredFile) -> String) -> Option<WebhookRequest> {
-    let (system_prompt, history, question) = match &turn.task {
-        Task::Ask {
-            system_prompt,
-            history,
-            question,
-            ..
-        } => (system_prompt, history, question),
-        Task::Reset { .. } => return None,
-    };
-    let prompt = system_prompt
-        .iter()
-        .map(|prompt| message("system", WebhookContent::Text(prompt.clone())));
-    let said = history
-        .iter()
-        .chain(question)
-        .map(|utterance| spoken(utterance, &link));
+    let (system_prompt, said) = told(turn)?;
+    let prompt = system_prompt.map(|prompt| message("system", WebhookContent::Text(prompt.to_owned())));
+    let said = said.map(|utterance| spoken(utterance, &link));
     let channel = turn.channel.as_str().to_owned();
     Some(WebhookRequest {
-        messages: prompt.chain(said).collect(),
+        messages: prompt.into_iter().chain(said).collect(),
         conversation_id: turn.conversation.to_string(),
         user: WebhookUser {
             id: turn.user.id.clone(),
@@ -48,6 +35,20 @@ pub fn webhook_request(turn: &Turn, link: impl Fn(&StoredFile) -> String) -> Opt
     })
 }
 
+/// What whoever answers is told of a turn: the bot's system prompt, and what was said, the question last. None for
+/// a turn that asks nobody.
+pub fn told(turn: &Turn) -> Option<(Option<&str>, impl Iterator<Item = &Utterance>)> {
+    match &turn.task {
+        Task::Ask {
+            system_prompt,
+            history,
+            question,
+            ..
+        } => Some((system_prompt.as_deref(), history.iter().chain(question))),
+        Task::Reset { .. } => None,
+    }
+}
+
 fn message(role: &str, content: WebhookContent) -> WebhookMessage {
     WebhookMessage {
         role: role.to_owned(),
@@ -56,10 +57,7 @@ fn message(role: &str, content: WebhookContent) -> WebhookMessage {
 }
 
 fn spoken(utterance: &Utterance, link: impl Fn(&StoredFile) -> String) -> WebhookMessage {
-    let role = match utterance.role {
-        Role::User => "user",
-        Role::Assistant => "assistant",
-    };
+    let role = utterance.role.as_str();
     if utterance.files.is_empty() {
         return message(role, WebhookContent::Text(utterance.text.clone()));
     }

@@ -190,12 +190,11 @@ impl<S: Stage> Runner<S> {
             Ok(None) => return (Outcome::Done, None),
             Err(error) => {
                 let give_up = GiveUp::permanent("undecodable", error.to_string());
-                return (Box::pin(self.bury(work, give_up, job)).await, None);
+                return (self.bury(work, give_up, job).await, None);
             }
         };
         let outcome = match self.stage.handle(&input, job).await {
-            // What is rare is boxed: it would make room for itself in all work, also in what waits for long.
-            Outcome::GiveUp(give_up) => match Box::pin(self.bury(work, give_up.clone(), job)).await {
+            Outcome::GiveUp(give_up) => match self.bury(work, give_up.clone(), job).await {
                 Outcome::GiveUp(give_up) => {
                     match Box::pin(self.stage.given_up(&input, &give_up, job)).await {
                         Outcome::Done | Outcome::Duplicate => Outcome::GiveUp(give_up),
@@ -218,7 +217,9 @@ impl<S: Stage> Runner<S> {
     /// Confirms the dead letter; if that fails the work stays.
     async fn bury(&self, work: &Work, give_up: GiveUp, job: &Job) -> Outcome {
         let remains = Remains::of(self.consumer.stream, work);
-        match burial::bury(&self.bus, self.name, remains, &give_up, job.trace).await {
+        let burial = burial::bury(&self.bus, self.name, remains, &give_up, job.trace);
+        // Boxed: it is rare, and would make room for itself in all work, also in what waits for long.
+        match Box::pin(burial).await {
             Ok(published) => {
                 // One that was written before is counted already.
                 if published != Published::Duplicate {

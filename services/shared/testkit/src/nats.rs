@@ -4,7 +4,7 @@ mod binary;
 
 pub use binary::locate;
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -82,6 +82,12 @@ impl NatsServer {
     /// `nats://127.0.0.1:port`; stays the same over restarts.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where it listens, as [`NatsServer::url`] says.
+    pub fn address(&self) -> SocketAddr {
+        let address = self.url.strip_prefix("nats://").unwrap();
+        address.parse().unwrap()
     }
 
     /// The identifier of its process; another one after a restart.

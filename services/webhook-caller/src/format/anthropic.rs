@@ -62,17 +62,14 @@ pub(super) fn request(conversation: Conversation, settings: &AnthropicSettings) 
 fn alternating(said: Vec<Message>) -> Vec<Sent> {
     let mut messages: Vec<Sent> = Vec::with_capacity(said.len());
     for Message { role, parts } in said {
-        let role = match role {
-            Role::User => "user",
-            Role::Assistant => "assistant",
-        };
-        if messages.is_empty() && role == "assistant" {
+        if messages.is_empty() && role == Role::Assistant {
             let text = BEFORE.to_owned();
             messages.push(Sent {
-                role: "user",
+                role: Role::User.as_str(),
                 content: vec![Block::Text { text }],
             });
         }
+        let role = role.as_str();
         let blocks = parts.into_iter().map(block);
         match messages.last_mut() {
             Some(last) if last.role == role => last.content.extend(blocks),

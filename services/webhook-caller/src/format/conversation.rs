@@ -2,7 +2,7 @@
 
 use domain::payload;
 use proto_schemas::content::{IncomingFile, Role, StoredFile, Utterance};
-use proto_schemas::turn::{Task, Turn};
+use proto_schemas::turn::Turn;
 
 /// The types of image that both APIs read. Others are linked to in words.
 const IMAGES: [&str; 4] = ["image/jpeg", "image/png", "image/gif", "image/webp"];
@@ -44,18 +44,9 @@ pub(super) enum Part {
 
 /// What is to be told of a turn; none if it asks nobody.
 pub(super) fn of(turn: &Turn, link: impl Fn(&StoredFile) -> String) -> Option<Conversation> {
-    let (system, history, question) = match &turn.task {
-        Task::Ask {
-            system_prompt,
-            history,
-            question,
-            ..
-        } => (system_prompt, history, question),
-        Task::Reset { .. } => return None,
-    };
-    let said = history.iter().chain(question);
+    let (system, said) = payload::told(turn)?;
     Some(Conversation {
-        system: system.clone().filter(|prompt| !is_blank(prompt)),
+        system: system.filter(|prompt| !is_blank(prompt)).map(str::to_owned),
         messages: said.filter_map(|utterance| message(utterance, &link)).collect(),
     })
 }

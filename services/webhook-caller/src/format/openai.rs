@@ -1,6 +1,5 @@
 //! OpenAI's chat completions: `POST /v1/chat/completions`, answered in one piece.
 
-use proto_schemas::content::Role;
 use proto_schemas::context::TurnResult;
 use registry::OpenaiSettings;
 use serde::{Deserialize, Serialize};
@@ -63,16 +62,15 @@ pub(super) fn request(conversation: Conversation, settings: &OpenaiSettings) -> 
 }
 
 fn sent(message: Message) -> Sent {
-    let role = match message.role {
-        Role::User => "user",
-        Role::Assistant => "assistant",
-    };
     let mut parts: Vec<ContentPart> = message.parts.into_iter().map(content_part).collect();
     let content = match parts.as_mut_slice() {
         [ContentPart::Text { text }] => Content::Text(std::mem::take(text)),
         _ => Content::Parts(parts),
     };
-    Sent { role, content }
+    Sent {
+        role: message.role.as_str(),
+        content,
+    }
 }
 
 fn content_part(part: Part) -> ContentPart {

@@ -1,22 +1,11 @@
 //! The bot's second webhook.
 
 use proto_schemas::context::TurnResult;
-use proto_schemas::ids::IntegrationId;
-use proto_schemas::turn::{Task, Turn};
 use serde_json::json;
 use testkit::backend::{Recorded, Scripted, echo};
 
-use crate::samples::{SORRY, turn};
+use crate::samples::{SORRY, falling_back, turn};
 use crate::world::World;
-
-/// A turn for `echo`, and for `spare` when that is given up.
-fn turn_with_fallback(name: &str) -> Turn {
-    let mut turn = turn(name);
-    if let Task::Ask { fallback, .. } = &mut turn.task {
-        *fallback = Some(IntegrationId::new("spare").unwrap());
-    }
-    turn
-}
 
 async fn world() -> World {
     let mut world = World::new().await;
@@ -52,7 +41,7 @@ async fn a_fallback_answers_what_the_integration_refuses() {
             Some("spare") => echo(call),
             _ => Scripted::status(401),
         });
-    let turn = turn_with_fallback("a");
+    let turn = falling_back(turn("a"));
     world.offer(&turn).await;
     let conclusion = world.wait_for_delivery(&turn).await.conclusion;
     world.wait_until_gone(&turn).await;
@@ -71,7 +60,7 @@ async fn a_fallback_answers_what_the_integration_refuses() {
 async fn a_fallback_has_a_budget_of_its_own_and_the_user_is_told_once() {
     let world = world().await;
     world.backend.respond_with(|_| Scripted::status(503));
-    let turn = turn_with_fallback("a");
+    let turn = falling_back(turn("a"));
     world.offer(&turn).await;
     let conclusion = world.wait_for_delivery(&turn).await.conclusion;
     world.wait_until_gone(&turn).await;

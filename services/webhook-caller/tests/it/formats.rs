@@ -4,14 +4,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proto_schemas::content::{IncomingFile, Role, StoredFile, Utterance};
 use proto_schemas::context::TurnResult;
-use proto_schemas::ids::IntegrationId;
-use proto_schemas::turn::{Task, Turn};
+use proto_schemas::turn::Turn;
 use serde_json::{Map, Value, json};
 use testkit::backend::Scripted;
 use testkit::callback::new_secret;
 
 use crate::apis::{anthropic, anthropic_error, openai, openai_error};
-use crate::samples::{ask, turn, utterance};
+use crate::samples::{ask, falling_back, turn, utterance};
 use crate::world::World;
 
 /// The name of the secret that holds the API key.
@@ -204,11 +203,7 @@ async fn a_fallback_is_asked_in_its_own_format() {
             Some("spare") => openai(call, &new_secret(KEY)),
             _ => anthropic_error(401, "authentication_error", "invalid x-api-key"),
         });
-    let mut turn = turn_with_image();
-    if let Task::Ask { fallback, .. } = &mut turn.task {
-        *fallback = Some(IntegrationId::new("spare").unwrap());
-    }
-    let (content, metadata) = reply_of(&world, &turn).await;
+    let (content, metadata) = reply_of(&world, &falling_back(turn_with_image())).await;
     assert_eq!(content, "5: What is it?");
     assert_eq!(metadata["finish_reason"], "stop");
 }

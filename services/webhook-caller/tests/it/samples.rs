@@ -57,6 +57,14 @@ pub(crate) fn ask(integration: &str, history: Vec<Utterance>, question: Vec<Utte
     }
 }
 
+/// The same turn, with `spare` to be asked when its integration is given up.
+pub(crate) fn falling_back(mut turn: Turn) -> Turn {
+    if let Task::Ask { fallback, .. } = &mut turn.task {
+        *fallback = Some(IntegrationId::new("spare").unwrap());
+    }
+    turn
+}
+
 pub(crate) fn utterance(role: Role, text: &str, message_id: Option<MessageId>) -> Utterance {
     Utterance {
         role,
