@@ -73,6 +73,20 @@ pub fn integration_rate(integration: &IntegrationId) -> String {
     format!("rates.integrations.{integration}")
 }
 
+/// All circuit breakers in `limits`.
+pub const BREAKERS: &str = "breakers.integrations.*";
+
+/// Key of an integration's circuit breaker in `limits`.
+pub fn integration_breaker(integration: &IntegrationId) -> String {
+    format!("breakers.integrations.{integration}")
+}
+
+/// The integration that a key of [`BREAKERS`] belongs to.
+pub fn integration_of_breaker(key: &str) -> Option<IntegrationId> {
+    let id = key.strip_prefix("breakers.integrations.")?;
+    IntegrationId::new(id).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,5 +108,13 @@ mod tests {
             );
         }
         assert_eq!(super::conversation("fetches.in.msg_1"), None);
+    }
+
+    #[test]
+    fn an_integration_is_read_back_from_its_breakers_key() {
+        let integration = IntegrationId::new("echo").unwrap();
+        let key = integration_breaker(&integration);
+        assert_eq!(integration_of_breaker(&key), Some(integration));
+        assert_eq!(integration_of_breaker("rates.integrations.echo"), None);
     }
 }

@@ -181,14 +181,14 @@ pub const PROGRESS: BucketSpec = BucketSpec {
     about: "Failed attempts of turns, sent parts of deliveries, fetched files of replies.",
 };
 
-/// Limits of the whole cluster. A rate that is not there counts as used up, so nothing is lost with the bucket but a
-/// burst.
+/// Limits of the whole cluster. A rate that is not there counts as used up, and a breaker as closed, so what is lost
+/// with the bucket is a burst, and some calls of a webhook that fails.
 pub const LIMITS: BucketSpec = BucketSpec {
     name: "limits",
     history: 1,
     ttl: Some(DAY),
     in_memory: true,
-    about: "The rates of integrations, taken in leases by compare-and-set.",
+    about: "Rates of integrations, taken in leases, and open circuit breakers; by compare-and-set.",
 };
 
 /// All buckets.

@@ -15,7 +15,7 @@ use proto_schemas::dead_letter::DeadLetter;
 use proto_schemas::delivery::Delivery;
 use proto_schemas::fetch::Fetch;
 use proto_schemas::inbox::InboxEntry;
-use proto_schemas::limits::RateLimit;
+use proto_schemas::limits::{CircuitBreaker, RateLimit};
 use proto_schemas::progress::{DeliveryProgress, FilesProgress, TurnProgress};
 use proto_schemas::transcript::Transcript;
 use proto_schemas::turn::Turn;
@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 /// Decodes a payload and encodes it again.
 type RoundTrip = fn(&str) -> Result<Value, String>;
 
-const TYPES: [(&str, RoundTrip); 13] = [
+const TYPES: [(&str, RoundTrip); 14] = [
     (InboxEntry::TYPE, on_the_bus::<InboxEntry>),
     (Context::TYPE, on_the_bus::<Context>),
     (Turn::TYPE, on_the_bus::<Turn>),
@@ -40,6 +40,7 @@ const TYPES: [(&str, RoundTrip); 13] = [
     (DeliveryProgress::TYPE, on_the_bus::<DeliveryProgress>),
     (FilesProgress::TYPE, on_the_bus::<FilesProgress>),
     (RateLimit::TYPE, on_the_bus::<RateLimit>),
+    (CircuitBreaker::TYPE, on_the_bus::<CircuitBreaker>),
     ("webhook-request.v1", over_http::<WebhookRequest>),
     (WEBHOOK_REPLY, over_http::<WebhookReply>),
 ];

@@ -17,7 +17,7 @@ pub(super) struct Keys {
 }
 
 /// What the pipeline keeps.
-const STATE: [Keys; 5] = [
+const STATE: [Keys; 6] = [
     Keys {
         channel: "contexts",
         bucket: CONTEXTS,
@@ -52,6 +52,13 @@ const STATE: [Keys; 5] = [
         key: "rates.integrations.{integration}",
         carries: "rate-limit.v1",
         about: "How far the rate of an integration is used up. Each write takes a lease of some calls.",
+    },
+    Keys {
+        channel: "limits.breakers",
+        bucket: LIMITS,
+        key: "breakers.integrations.{integration}",
+        carries: "circuit-breaker.v1",
+        about: "Whether an integration's webhook is asked, as one replica found and all keep to.",
     },
 ];
 
@@ -278,6 +285,10 @@ mod tests {
             (
                 "limits.rates",
                 crate::subjects::key("limits", &crate::subjects::integration_rate(&integration)),
+            ),
+            (
+                "limits.breakers",
+                crate::subjects::key("limits", &crate::subjects::integration_breaker(&integration)),
             ),
         ];
         let channels = all();

@@ -8,7 +8,7 @@ use crate::dead_letter::DeadLetter;
 use crate::delivery::Delivery;
 use crate::fetch::Fetch;
 use crate::inbox::InboxEntry;
-use crate::limits::RateLimit;
+use crate::limits::{CircuitBreaker, RateLimit};
 use crate::progress::{DeliveryProgress, FilesProgress, TurnProgress};
 use crate::transcript::Transcript;
 use crate::turn::Turn;
@@ -47,6 +47,7 @@ pub fn schemas() -> Vec<NamedSchema> {
         wire::<DeliveryProgress>(),
         wire::<FilesProgress>(),
         wire::<RateLimit>(),
+        wire::<CircuitBreaker>(),
         http::<WebhookRequest>("webhook-request.v1"),
         http::<WebhookReply>("webhook-reply.v1"),
     ]

@@ -13,6 +13,9 @@ use crate::{Bus, BusError, Entry, Outgoing, Published, TraceContext};
 /// Header by which a bucket marks a key as deleted or purged.
 pub(crate) const KV_OPERATION: &str = "KV-Operation";
 
+/// What follows a whole bucket.
+pub const ALL_KEYS: &str = ">";
+
 /// A record and the revision it was read at.
 #[derive(Debug, Clone)]
 pub struct Revision<T> {
@@ -29,6 +32,8 @@ pub struct Change {
     pub key: String,
     /// Its bytes; none when it was removed.
     pub value: Option<Bytes>,
+    /// Its revision, or that of the marker of its removal.
+    pub revision: u64,
     /// Whether all that was there when watching began has been told by now.
     pub caught_up: bool,
 }
@@ -132,11 +137,38 @@ impl Bus {
         Ok(())
     }
 
-    /// Follows a whole bucket: each key's present value, then every change.
+    /// Tells of the [`changes`](Self::changes) of keys until the watch breaks or the broker has been away. Whoever
+    /// follows begins again then.
     ///
     /// # Errors
     /// [`BusError`] when the broker is away or has no such bucket.
-    pub async fn changes(&self, bucket: &BucketSpec) -> Result<Changes, BusError> {
+    pub async fn hear(
+        &self,
+        bucket: &BucketSpec,
+        keys: &str,
+        mut told: impl FnMut(Change),
+    ) -> Result<(), BusError> {
+        let mut changes = self.changes(bucket, keys).await?;
+        let mut connected = self.connected();
+        connected.mark_unchanged();
+        loop {
+            let change = tokio::select! {
+                change = changes.next() => change,
+                // The watch itself takes seconds to notice that the broker was away.
+                _ = connected.changed() => return Ok(()),
+            };
+            match change.transpose()? {
+                Some(change) => told(change),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Follows keys of a bucket, all of them for [`ALL_KEYS`]: each key's present value, then every change.
+    ///
+    /// # Errors
+    /// [`BusError`] when the broker is away or has no such bucket.
+    pub async fn changes(&self, bucket: &BucketSpec, keys: &str) -> Result<Changes, BusError> {
         self.check_connected()?;
         let unavailable = |error: &dyn std::error::Error| BusError::Unavailable(error.to_string());
         let store = self
@@ -145,7 +177,7 @@ impl Bus {
             .await
             .map_err(|error| unavailable(&error))?;
         let watch = store
-            .watch_with_history(">")
+            .watch_with_history(keys)
             .await
             .map_err(|error| unavailable(&error))?;
         Ok(watch
@@ -156,6 +188,7 @@ impl Bus {
                         kv::Operation::Put => Some(entry.value),
                         kv::Operation::Delete | kv::Operation::Purge => None,
                     },
+                    revision: entry.revision,
                     caught_up: entry.seen_current,
                 }),
                 Err(error) => Err(BusError::Unavailable(error.to_string())),

@@ -15,7 +15,7 @@ mod read;
 mod topology;
 mod trace;
 
-pub use buckets::{Change, Changes, Revision};
+pub use buckets::{ALL_KEYS, Change, Changes, Revision};
 pub use connect::{Bus, BusConfig};
 pub use consume::{Consumer, Work, WorkStream};
 pub use objects::{ObjectError, StoredBytes};

@@ -4,6 +4,7 @@
 //! Nothing here does I/O, reads a clock or draws a random number: time and randomness are handed in, so every
 //! rule is tested by calling a function.
 
+pub mod breaker;
 pub mod conclude;
 pub mod decide;
 pub mod ids;

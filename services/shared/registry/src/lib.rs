@@ -15,7 +15,7 @@ pub use secret::{Secret, SecretError, SecretRef};
 pub use snapshot::{Registry, Snapshot};
 pub use span::Span;
 pub use spec::{
-    Bot, Connection, ConnectionChannel, ContextPolicy, ConversationScope, HeaderValue, HttpConnection,
-    Integration, IntegrationLimits, Manifest, Overlap, RetryBudget, TelegramConnection,
+    Bot, Breaker, Connection, ConnectionChannel, ContextPolicy, ConversationScope, HeaderValue,
+    HttpConnection, Integration, IntegrationLimits, Manifest, Overlap, RetryBudget, TelegramConnection,
 };
 pub use validate::{Problem, check_manifest};

@@ -5,8 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, BusError, Change, TraceContext};
-use futures_util::StreamExt;
+use bus::{ALL_KEYS, Bus, BusError, Change, TraceContext};
 use proto_schemas::ids::{BotId, ConnectionId, IntegrationId};
 use proto_schemas::topology::REGISTRY;
 use proto_schemas::wire::{Wire, encode};
@@ -89,27 +88,17 @@ async fn read_changes(
     current: &watch::Sender<Arc<Snapshot>>,
     loaded: &watch::Sender<bool>,
 ) -> Result<(), BusError> {
-    let mut changes = bus.changes(&REGISTRY).await?;
     if bus.is_empty(&REGISTRY).await? {
         loaded.send_replace(true);
     }
-    let mut connected = bus.connected();
-    connected.mark_unchanged();
-    loop {
-        let change = tokio::select! {
-            change = changes.next() => change,
-            // The watch itself takes seconds to notice that the broker was away.
-            _ = connected.changed() => return Ok(()),
-        };
-        let Some(change) = change.transpose()? else {
-            return Ok(());
-        };
+    bus.hear(&REGISTRY, ALL_KEYS, |change| {
         // Readers hold the snapshot only for a look-up, so this seldom copies it.
         current.send_modify(|snapshot| apply(Arc::make_mut(snapshot), &change));
         if change.caught_up {
             loaded.send_replace(true);
         }
-    }
+    })
+    .await
 }
 
 fn apply(snapshot: &mut Snapshot, change: &Change) {
@@ -117,9 +106,19 @@ fn apply(snapshot: &mut Snapshot, change: &Change) {
         return;
     };
     let applied = match list {
-        "bots" => set(&mut snapshot.bots, BotId::new(id), change),
-        "integrations" => set(&mut snapshot.integrations, IntegrationId::new(id), change),
-        "connections" => set(&mut snapshot.connections, ConnectionId::new(id), change),
+        "bots" => set(&mut snapshot.bots, BotId::new(id), change, |_: &mut Bot| {}),
+        "integrations" => set(
+            &mut snapshot.integrations,
+            IntegrationId::new(id),
+            change,
+            |integration: &mut Integration| integration.revision = change.revision,
+        ),
+        "connections" => set(
+            &mut snapshot.connections,
+            ConnectionId::new(id),
+            change,
+            |_: &mut Connection| {},
+        ),
         _ => Err("no such list".to_owned()),
     };
     if let Err(error) = applied {
@@ -131,7 +130,12 @@ fn apply(snapshot: &mut Snapshot, change: &Change) {
     }
 }
 
-fn set<K, T, E>(map: &mut HashMap<K, Arc<T>>, id: Result<K, E>, change: &Change) -> Result<(), String>
+fn set<K, T, E>(
+    map: &mut HashMap<K, Arc<T>>,
+    id: Result<K, E>,
+    change: &Change,
+    complete: impl FnOnce(&mut T),
+) -> Result<(), String>
 where
     K: Eq + std::hash::Hash,
     T: Wire,
@@ -140,7 +144,8 @@ where
     let id = id.map_err(|error| error.to_string())?;
     match &change.value {
         Some(value) => {
-            let entry = serde_json::from_slice(value).map_err(|error| error.to_string())?;
+            let mut entry = serde_json::from_slice(value).map_err(|error| error.to_string())?;
+            complete(&mut entry);
             map.insert(id, Arc::new(entry));
         }
         None => {
@@ -197,6 +202,7 @@ mod tests {
         Change {
             key: key.to_owned(),
             value: value.map(|text| text.to_owned().into()),
+            revision: 7,
             caught_up: true,
         }
     }
@@ -214,6 +220,7 @@ mod tests {
             &change("integrations.i", Some(r#"{"id":"i","url":"https://b.example/"}"#)),
         );
         assert_eq!(snapshot.integrations[&id].url.host_str(), Some("b.example"));
+        assert_eq!(snapshot.integrations[&id].revision, 7);
         apply(&mut snapshot, &change("integrations.i", None));
         assert!(snapshot.integrations.is_empty());
     }

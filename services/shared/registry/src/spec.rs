@@ -132,6 +132,9 @@ pub struct Integration {
     /// How long we try.
     #[serde(default)]
     pub retry: RetryBudget,
+    /// Which version of the settings this is: their revision in the bucket, which they are stored under. 0 before.
+    #[serde(skip)]
+    pub revision: u64,
 }
 
 impl Wire for Integration {
@@ -173,6 +176,9 @@ pub struct IntegrationLimits {
     pub burst: Option<u32>,
     /// Calls in flight, of one replica. 1 to 100000; default 256.
     pub concurrency: u32,
+    /// When it is left in peace because it fails.
+    #[serde(skip_serializing_if = "Breaker::is_default")]
+    pub breaker: Breaker,
 }
 
 impl Default for IntegrationLimits {
@@ -182,7 +188,41 @@ impl Default for IntegrationLimits {
             per_minute: None,
             burst: None,
             concurrency: 256,
+            breaker: Breaker::default(),
         }
+    }
+}
+
+/// When a webhook that fails is left in peace, by the whole cluster: a replica sees too many of its calls of the last
+/// 30 to 60 s fail (network, timeout, 408, 5xx). After the pause one call tries it out; each time that fails, the next
+/// pause is twice as long, up to five minutes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Breaker {
+    /// Whether that happens at all. Default true.
+    pub enabled: bool,
+    /// At least so many calls of one replica have to be there to judge by. 1 to 10000; default 10.
+    pub calls: u32,
+    /// So many percent of them have to fail. 1 to 100; default 60.
+    pub percent: u32,
+    /// The first pause. 1s to 10m; default 15s.
+    pub pause: Span,
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            calls: 10,
+            percent: 60,
+            pause: Span::seconds(15),
+        }
+    }
+}
+
+impl Breaker {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::{Bot, ConnectionChannel, HeaderValue, Integration, Manifest};
+use crate::{Bot, Breaker, ConnectionChannel, HeaderValue, Integration, Manifest};
 
 /// Headers that an integration may not set: they belong to the transport or to us.
 const FORBIDDEN_HEADERS: [&str; 9] = [
@@ -234,6 +234,7 @@ impl Report {
             limits.concurrency.into(),
             1..=100_000,
         );
+        self.breaker(&format!("{path}.limits.breaker"), &limits.breaker);
         self.number(
             format!("{path}.retry.attempts"),
             integration.retry.attempts.into(),
@@ -243,6 +244,16 @@ impl Report {
             format!("{path}.retry.max_age"),
             integration.retry.max_age.0,
             Duration::ZERO..=MAX_RETRY_AGE,
+        );
+    }
+
+    fn breaker(&mut self, path: &str, breaker: &Breaker) {
+        self.number(format!("{path}.calls"), breaker.calls.into(), 1..=10_000);
+        self.number(format!("{path}.percent"), breaker.percent.into(), 1..=100);
+        self.span(
+            format!("{path}.pause"),
+            breaker.pause.0,
+            Duration::from_secs(1)..=Duration::from_secs(600),
         );
     }
 
@@ -362,6 +373,23 @@ mod tests {
         assert_eq!(rates(serde_json::json!({"per_minute": 1})), 0);
         assert_eq!(rates(serde_json::json!({"per_minute": 0})), 1);
         assert_eq!(rates(serde_json::json!({"per_minute": 60, "per_second": 1})), 1);
+    }
+
+    #[test]
+    fn a_breaker_needs_calls_to_judge_by_and_a_pause() {
+        let integration = serde_json::json!({"id": "i", "url": "https://a.example/",
+            "limits": {"breaker": {"calls": 0, "percent": 101, "pause": "1h"}}});
+        let manifest = manifest(serde_json::json!({"integrations": [integration]}));
+        let problems = check_manifest(&manifest, &BTreeSet::new(), &BTreeSet::new());
+        let shown: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            shown,
+            [
+                "integrations.i.limits.breaker.calls: 0 is not within 1 to 10000",
+                "integrations.i.limits.breaker.percent: 101 is not within 1 to 100",
+                "integrations.i.limits.breaker.pause: 1h is not within 1s to 10m",
+            ]
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 #[test]
 fn stored_integrations_come_back_as_they_were() {
-    for name in ["minimal", "full", "openai", "anthropic"] {
+    for name in ["minimal", "full", "openai", "anthropic", "breaker"] {
         let text = sample(name);
         let again = wire::encode(&integration(name)).unwrap();
         let (stored, again): (Value, Value) = (

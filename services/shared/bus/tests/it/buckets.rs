@@ -1,6 +1,6 @@
 //! Records by key: compare-and-set, and being told of changes.
 
-use bus::{Bus, BusError, Change, Changes, Outgoing, TraceContext};
+use bus::{ALL_KEYS, Bus, BusError, Change, Changes, Outgoing, TraceContext};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
@@ -155,7 +155,7 @@ async fn a_bucket_tells_what_is_there_and_then_what_happens() {
     put(&broker, "bots.b", 2).await;
     assert!(!broker.bus.is_empty(&REGISTRY).await.unwrap());
 
-    let mut changes = broker.bus.changes(&REGISTRY).await.unwrap();
+    let mut changes = broker.bus.changes(&REGISTRY, ALL_KEYS).await.unwrap();
     for (key, value, caught_up) in [("bots.a", 1, false), ("bots.b", 2, true)] {
         let change = next(&mut changes).await.unwrap();
         assert_eq!(
@@ -178,7 +178,7 @@ async fn a_bucket_tells_what_is_there_and_then_what_happens() {
 async fn a_follower_misses_nothing_over_a_restart_of_the_broker() {
     let mut broker = Broker::start().await;
     put(&broker, "bots.a", 1).await;
-    let mut changes = broker.bus.changes(&REGISTRY).await.unwrap();
+    let mut changes = broker.bus.changes(&REGISTRY, ALL_KEYS).await.unwrap();
     assert_eq!(number(&next(&mut changes).await.unwrap()), Some(1));
     broker.kill().await;
     broker.restart().await;
@@ -188,7 +188,7 @@ async fn a_follower_misses_nothing_over_a_restart_of_the_broker() {
         match changes.next().await {
             Some(Ok(change)) => number(&change).filter(|number| *number == 2),
             Some(Err(_)) | None => {
-                if let Ok(again) = broker.bus.changes(&REGISTRY).await {
+                if let Ok(again) = broker.bus.changes(&REGISTRY, ALL_KEYS).await {
                     changes = again;
                 }
                 None

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bus::{Bus, BusConfig, BusError, OnDifference, TraceContext};
+use bus::{ALL_KEYS, Bus, BusConfig, BusError, OnDifference, TraceContext};
 use bytes::Bytes;
 use proto_schemas::progress::DeliveryProgress;
 use proto_schemas::topology::{INBOX, INBOX_EVENTS, LIMITS, PROGRESS, REGISTRY};
@@ -34,7 +34,7 @@ async fn every_call_fails_at_once_while_the_broker_is_away_and_works_when_it_is_
     ));
     assert!(is_away(&bus.store_file("a", "text/plain", &Bytes::new()).await));
     assert!(bus.file("a", 10).await.is_err());
-    assert!(is_away(&bus.changes(&REGISTRY).await.map(|_| ())));
+    assert!(is_away(&bus.changes(&REGISTRY, ALL_KEYS).await.map(|_| ())));
     assert!(is_away(&bus.time(&LIMITS).await));
     assert!(is_away(&bus.ensure_bucket(&LIMITS).await));
     assert!(is_away(&bus.consumer(&INBOX_EVENTS).await.map(|_| ())));
