@@ -1,12 +1,14 @@
 //! `chatbot dead-letters`: what was given up, why, and what to do with it.
 
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bus::Bus;
 use clap::{Args, Subcommand};
 use proto_schemas::dead_letter::{DeadLetter, Payload, Stage};
+use proto_schemas::subjects;
 use proto_schemas::topology::DEAD_LETTERS;
+use runtime::clock;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::trace::all;
@@ -37,6 +39,15 @@ pub(crate) struct Filter {
     /// Only of this class, as `timeout`.
     #[arg(long)]
     class: Option<String>,
+    /// Only those for which this integration was asked.
+    #[arg(long)]
+    integration: Option<String>,
+    /// Only of this conversation.
+    #[arg(long)]
+    conversation: Option<String>,
+    /// Only those given up within this time, as `2h`.
+    #[arg(long, value_parser = humantime::parse_duration)]
+    since: Option<Duration>,
 }
 
 /// Which ones, said explicitly.
@@ -107,6 +118,17 @@ impl Filter {
             .as_ref()
             .is_none_or(|stage| stage == letter.stage.as_str())
             && self.class.as_ref().is_none_or(|class| *class == letter.class)
+            && self.integration.as_ref().is_none_or(|integration| {
+                let mut asked = letter.attempts.iter().map(|attempt| attempt.integration.as_str());
+                asked.any(|asked| asked == integration)
+            })
+            && self.conversation.as_ref().is_none_or(|conversation| {
+                let found = subjects::conversation(&letter.subject);
+                found.is_some_and(|found| found.as_str() == conversation)
+            })
+            && self
+                .since
+                .is_none_or(|since| clock::now().since(letter.buried_at) <= since)
     }
 
     fn check(&self) -> Result<(), Failure> {
@@ -152,8 +174,9 @@ async fn list(bus: &Bus, filter: &Filter) -> Result<(), Failure> {
         if filter.lets_through(&letter) {
             count += 1;
             println!(
-                "{}  {}  {}  {} attempts  {}",
+                "{}  {}  {}  {}  {} attempts  {}",
                 letter.id,
+                humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(letter.buried_at.0)),
                 letter.stage.as_str(),
                 letter.class,
                 letter.attempts.len(),

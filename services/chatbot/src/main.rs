@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a command line prints")]
 
 mod apply;
+mod breakers;
 mod dead_letters;
 mod demo;
 mod nats_server;
@@ -55,6 +56,9 @@ enum Command {
     /// What was given up.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
+    /// Which webhooks are left in peace because they fail.
+    #[command(subcommand)]
+    Breakers(breakers::Command),
     /// Creates streams, consumers and buckets.
     Bootstrap(BootstrapOptions),
 }
@@ -112,6 +116,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Apply(options) => apply::apply(&options, &connect(1).await?).await?,
         Command::Trace { message } => print!("{}", trace::of(&connect(1).await?, &message).await?),
         Command::DeadLetters(command) => dead_letters::run(command, &connect(1).await?).await?,
+        Command::Breakers(command) => breakers::run(command, &connect(1).await?).await?,
         Command::Bootstrap(options) => {
             let bus = connect(options.replicas.into()).await?;
             let on_difference = if options.update {

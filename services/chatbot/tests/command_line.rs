@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
 
-use testkit::condition::{PATIENCE, wait_until};
+use testkit::condition::{PATIENCE, wait_for, wait_until};
 use tokio::process::{Child, Command};
 
 /// A folder for `chatbot up`, and the process while it runs.
@@ -266,9 +266,30 @@ async fn a_failed_turn_is_listed_shown_replayed_and_purged() {
         listed.contains(&letters[0]) && listed.ends_with("2 dead letters\n"),
         "{listed}"
     );
-    assert_eq!(
-        up.succeed(&["dead-letters", "list", "--stage", "egress"]).await,
-        "0 dead letters\n"
+    for (filter, value, found) in [
+        ("--stage", "egress", 0),
+        ("--integration", "broken", 2),
+        ("--integration", "echo", 0),
+        ("--since", "1h", 2),
+        ("--since", "0s", 0),
+    ] {
+        let listed = up.succeed(&["dead-letters", "list", filter, value]).await;
+        assert!(
+            listed.ends_with(&format!("{found} dead letters\n")),
+            "{filter} {value}: {listed}"
+        );
+    }
+    let story = up
+        .succeed(&[
+            "dead-letters",
+            "list",
+            "--conversation",
+            &conversation_of(&letters[0], &up).await,
+        ])
+        .await;
+    assert!(
+        story.contains(&letters[0]) && story.ends_with("1 dead letters\n"),
+        "{story}"
     );
     assert!(
         !up.run(&["dead-letters", "list", "--stage", "nonsense"])
@@ -299,6 +320,55 @@ async fn a_failed_turn_is_listed_shown_replayed_and_purged() {
         "1 removed\n"
     );
     assert_eq!(up.succeed(&["dead-letters", "list"]).await, "0 dead letters\n");
+}
+
+/// The conversation that a dead letter's work belongs to.
+async fn conversation_of(letter: &str, up: &Up) -> String {
+    let shown = up.succeed(&["dead-letters", "show", letter]).await;
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let subject = shown["subject"].as_str().unwrap();
+    subject.strip_prefix("turns.").unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_webhook_that_fails_is_left_in_peace_until_it_is_asked_again() {
+    let up = Up::start().await;
+    let broken = up.manifest(
+        "integrations:\n  - id: broken\n    url: 'http://127.0.0.1:9/'\n    retry: {attempts: 1, max_age: 0s}\n    \
+         limits: {breaker: {calls: 1, pause: 60s}}\n\
+         bots:\n  - {id: demo, name: Echo, integration: broken}\n",
+    );
+    up.succeed(&["apply", "-f", &broken]).await;
+    assert_eq!(
+        up.succeed(&["breakers", "list"]).await,
+        "0 integrations are left in peace\n"
+    );
+    let sent = up.succeed(&["send", "first"]).await;
+    assert!(sent.contains("Sorry"), "{sent}");
+    let listed = wait_for(PATIENCE, "the breaker to be open", async || {
+        let listed = up.succeed(&["breakers", "list"]).await;
+        listed.starts_with("broken").then_some(listed)
+    })
+    .await;
+    assert!(
+        listed.starts_with("broken  open  connect, found failing 1 times"),
+        "{listed}"
+    );
+
+    assert_eq!(
+        up.succeed(&["breakers", "close", "broken"]).await,
+        "broken is asked again\n"
+    );
+    assert_eq!(
+        up.succeed(&["breakers", "list"]).await,
+        "0 integrations are left in peace\n"
+    );
+    let again = up.run(&["breakers", "close", "broken"]).await;
+    assert!(
+        !again.status.success() && again.err.contains("is closed"),
+        "{}",
+        again.err
+    );
 }
 
 #[tokio::test]

@@ -9,6 +9,8 @@ use runtime::outgoing::OutgoingConfig;
 pub struct Config {
     /// Turns in work at once: calls in flight, and turns that wait for an integration's limit.
     pub concurrency: usize,
+    /// Whether metrics tell integrations apart.
+    pub label_integrations: bool,
     /// Where it may call.
     pub outgoing: OutgoingConfig,
     /// How links to files look.
@@ -25,6 +27,12 @@ impl FromEnvironment for Config {
         );
         Self {
             concurrency: usize::try_from(concurrency).unwrap_or(20_000),
+            label_integrations: reader.choice(
+                "METRICS_INTEGRATION_LABEL",
+                "on",
+                &["on", "off"],
+                "Whether metrics tell integrations apart, up to 200 of them; the others share one series.",
+            ) == "on",
             outgoing: OutgoingConfig::read(reader),
             links: LinkConfig::read(reader),
         }

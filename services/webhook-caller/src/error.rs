@@ -34,8 +34,31 @@ pub(crate) enum Fate {
     Terminal,
 }
 
+/// What a call says of the webhook's health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sign {
+    /// It is there, whatever it says.
+    Answers,
+    /// It is down or too slow.
+    Fails,
+    /// It is not to be asked again.
+    Gone,
+    /// Nothing: it was not asked.
+    Nothing,
+}
+
+/// The class of a turn that is given up because its integration's circuit breaker stays open: no call was made.
+pub(crate) const CIRCUIT_OPEN: &str = "circuit_open";
+/// The class of a turn whose integration has said before that it is gone.
+pub(crate) const DISABLED: &str = "disabled";
+
+/// Whether a class on record stands for a call, and not for one that the circuit breaker kept from being made.
+pub(crate) fn was_called(class: &str) -> bool {
+    ![CIRCUIT_OPEN, DISABLED].contains(&class)
+}
+
 /// Classes besides those of `outbound::CallFailure`, so that metric series are born at zero.
-pub(crate) const CLASSES: [&str; 19] = [
+pub(crate) const CLASSES: [&str; 21] = [
     "rate_limited",
     "insufficient_quota",
     "request_timeout",
@@ -55,6 +78,8 @@ pub(crate) const CLASSES: [&str; 19] = [
     "unknown_integration",
     "secret_unavailable",
     "bad_header",
+    CIRCUIT_OPEN,
+    DISABLED,
 ];
 
 /// The class that a record names; a record of another build may name one that this build does not know.
@@ -143,6 +168,18 @@ impl CallError {
         }
     }
 
+    /// What the failure says of the webhook.
+    pub(crate) fn sign(&self) -> Sign {
+        match self.class {
+            "timeout" | "dns" | "connect" | "tls" | "body" | "other" | "server_error" | "request_timeout" => {
+                Sign::Fails
+            }
+            "gone" => Sign::Gone,
+            "denied" | "bad_header" | "secret_unavailable" | "unknown_integration" => Sign::Nothing,
+            _ => Sign::Answers,
+        }
+    }
+
     /// The record of the attempt.
     pub(crate) fn attempt(&self, integration: &IntegrationId, at: UnixMillis, took: Duration) -> Attempt {
         Attempt {
@@ -183,6 +220,34 @@ mod tests {
             assert_eq!(
                 fate == Fate::Terminal,
                 failure == CallFailure::Denied,
+                "{failure}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_webhook_that_answers_is_not_down_whatever_it_says() {
+        let by_status = |status| CallError::status(status, String::new(), None).sign();
+        for status in [400, 401, 404, 422, 425, 429, 302] {
+            assert_eq!(by_status(status), Sign::Answers, "{status}");
+        }
+        for status in [408, 500, 502, 503, 504] {
+            assert_eq!(by_status(status), Sign::Fails, "{status}");
+        }
+        assert_eq!(by_status(410), Sign::Gone);
+        for failure in CallFailure::ALL {
+            let expected = match failure {
+                CallFailure::Denied => Sign::Nothing,
+                CallFailure::Timeout
+                | CallFailure::Dns
+                | CallFailure::Connect
+                | CallFailure::Tls
+                | CallFailure::Body
+                | CallFailure::Other => Sign::Fails,
+            };
+            assert_eq!(
+                CallError::network(failure, String::new()).sign(),
+                expected,
                 "{failure}"
             );
         }

@@ -1,43 +1,42 @@
-//! One actor per integration: its mailbox, its rate, its concurrency. What one backend does to its actor is
-//! felt by its own bots only.
+//! One actor per integration: its mailbox, its rate, its concurrency, its circuit breaker. What one backend does to its
+//! actor is felt by its own bots only.
+
+mod actor;
+mod line;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::rate::Rate;
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use outbound::Client;
 use proto_schemas::context::TurnResult;
 use proto_schemas::ids::IntegrationId;
 use registry::{Integration, IntegrationLimits};
-use runtime::actor::{self, Directory, Mailbox};
+use runtime::actor::{Directory, Mailbox, Undelivered, spawn};
 use runtime::task::Tasks;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::call::call;
+use crate::breaker::{Breaker, Circuits, Refusal};
 use crate::client::Clients;
 use crate::error::CallError;
 use crate::limit::{Limiter, Limits};
 use crate::metrics::CallerMetrics;
 use crate::request::Prepared;
+use actor::Actor;
+use line::Lines;
 
 /// The most of the service's places that one integration takes up, with calls in flight or waiting: one part in
 /// so many. A backend that never answers leaves the rest to others.
 const SHARE: usize = 16;
-/// The time after which a call that found no room tries again, if no rate says otherwise.
-const BUSY_PAUSE: Duration = Duration::from_secs(1);
-/// The shortest, whatever the rate.
-const BUSY_PAUSE_FLOOR: Duration = Duration::from_millis(250);
-/// The longest.
-const BUSY_PAUSE_CAP: Duration = Duration::from_secs(60);
+/// In which time as many calls as may wait are taken to be made, until it is known.
+const GUESSED_DRAIN: Duration = Duration::from_secs(1);
 
 /// A call that waits for its turn.
 struct Job {
     prepared: Prepared,
     since: Instant,
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<Result<Answer, NotCalled>>,
 }
 
 /// A call that was made.
@@ -51,6 +50,8 @@ pub(crate) struct Answer {
 pub(crate) enum NotCalled {
     /// As many wait as may wait; there may be room after this.
     Busy(Duration),
+    /// Its circuit breaker says so.
+    Refused(Refusal),
     /// The actor died with the call; it is rebuilt.
     Lost,
 }
@@ -60,16 +61,24 @@ pub(crate) struct Integrations {
     actors: Directory<IntegrationId, Arc<Integration>, Job>,
     client: Arc<Client>,
     places: usize,
-    limits: Arc<Limits>,
+    lines: Lines,
+    cluster: Cluster,
     tasks: Tasks,
     metrics: Arc<CallerMetrics>,
+}
+
+/// What all replicas keep to together.
+#[derive(Clone)]
+pub(crate) struct Cluster {
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) circuits: Arc<Circuits>,
 }
 
 impl Integrations {
     pub(crate) fn new(
         client: Client,
         places: usize,
-        limits: Arc<Limits>,
+        cluster: Cluster,
         tasks: Tasks,
         metrics: Arc<CallerMetrics>,
     ) -> Self {
@@ -77,7 +86,8 @@ impl Integrations {
             actors: Directory::default(),
             client: Arc::new(client),
             places,
-            limits,
+            lines: Lines::default(),
+            cluster,
             tasks,
             metrics,
         }
@@ -98,22 +108,36 @@ impl Integrations {
             since: Instant::now(),
             answer,
         }) {
-            Ok(()) => answered.await.map_err(|_| NotCalled::Lost),
-            Err(actor::Undelivered::Full) => Err(NotCalled::Busy(busy_pause(integration, self.places))),
-            Err(actor::Undelivered::Gone) => Err(NotCalled::Lost),
+            Ok(()) => {
+                let answer = answered.await.map_err(|_| NotCalled::Lost)?;
+                self.lines.one_less(&integration.id);
+                answer
+            }
+            Err(Undelivered::Full) => Err(NotCalled::Busy(self.place_in_line(integration))),
+            Err(Undelivered::Gone) => Err(NotCalled::Lost),
         }
     }
 
+    fn place_in_line(&self, integration: &Integration) -> Duration {
+        let waiting = u32::try_from(in_flight(integration, self.places)).unwrap_or(u32::MAX);
+        let guess = rate(&integration.limits).map_or(GUESSED_DRAIN / waiting, |rate| rate.time_of(1));
+        self.lines.place(&integration.id, Instant::now(), waiting, guess)
+    }
+
     fn build(&self, settings: Arc<Integration>) -> Mailbox<Job> {
-        let in_flight = in_flight(&settings, self.places);
+        let concurrency = in_flight(&settings, self.places);
         // As many may wait; more wait in the broker.
-        let capacity = in_flight;
-        let (client, metrics) = (Arc::clone(&self.client), Arc::clone(&self.metrics));
-        let limiter =
-            rate(&settings.limits).map(|rate| Limiter::new(Arc::clone(&self.limits), &settings.id, rate));
-        actor::spawn(&self.tasks, capacity, move |mailbox| {
-            run(mailbox, settings, in_flight, limiter, client, metrics)
-        })
+        let capacity = concurrency;
+        let limiter = rate(&settings.limits)
+            .map(|rate| Limiter::new(Arc::clone(&self.cluster.limits), &settings.id, rate));
+        let actor = Actor {
+            clients: Clients::new(Arc::clone(&self.client), &settings),
+            breaker: Breaker::new(Arc::clone(&self.cluster.circuits), Arc::clone(&settings)),
+            metrics: self.metrics.of(&settings.id),
+            integration: settings,
+            concurrency,
+        };
+        spawn(&self.tasks, capacity, move |mailbox| actor.run(mailbox, limiter))
     }
 }
 
@@ -141,73 +165,6 @@ fn rate(limits: &IntegrationLimits) -> Option<Rate> {
     })
 }
 
-/// When there may be room again: the time in which the rate lets through what waits already.
-fn busy_pause(integration: &Integration, places: usize) -> Duration {
-    let waiting = u32::try_from(in_flight(integration, places)).unwrap_or(u32::MAX);
-    let implied = rate(&integration.limits).map_or(BUSY_PAUSE, |rate| rate.time_of(waiting));
-    implied.clamp(BUSY_PAUSE_FLOOR, BUSY_PAUSE_CAP)
-}
-
-/// Takes calls as the limits allow, until nobody can send any more and all are answered.
-async fn run(
-    mut mailbox: mpsc::Receiver<Job>,
-    integration: Arc<Integration>,
-    concurrency: usize,
-    mut limiter: Option<Limiter>,
-    client: Arc<Client>,
-    metrics: Arc<CallerMetrics>,
-) {
-    let mut clients = Clients::new(client, &integration);
-    let (mut in_flight, mut held, mut open) = (FuturesUnordered::new(), None, true);
-    while open || !in_flight.is_empty() {
-        tokio::select! {
-            biased;
-            Some(()) = in_flight.next(), if !in_flight.is_empty() => {}
-            job = next_allowed(&mut mailbox, &mut held, limiter.as_mut()),
-                if open && in_flight.len() < concurrency => match job {
-                    Some(job) => {
-                        metrics.waited(job.since.elapsed());
-                        in_flight.push(make(job, clients.get(), &integration, &metrics));
-                    }
-                    None => open = false,
-                },
-        }
-    }
-}
-
-/// The next call that the rate allows. What was taken from the mailbox stays in `held` when this is dropped
-/// half-way.
-async fn next_allowed(
-    mailbox: &mut mpsc::Receiver<Job>,
-    held: &mut Option<Job>,
-    limiter: Option<&mut Limiter>,
-) -> Option<Job> {
-    if held.is_none() {
-        *held = Some(mailbox.recv().await?);
-    }
-    if let Some(limiter) = limiter {
-        limiter.permit(mailbox.len() + 1).await;
-    }
-    held.take()
-}
-
-async fn make(
-    job: Job,
-    client: Result<Arc<Client>, CallError>,
-    integration: &Integration,
-    metrics: &CallerMetrics,
-) {
-    let began = Instant::now();
-    let result = match client {
-        Ok(client) => call(&client, &integration.url, integration.timeout.0, job.prepared).await,
-        Err(error) => Err(error),
-    };
-    let took = began.elapsed();
-    metrics.called(result.as_ref().err().map(|error| error.class), took);
-    // Nobody listens any more only when the process ends without a drain; the turn comes again then.
-    let _unheard = job.answer.send(Answer { result, took });
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,24 +189,6 @@ mod tests {
             shown(serde_json::json!({"per_minute": 90, "burst": 9})),
             Some((90, 60, 9))
         );
-    }
-
-    #[test]
-    fn what_finds_no_room_comes_again_when_the_rate_has_made_some() {
-        let pause = |limits| {
-            let settings = serde_json::json!({"id": "i", "url": "https://a.example/", "limits": limits});
-            busy_pause(&serde_json::from_value(settings).unwrap(), 20_000)
-        };
-        assert_eq!(pause(serde_json::json!({})), BUSY_PAUSE);
-        assert_eq!(
-            pause(serde_json::json!({"per_second": 500})),
-            Duration::from_millis(512)
-        );
-        assert_eq!(
-            pause(serde_json::json!({"per_second": 100_000})),
-            BUSY_PAUSE_FLOOR
-        );
-        assert_eq!(pause(serde_json::json!({"per_minute": 1})), BUSY_PAUSE_CAP);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! One HTTP call per delivery of a turn; a retry is a nak with a delay, so it survives restarts. The commit is
 //! a compare-and-set from the revision that the turn was built on: late and second answers lose it.
 
+mod breaker;
 mod call;
 mod client;
 mod commit;
@@ -18,19 +19,26 @@ mod route;
 mod samples;
 mod stage;
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proto_schemas::dead_letter::Stage;
 use proto_schemas::topology::TURN_WORK;
+use registry::Registry;
 use runtime::metrics::StageMetrics;
 use runtime::runner::Runner;
 use runtime::{Process, Service, StartError};
 
+use breaker::Circuits;
 pub use config::Config;
-use integration::Integrations;
+use integration::{Cluster, Integrations};
 use limit::Limits;
 use metrics::CallerMetrics;
 use stage::Caller;
+
+/// How often series of integrations that are gone are looked for.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The service.
 pub struct WebhookCaller;
@@ -41,11 +49,27 @@ impl Service for WebhookCaller {
     type Config = Config;
 
     async fn start(config: Config, process: Process) -> Result<(), StartError> {
-        let metrics = Arc::new(CallerMetrics::new(&process.metrics)?);
+        let metrics = Arc::new(CallerMetrics::new(&process.metrics, config.label_integrations)?);
+        let cluster = Cluster {
+            limits: Arc::new(Limits::new(process.bus.clone(), Arc::clone(&metrics))),
+            circuits: Arc::new(Circuits::new(process.bus.clone(), Arc::clone(&metrics))),
+        };
+        let background = background(
+            cluster.circuits.clone(),
+            metrics.clone(),
+            process.registry.clone(),
+        );
+        let shutdown = process.tasks.shutdown().clone();
+        process.tasks.critical("circuits", async move {
+            tokio::select! {
+                () = shutdown.cancelled() => Ok(()),
+                ended = background => ended,
+            }
+        });
         let integrations = Integrations::new(
             config.outgoing.client()?,
             config.concurrency,
-            Arc::new(Limits::new(process.bus.clone(), Arc::clone(&metrics))),
+            cluster,
             process.tasks.clone(),
             Arc::clone(&metrics),
         );
@@ -68,5 +92,22 @@ impl Service for WebhookCaller {
         };
         process.tasks.critical("turns", runner.run());
         Ok(())
+    }
+}
+
+/// Follows the circuit breakers, and forgets the series of integrations that are not there any more.
+async fn background(
+    circuits: Arc<Circuits>,
+    metrics: Arc<CallerMetrics>,
+    registry: Registry,
+) -> Result<(), Infallible> {
+    let mut sweeps = tokio::time::interval(SWEEP_INTERVAL);
+    let following = circuits.follow();
+    tokio::pin!(following);
+    loop {
+        tokio::select! {
+            ended = &mut following => return ended,
+            _ = sweeps.tick() => metrics.keep_integrations(|id| registry.integration(id).is_some()),
+        }
     }
 }

@@ -1,12 +1,17 @@
 //! What the service counts besides what every stage counts.
 
+mod labels;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use outbound::CallFailure;
-use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use proto_schemas::ids::IntegrationId;
 use runtime::metrics::{MetricError, Metrics};
 
 use crate::error::CLASSES;
+use labels::Labels;
 
 /// Bounds of a call's duration, in seconds: one at every usual timeout, and one past the longest.
 const CALL_BOUNDS: [f64; 14] = [
@@ -14,6 +19,10 @@ const CALL_BOUNDS: [f64; 14] = [
 ];
 /// Bounds of a wait for a limit, in seconds.
 const WAIT_BOUNDS: [f64; 8] = [0.001, 0.01, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0];
+/// The result of a call that went well.
+const OK: &str = "ok";
+/// States of a circuit breaker, as `proto_schemas::limits::Circuit` names them.
+const CIRCUITS: [&str; 4] = ["closed", "open", "half_open", "gone"];
 
 /// What the rates cost at the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,10 +35,18 @@ pub(crate) enum LimitOperation {
     Read,
     /// The broker's clock was asked for.
     Clock,
+    /// The broker did not answer; calls wait.
+    Failure,
 }
 
 impl LimitOperation {
-    const ALL: [Self; 4] = [Self::Write, Self::Conflict, Self::Read, Self::Clock];
+    const ALL: [Self; 5] = [
+        Self::Write,
+        Self::Conflict,
+        Self::Read,
+        Self::Clock,
+        Self::Failure,
+    ];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -37,31 +54,35 @@ impl LimitOperation {
             Self::Conflict => "conflict",
             Self::Read => "read",
             Self::Clock => "clock",
+            Self::Failure => "failure",
         }
     }
 }
 
 /// Calls, waits and late answers.
 pub(crate) struct CallerMetrics {
+    labels: Labels,
     requests: IntCounterVec,
+    retries: IntCounterVec,
+    in_flight: IntGaugeVec,
+    circuits: IntGaugeVec,
     duration: HistogramVec,
     waited: Histogram,
     limit_operations: IntCounterVec,
     late: IntCounter,
-    retries: IntCounter,
+}
+
+/// What is counted of one integration, at hand where its calls are made.
+pub(crate) struct IntegrationMetrics {
+    metrics: Arc<CallerMetrics>,
+    label: String,
+    ok: IntCounter,
+    in_flight: IntGauge,
 }
 
 impl CallerMetrics {
-    pub(crate) fn new(metrics: &Metrics) -> Result<Self, MetricError> {
-        let requests = metrics.counters(
-            "webhook_requests_total",
-            "Calls of webhooks, by result.",
-            &["result"],
-        )?;
-        let network = CallFailure::ALL.iter().map(|failure| failure.as_str());
-        for result in network.chain(CLASSES).chain(["ok"]) {
-            requests.with_label_values(&[result]);
-        }
+    /// Declares them. Without `by_integration` the series of all integrations are one.
+    pub(crate) fn new(metrics: &Metrics, by_integration: bool) -> Result<Self, MetricError> {
         let limit_operations = metrics.counters(
             "rate_limit_operations_total",
             "Requests to the broker for the rates of integrations, by kind.",
@@ -71,13 +92,28 @@ impl CallerMetrics {
             limit_operations.with_label_values(&[operation.as_str()]);
         }
         let none: [&str; 0] = [];
-        let counter = |name, help| {
-            metrics
-                .counters(name, help, &none)
-                .map(|counters| counters.with_label_values(&none))
-        };
         Ok(Self {
-            requests,
+            labels: Labels::new(by_integration),
+            requests: metrics.counters(
+                "webhook_requests_total",
+                "Calls of webhooks, and refusals to make one, by result.",
+                &["integration", "result"],
+            )?,
+            retries: metrics.counters(
+                "webhook_retries_total",
+                "Calls that will be made again.",
+                &["integration"],
+            )?,
+            in_flight: metrics.gauges(
+                "webhook_calls_in_flight",
+                "Calls of webhooks that wait for their answer.",
+                &["integration"],
+            )?,
+            circuits: metrics.gauges(
+                "circuit_state",
+                "1 for the state in which an integration's circuit breaker is.",
+                &["integration", "state"],
+            )?,
             duration: metrics.histograms(
                 "webhook_duration_seconds",
                 "How long calls of webhooks took, by outcome.",
@@ -93,24 +129,54 @@ impl CallerMetrics {
                 )?
                 .with_label_values(&none),
             limit_operations,
-            late: counter(
-                "late_answers_total",
-                "Answers dropped because their turn was finished or its context had moved on.",
-            )?,
-            retries: counter("webhook_retries_total", "Calls that will be made again.")?,
+            late: metrics
+                .counters(
+                    "late_answers_total",
+                    "Answers dropped because their turn was finished or its context had moved on.",
+                    &none,
+                )?
+                .with_label_values(&none),
         })
     }
 
-    pub(crate) fn called(&self, class: Option<&str>, took: Duration) {
-        self.requests.with_label_values(&[class.unwrap_or("ok")]).inc();
-        let outcome = if class.is_some() { "error" } else { "ok" };
-        self.duration
-            .with_label_values(&[outcome])
-            .observe(took.as_secs_f64());
+    /// What is counted of an integration. Its usual series are born at zero; a failure's with the first.
+    pub(crate) fn of(self: &Arc<Self>, integration: &IntegrationId) -> IntegrationMetrics {
+        let label = self.labels.of(integration).to_owned();
+        self.retries.with_label_values(&[label.as_str()]);
+        IntegrationMetrics {
+            metrics: Arc::clone(self),
+            ok: self.requests.with_label_values(&[label.as_str(), OK]),
+            in_flight: self.in_flight.with_label_values(&[label.as_str()]),
+            label,
+        }
     }
 
-    pub(crate) fn waited(&self, wait: Duration) {
-        self.waited.observe(wait.as_secs_f64());
+    /// How an integration's circuit breaker stands. Not shown where several integrations share a series.
+    pub(crate) fn circuit(&self, integration: &IntegrationId, state: &str) {
+        if !self.labels.has_its_own(integration) {
+            return;
+        }
+        for known in CIRCUITS {
+            let gauge = self.circuits.with_label_values(&[integration.as_str(), known]);
+            gauge.set((known == state).into());
+        }
+    }
+
+    /// Removes the series of integrations that are not there any more.
+    pub(crate) fn keep_integrations(&self, is_there: impl Fn(&IntegrationId) -> bool) {
+        for gone in self.labels.keep(is_there) {
+            let gone = gone.as_str();
+            let results = CallFailure::ALL.iter().map(|failure| failure.as_str());
+            for result in results.chain(CLASSES).chain([OK]) {
+                // An error says that there is no such series.
+                let _absent = self.requests.remove_label_values(&[gone, result]);
+            }
+            let _absent = self.retries.remove_label_values(&[gone]);
+            let _absent = self.in_flight.remove_label_values(&[gone]);
+            for state in CIRCUITS {
+                let _absent = self.circuits.remove_label_values(&[gone, state]);
+            }
+        }
     }
 
     pub(crate) fn limit_operation(&self, operation: LimitOperation) {
@@ -123,7 +189,38 @@ impl CallerMetrics {
         self.late.inc();
     }
 
-    pub(crate) fn will_retry(&self) {
-        self.retries.inc();
+    pub(crate) fn will_retry(&self, integration: &IntegrationId) {
+        let label = self.labels.of(integration);
+        self.retries.with_label_values(&[label]).inc();
+    }
+}
+
+impl IntegrationMetrics {
+    /// A call has begun. It ends with [`called`](Self::called).
+    pub(crate) fn calls(&self) {
+        self.in_flight.inc();
+    }
+
+    pub(crate) fn called(&self, class: Option<&str>, took: Duration) {
+        self.in_flight.dec();
+        match class {
+            None => self.ok.inc(),
+            Some(class) => self.refused(class),
+        }
+        let outcome = if class.is_some() { "error" } else { OK };
+        self.metrics
+            .duration
+            .with_label_values(&[outcome])
+            .observe(took.as_secs_f64());
+    }
+
+    /// No call was made, for this reason.
+    pub(crate) fn refused(&self, class: &str) {
+        let labels = [self.label.as_str(), class];
+        self.metrics.requests.with_label_values(&labels).inc();
+    }
+
+    pub(crate) fn waited(&self, wait: Duration) {
+        self.metrics.waited.observe(wait.as_secs_f64());
     }
 }

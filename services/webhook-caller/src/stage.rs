@@ -8,6 +8,7 @@ use bus::{Bus, BusError, Work};
 use domain::retry::{self, Budget, NextStep, next_step};
 use proto_schemas::content::StoredFile;
 use proto_schemas::context::{Conclusion, TurnResult};
+use proto_schemas::dead_letter::Attempt;
 use proto_schemas::ids::UnixMillis;
 use proto_schemas::progress::TurnProgress;
 use proto_schemas::turn::{Task, Turn};
@@ -17,8 +18,9 @@ use runtime::links::Links;
 use runtime::stage::{GiveUp, Job, Outcome, Stage};
 use runtime::{clock, random, stage};
 
+use crate::breaker::Refusal;
 use crate::commit::{self, Commit, Stand};
-use crate::error::{CallError, Fate, known_class};
+use crate::error::{CIRCUIT_OPEN, CallError, DISABLED, Fate, known_class, was_called};
 use crate::format;
 use crate::integration::{Answer, Integrations, NotCalled};
 use crate::metrics::CallerMetrics;
@@ -29,6 +31,8 @@ use crate::route::Route;
 const SLOT_PAUSE_FIRST: Duration = Duration::from_millis(50);
 /// And how late at most.
 const SLOT_PAUSE_CAP: Duration = Duration::from_secs(5);
+/// By which part of a circuit breaker's pause those who wait for its end are spread.
+const SPREAD: f64 = 0.25;
 
 /// The stage.
 pub(crate) struct Caller {
@@ -87,7 +91,7 @@ impl Stage for Caller {
         let asked_last = give_up.attempts.last().map(|attempt| attempt.integration.clone());
         let conclusion = Conclusion {
             integration: Some(asked_last.unwrap_or_else(|| integration.clone())),
-            attempts: u32::try_from(give_up.attempts.len()).unwrap_or(u32::MAX),
+            attempts: calls(&give_up.attempts),
             webhook_millis: give_up.attempts.last().map_or(0, |attempt| attempt.millis),
             ..unasked(turn, result)
         };
@@ -126,7 +130,7 @@ impl Caller {
                 .failed(turn, route, &budget, progress, (error, clock::now(), 0), job)
                 .await;
         };
-        let attempt = u32::try_from(progress.attempts.len() + 1).unwrap_or(u32::MAX);
+        let attempt = calls(&progress.attempts).saturating_add(1);
         let began = clock::now();
         match self.call(turn, &settings, attempt, job).await {
             Ok(Answer {
@@ -157,9 +161,10 @@ impl Caller {
                 .await
             }
             Err(NotCalled::Busy(pause)) => {
-                // Earlier rather than later: what waits must not run out before more comes.
-                let jittered = pause.mul_f64(0.5 + 0.5 * random::fraction());
-                Outcome::retry_after(jittered, "the integration has as many calls waiting as it may")
+                Outcome::retry_after(pause, "the integration has as many calls waiting as it may")
+            }
+            Err(NotCalled::Refused(refusal)) => {
+                Box::pin(self.refused(turn, route, &settings, progress, refusal, job)).await
             }
             Err(NotCalled::Lost) => Outcome::retry("the integration's actor died with the call"),
         }
@@ -231,7 +236,7 @@ impl Caller {
         }
         match step {
             NextStep::RetryAfter(delay) => {
-                self.metrics.will_retry();
+                self.metrics.will_retry(route.asked);
                 tracing::info!(
                     class = error.class,
                     detail = error.detail,
@@ -252,6 +257,38 @@ impl Caller {
                     job,
                 )
                 .await
+            }
+        }
+    }
+
+    /// No call was made. A fallback is asked at once; without one the turn waits, which spends no attempt, for as long as
+    /// it would be tried.
+    async fn refused(
+        &self,
+        turn: &Turn,
+        route: Route<'_>,
+        settings: &Integration,
+        progress: TurnProgress,
+        refusal: Refusal,
+        job: &Job,
+    ) -> Outcome {
+        let (class, detail) = match refusal {
+            Refusal::Gone => (DISABLED, "the webhook has said that it is gone (410)"),
+            Refusal::Open(_) => (CIRCUIT_OPEN, "the webhook fails; its circuit breaker is open"),
+        };
+        let (_, first) = route.failures(&progress);
+        let waited = clock::now().since(first.unwrap_or(turn.built_at));
+        let patience = settings.retry.max_age.0.max(2 * settings.limits.breaker.pause.0);
+        match refusal {
+            Refusal::Open(pause) if route.next.is_none() && waited < patience => {
+                let spread = pause.mul_f64(1.0 + SPREAD * random::fraction());
+                Outcome::retry_after(spread.min(patience - waited), detail)
+            }
+            Refusal::Open(_) | Refusal::Gone => {
+                let error = CallError::terminal(class, detail);
+                let budget = &settings.retry;
+                self.failed(turn, route, budget, progress, (error, clock::now(), 0), job)
+                    .await
             }
         }
     }
@@ -304,6 +341,12 @@ impl Caller {
 /// When a committed turn asks for the delivery's slot again: soon, then less often. The user waits for it.
 fn slot_pause(delivered: u64) -> Duration {
     retry::doubling(SLOT_PAUSE_FIRST, SLOT_PAUSE_CAP, delivered)
+}
+
+/// How many of the attempts on record were calls.
+fn calls(attempts: &[Attempt]) -> u32 {
+    let calls = attempts.iter().filter(|attempt| was_called(&attempt.class));
+    u32::try_from(calls.count()).unwrap_or(u32::MAX)
 }
 
 /// A conclusion for which no webhook was asked.

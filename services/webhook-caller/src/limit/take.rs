@@ -63,6 +63,7 @@ pub(super) async fn take(
                 CONFLICT_PAUSE.mul_f64(random::fraction())
             }
             Err(error) => {
+                limits.metrics.limit_operation(LimitOperation::Failure);
                 tracing::debug!(%error, key = &*key, "no lease of the rate can be had; calls wait");
                 OUTAGE_PAUSE.mul_f64(0.5 + 0.5 * random::fraction())
             }

@@ -48,7 +48,12 @@ async fn a_failed_call_is_made_again_with_growing_pauses_under_one_identity() {
     assert_eq!(classes, [("server_error", Some(503)); 2]);
     assert!(!kept.exhausted);
     assert!(world.dead_letters().await.is_empty());
-    assert_eq!(world.count("webhook_retries_total", "").await, 2);
+    assert_eq!(
+        world
+            .count("webhook_retries_total", "integration=\"echo\",")
+            .await,
+        2
+    );
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use testkit::backend::Scripted;
 
-use crate::samples::turn;
+use crate::samples::{turn, turn_for};
 use crate::world::World;
 
 /// One more than a webhook may answer in bytes.
@@ -86,7 +86,12 @@ fn table() -> Vec<(&'static str, Scripted, &'static str, Option<u16>)> {
 #[tokio::test]
 async fn every_failure_has_its_class_and_its_own_dead_letter() {
     let settings = json!({"timeout": "1s", "retry": {"attempts": 1, "max_age": "0s"}});
-    let world = World::started(settings).await;
+    let mut world = World::new().await;
+    // Each has an integration of its own: what one webhook says closes no other's circuit.
+    for (name, ..) in table() {
+        world.configure(name, settings.clone()).await;
+    }
+    world.start().await;
     let scripts: BTreeMap<String, Scripted> = table()
         .into_iter()
         .map(|(name, script, _, _)| (format!("conv_{name}"), script))
@@ -95,7 +100,7 @@ async fn every_failure_has_its_class_and_its_own_dead_letter() {
         .backend
         .respond_with(move |call| scripts[call.conversation_id()].clone());
     for (name, ..) in table() {
-        world.offer(&turn(name)).await;
+        world.offer(&turn_for(name, name)).await;
     }
     for (name, ..) in table() {
         world.wait_until_gone(&turn(name)).await;

@@ -145,7 +145,10 @@ async fn an_empty_account_is_given_up_at_once() {
     assert_eq!(world.backend.calls().len(), 1);
     assert_eq!(
         world
-            .count("webhook_requests_total", "result=\"insufficient_quota\",")
+            .count(
+                "webhook_requests_total",
+                "integration=\"echo\",result=\"insufficient_quota\","
+            )
             .await,
         1
     );

@@ -7,6 +7,7 @@
 mod answers;
 mod apis;
 mod binary;
+mod breaker;
 mod budget;
 mod caller;
 mod cluster;

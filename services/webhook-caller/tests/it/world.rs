@@ -32,7 +32,7 @@ use crate::caller::Caller;
 const LOOPBACK: &str = "127.0.0.1";
 
 /// The caller that runs in the test itself.
-const ONLY: &str = "addresses";
+pub(crate) const ONLY: &str = "addresses";
 
 pub(crate) struct World {
     server: NatsServer,
@@ -149,6 +149,13 @@ impl World {
             .await;
     }
 
+    /// Puts a turn into its slot, if the broker takes it.
+    pub(crate) async fn try_offer(&self, turn: &Turn) -> bool {
+        let (subject, identity) = (subjects::turn(&turn.conversation), turn.id.as_str());
+        let message = Outgoing::new(subject, turn, identity, TraceContext::new()).unwrap();
+        self.bus.publish(message).await.is_ok()
+    }
+
     /// Puts a turn into its slot as a worker left it that took it and died. Before the service starts.
     pub(crate) async fn offer_again(&self, turn: &Turn) {
         self.offer(turn).await;
@@ -251,17 +258,21 @@ impl World {
             .await
     }
 
-    async fn count_at(&self, caller: &str, name: &str, labels: &str) -> u64 {
+    /// The same, of a caller that joined.
+    pub(crate) async fn count_at(&self, caller: &str, name: &str, labels: &str) -> u64 {
+        let value = self.series_at(caller, name, labels).await;
+        value.unwrap_or_else(|| panic!("{caller} has no {name}{{{labels}}}"))
+    }
+
+    /// The same; none when there is no such series yet.
+    pub(crate) async fn series_at(&self, caller: &str, name: &str, labels: &str) -> Option<u64> {
         let file = std::fs::read(self.address_file(caller)).unwrap();
         let addresses: Value = serde_json::from_slice(&file).unwrap();
         let url = format!("http://{}/metrics", addresses["admin"].as_str().unwrap());
         let text = client().get(url).send().await.unwrap().text().await.unwrap();
         let series = format!("chatbot_{name}{{{labels}service=\"webhook-caller\"}} ");
-        let value = text.lines().find_map(|line| line.strip_prefix(&series));
-        value
-            .unwrap_or_else(|| panic!("no {series} in\n{text}"))
-            .parse()
-            .unwrap()
+        let value = text.lines().find_map(|line| line.strip_prefix(&series))?;
+        Some(value.parse().unwrap())
     }
 
     /// How many messages the stage has settled so.

@@ -1,0 +1,122 @@
+//! The actor of one integration: takes calls as its limits and its circuit breaker allow.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use outbound::Client;
+use registry::Integration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::{Answer, Job, NotCalled};
+use crate::breaker::{Breaker, Finding, Refusal};
+use crate::call::call;
+use crate::client::Clients;
+use crate::error::{CIRCUIT_OPEN, CallError, DISABLED};
+use crate::limit::Limiter;
+use crate::metrics::IntegrationMetrics;
+
+/// What an actor works with.
+pub(super) struct Actor {
+    pub(super) integration: Arc<Integration>,
+    pub(super) concurrency: usize,
+    pub(super) clients: Clients,
+    pub(super) breaker: Breaker,
+    pub(super) metrics: IntegrationMetrics,
+}
+
+impl Actor {
+    /// Takes calls until nobody can send any more and all are answered.
+    pub(super) async fn run(self, mut mailbox: mpsc::Receiver<Job>, mut limiter: Option<Limiter>) {
+        let Self {
+            integration,
+            concurrency,
+            mut clients,
+            breaker,
+            metrics,
+        } = self;
+        let call = Call {
+            integration: &integration,
+            breaker: &breaker,
+            metrics: &metrics,
+        };
+        let mut news = breaker.news();
+        let (mut in_flight, mut held, mut open) = (FuturesUnordered::new(), None, true);
+        while open || !in_flight.is_empty() {
+            let room = in_flight.len() < concurrency;
+            tokio::select! {
+                biased;
+                Some(()) = in_flight.next(), if !in_flight.is_empty() => {}
+                // What waits for room or for the rate is told at once. The sender lives as long as the breaker.
+                _ = news.changed() => {}
+                job = next_allowed(&mut mailbox, &mut held, &breaker, limiter.as_mut()),
+                    if open && (room || breaker.refusal().is_some()) => match job {
+                        Some(job) => match breaker.refusal() {
+                            Some(refusal) => call.refuse(job, refusal),
+                            None => in_flight.push(call.make(job, clients.get())),
+                        },
+                        None => open = false,
+                    },
+            }
+        }
+    }
+}
+
+/// The next call that the rate allows, or that is to be refused. What was taken from the mailbox stays in `held` when
+/// this is dropped half-way.
+async fn next_allowed(
+    mailbox: &mut mpsc::Receiver<Job>,
+    held: &mut Option<Job>,
+    breaker: &Breaker,
+    limiter: Option<&mut Limiter>,
+) -> Option<Job> {
+    if held.is_none() {
+        *held = Some(mailbox.recv().await?);
+    }
+    if let Some(limiter) = limiter
+        && breaker.refusal().is_none()
+    {
+        limiter.permit(mailbox.len() + 1).await;
+    }
+    held.take()
+}
+
+/// What the calls in flight share.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    integration: &'a Integration,
+    breaker: &'a Breaker,
+    metrics: &'a IntegrationMetrics,
+}
+
+impl Call<'_> {
+    async fn make(self, job: Job, client: Result<Arc<Client>, CallError>) {
+        let pass = match self.breaker.enter().await {
+            Ok(pass) => pass,
+            Err(refusal) => return self.refuse(job, refusal),
+        };
+        self.metrics.waited(job.since.elapsed());
+        self.metrics.calls();
+        let began = Instant::now();
+        let integration = self.integration;
+        let result = match client {
+            Ok(client) => call(&client, &integration.url, integration.timeout.0, job.prepared).await,
+            Err(error) => Err(error),
+        };
+        let took = began.elapsed();
+        let finding = Finding::of(result.as_ref().err());
+        self.metrics.called(finding.class, took);
+        // Nobody listens any more only when the process ends without a drain; the turn comes again then.
+        let _unheard = job.answer.send(Ok(Answer { result, took }));
+        pass.settle(finding).await;
+    }
+
+    fn refuse(self, job: Job, refusal: Refusal) {
+        self.metrics.refused(match refusal {
+            Refusal::Open(_) => CIRCUIT_OPEN,
+            Refusal::Gone => DISABLED,
+        });
+        let _unheard = job.answer.send(Err(NotCalled::Refused(refusal)));
+    }
+}
