@@ -1,10 +1,10 @@
 //! The bot's webhook and the owner's callback, as lean as can be: both read a request whole, look for the token,
 //! and answer a few fixed bytes.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, spawn_local};
@@ -39,6 +39,8 @@ pub(crate) struct Fake {
 struct Counts {
     in_flight: Cell<usize>,
     last_body_bytes: Cell<usize>,
+    /// When each request was there, if that is kept.
+    arrivals: RefCell<Option<Vec<Instant>>>,
 }
 
 impl Drop for Fake {
@@ -51,6 +53,13 @@ impl Fake {
     /// A webhook that echoes the token of the question.
     pub(crate) async fn backend(behaviour: Behaviour) -> Self {
         Self::serve(move |connection, counts| answer(connection, behaviour, counts)).await
+    }
+
+    /// The same, which keeps when it was asked.
+    pub(crate) async fn recording(behaviour: Behaviour) -> Self {
+        let backend = Self::backend(behaviour).await;
+        backend.counts.arrivals.replace(Some(Vec::new()));
+        backend
     }
 
     /// A callback that tells the ledger.
@@ -89,6 +98,11 @@ impl Fake {
         format!("http://{}/", self.address)
     }
 
+    /// When it was asked, if that is kept.
+    pub(crate) fn arrivals(&self) -> Vec<Instant> {
+        self.counts.arrivals.borrow().clone().unwrap_or_default()
+    }
+
     /// Requests that a slow webhook thinks about.
     pub(crate) fn in_flight(&self) -> usize {
         self.counts.in_flight.get()
@@ -102,6 +116,9 @@ impl Fake {
 
 impl Counts {
     fn note(&self, request: &Message<'_>) {
+        if let Some(arrivals) = &mut *self.arrivals.borrow_mut() {
+            arrivals.push(Instant::now());
+        }
         self.last_body_bytes.set(request.body.len());
     }
 }

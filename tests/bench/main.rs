@@ -13,6 +13,7 @@ mod latency;
 mod ledger;
 mod pipeline;
 mod preload;
+mod replicas;
 mod report;
 mod run;
 mod scenarios;

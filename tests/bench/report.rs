@@ -113,7 +113,7 @@ fn store(scenario: &str, settings: &Value, results: &impl Serialize) -> std::io:
 }
 
 /// The folder that cargo builds in: this executable lies in `release/deps` of it.
-fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     let executable = std::env::current_exe().unwrap_or_default();
     executable
         .ancestors()

@@ -1,7 +1,9 @@
 //! What is measured. Each scenario starts its chains on fresh brokers, prints a table and writes JSON.
 
 mod hindered;
+mod hung_backend;
 mod latency;
+mod limits;
 mod overload;
 mod saturation;
 mod scale;
@@ -32,6 +34,10 @@ pub(crate) enum Scenario {
     Scale,
     /// 20,000 turns of 30 s under way, and a second integration with a fast backend.
     SlowBackends,
+    /// An integration whose webhook never answers, and the p99 of another.
+    HungBackend,
+    /// An integration's rate with 1, 2 and 4 replicas of webhook-caller, killed, paused and added.
+    Limits,
     /// Ten times the rate that can be sustained, for a minute.
     Overload,
 }
@@ -76,6 +82,8 @@ pub(crate) async fn run(scenario: Scenario, options: Options) -> Result<(), Stri
         Scenario::Failing => hindered::failing(options).await,
         Scenario::Scale => scale::run(options).await,
         Scenario::SlowBackends => slow_backends::run(options).await,
+        Scenario::HungBackend => hung_backend::run(options).await,
+        Scenario::Limits => limits::run(options).await,
         Scenario::Overload => overload::run(options).await,
     }
 }
