@@ -4,6 +4,7 @@
 //! The rules are pure functions in the modules below; each is shown there to fail on a planted violation.
 
 mod dependencies;
+mod documents;
 mod licences;
 mod metadata;
 mod tree;
@@ -63,6 +64,13 @@ fn no_source_is_left_unfinished() {
 #[test]
 fn every_service_looks_the_same_inside() {
     none(tree::missing_in_services(&tree::files(&root())));
+}
+
+#[test]
+fn the_tests_that_documents_name_are_there() {
+    let texts = tree::texts(&root());
+    let (documents, texts): (Vec<_>, Vec<_>) = texts.into_iter().partition(|text| text.path.ends_with(".md"));
+    none(documents::names_of_nothing(&documents, &texts));
 }
 
 /// Fails with every violation at once.

@@ -81,6 +81,8 @@ impl Client {
         install_crypto_provider();
         let mut builder = reqwest::Client::builder()
             .http1_only()
+            // Names of headers mean the same in any case, but not to every old server.
+            .http1_title_case_headers()
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .referer(false)

@@ -22,6 +22,28 @@ async fn calls_keep_to_the_rate() {
 }
 
 #[tokio::test]
+async fn each_integration_has_a_rate_of_its_own() {
+    let mut world = World::new().await;
+    let limits = json!({"limits": {"per_minute": 1, "burst": 1}});
+    for id in ["one", "other"] {
+        world.configure(id, limits.clone()).await;
+    }
+    world.start().await;
+    for id in ["one", "other"] {
+        for number in 0..3 {
+            world.offer(&turn_for(id, &format!("{id}{number}"))).await;
+        }
+    }
+    let calls = world.backend.wait_for_calls(2).await;
+    let mut asked: Vec<_> = calls
+        .iter()
+        .map(|call| call.header("x-integration-id").unwrap())
+        .collect();
+    asked.sort_unstable();
+    assert_eq!(asked, ["one", "other"]);
+}
+
+#[tokio::test]
 async fn calls_in_flight_reach_the_cap_and_never_exceed_it() {
     let world = World::started(json!({"limits": {"concurrency": 2}})).await;
     let gate = world.backend.hold();

@@ -6,5 +6,6 @@
 
 mod bodies;
 mod calls;
+mod connections;
 mod servers;
 mod tls;
