@@ -57,6 +57,10 @@ pub struct Conclusion {
     /// The integration that gave the answer, or was asked last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integration: Option<IntegrationId>,
+    /// The arm of the bot's split that the turn counts for, even if the fallback answered; none where the bot has no
+    /// split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arm: Option<IntegrationId>,
     /// How many HTTP calls it took.
     pub attempts: u32,
     /// How long the last call took, in milliseconds.

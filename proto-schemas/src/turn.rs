@@ -57,6 +57,10 @@ pub enum Task {
     Ask {
         /// The webhook.
         integration: IntegrationId,
+        /// The arm of the bot's split that this turn counts for, whoever answers in the end; none where the bot has
+        /// no split.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        arm: Option<IntegrationId>,
         /// The webhook that is asked when that one is given up.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fallback: Option<IntegrationId>,

@@ -233,6 +233,7 @@ impl Conversation {
                 metadata: None,
             },
             integration: Some(IntegrationId::new(integration).expect("the name is an identifier")),
+            arm: None,
             attempts: 1,
             webhook_millis: 1,
             committed_at: THEN,

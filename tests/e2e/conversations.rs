@@ -1,5 +1,7 @@
 //! What users write and read, when nothing fails.
 
+use std::collections::BTreeSet;
+
 use proto_schemas::context::TurnResult;
 use proto_schemas::dead_letter::Stage;
 use proto_schemas::ids::ConnectionId;
@@ -9,7 +11,7 @@ use testkit::callback::text_message;
 use testkit::condition::{PATIENCE, wait_until};
 use testkit::telegram::{command_update, text_update};
 
-use crate::manifest::{COLLECT, RESET_MESSAGE, TELEGRAM, WEB, manifest};
+use crate::manifest::{COLLECT, RESET_MESSAGE, SPLIT, TELEGRAM, WEB, manifest};
 use crate::pipeline::{Options, Pipeline, echoed, echoed_one_by_one};
 
 #[tokio::test]
@@ -158,4 +160,39 @@ async fn a_connection_added_and_a_webhook_moved_need_no_restart() {
         !pipeline.slow_backend.calls().is_empty()
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_conversation_keeps_its_arm_of_a_split_and_its_transcripts_name_it() {
+    let options = Options {
+        replicas: 2,
+        ..Options::default()
+    };
+    let pipeline = Pipeline::start(options).await;
+    let chats = ["ada", "bob", "cleo", "dan", "eve", "fay"];
+    let mut arms = BTreeSet::new();
+    for chat in chats {
+        let conversation = pipeline.say(SPLIT, chat, "one").await.conversation;
+        pipeline.say(SPLIT, chat, "two").await;
+        assert_eq!(
+            pipeline.replies(chat, 2).await,
+            echoed_one_by_one(&["one", "two"])
+        );
+        pipeline.settled().await;
+
+        let calls = pipeline.calls_of(chat);
+        let asked = calls
+            .iter()
+            .map(|call| call.header("x-integration-id").unwrap().to_owned());
+        let turns = pipeline.transcripts(&conversation).await;
+        let named = turns.iter().map(|turn| turn.conclusion.arm.clone().unwrap());
+        let of_chat: BTreeSet<String> = asked.chain(named.map(String::from)).collect();
+        assert_eq!(
+            (of_chat.len(), turns.len()),
+            (1, 2),
+            "{chat} is asked of {of_chat:?}"
+        );
+        arms.extend(of_chat);
+    }
+    assert_eq!(arms.len(), 2, "all are asked of {arms:?}");
 }

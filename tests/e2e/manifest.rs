@@ -20,6 +20,8 @@ pub(crate) const FRAGILE: &str = "fragile";
 pub(crate) const SLOW: &str = "slow";
 /// HTTP connection of a bot whose webhook nobody serves.
 pub(crate) const DEAD: &str = "dead";
+/// HTTP connection of a bot whose conversations are shared out over the webhooks behind [`WEB`] and [`FRAGILE`].
+pub(crate) const SPLIT: &str = "split";
 /// Telegram connection of the bot behind [`WEB`].
 pub(crate) const TELEGRAM: &str = "tg";
 /// Telegram connection of the bot behind [`FRAGILE`].
@@ -54,6 +56,10 @@ pub(crate) fn manifest(
             bot("fragile", "fragile", "queue", json!({})),
             bot("slow", "slow", "queue", json!({})),
             bot("dead", "dead", "queue", json!({})),
+            bot("split", "echo", "queue", json!({
+                "integration": null,
+                "split": { "arms": [{ "integration": "echo" }, { "integration": "fragile" }] },
+            })),
         ],
         "connections": [
             http(WEB, "demo", &callbacks.url()),
@@ -61,6 +67,7 @@ pub(crate) fn manifest(
             http(FRAGILE, "fragile", &callbacks.url()),
             http(SLOW, "slow", &callbacks.url()),
             http(DEAD, "dead", &callbacks.url()),
+            http(SPLIT, "split", &callbacks.url()),
             telegram_bot(TELEGRAM, "demo", &telegram.api_base()),
             telegram_bot(TELEGRAM_FRAGILE, "fragile", &telegram.api_base()),
         ],

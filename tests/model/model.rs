@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use domain::ids;
 use domain::policy::{BotPolicy, Overlap};
+use domain::split::Webhook;
 use proto_schemas::content::{ChannelKind, ReplyAddress, User};
 use proto_schemas::ids::{BotId, ConnectionId, ConversationId, IntegrationId, MessageId, UnixMillis};
 use proto_schemas::inbox::{InboxEntry, Received};
@@ -157,7 +158,7 @@ fn received(connection: &ConnectionId, conversation: &ConversationId, index: usi
 fn policy(overlap: Overlap) -> BotPolicy {
     BotPolicy {
         name: "B".to_owned(),
-        integration: IntegrationId::new("i").unwrap(),
+        webhook: Webhook::One(IntegrationId::new("i").unwrap()),
         fallback: None,
         max_messages: 100,
         max_bytes: 10_000,

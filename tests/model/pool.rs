@@ -132,6 +132,7 @@ fn conclusion(turn: &Turn) -> Conclusion {
         turn: turn.id.clone(),
         result,
         integration: None,
+        arm: None,
         attempts: 1,
         webhook_millis: 0,
         committed_at: UnixMillis(0),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use bus::{Bus, Entry, TraceContext};
 use proto_schemas::context::{Context, TurnResult};
 use proto_schemas::delivery::Delivery;
-use proto_schemas::ids::{ConversationId, MessageId, UnixMillis};
+use proto_schemas::ids::{ConversationId, IntegrationId, MessageId, UnixMillis};
 use proto_schemas::inbox::InboxEntry;
 use proto_schemas::subjects;
 use proto_schemas::topology::{CONTEXTS, DELIVERIES, INBOX, TRANSCRIPTS, TURNS};
@@ -119,8 +119,10 @@ fn finished(transcript: &Transcript, trace: &str, origin: UnixMillis, story: &mu
         || "no webhook was asked".to_owned(),
         |integration| {
             format!(
-                "asked {integration}, {} attempts, the last took {} ms",
-                conclusion.attempts, conclusion.webhook_millis
+                "asked {integration}{}, {} attempts, the last took {} ms",
+                of_arm(conclusion.arm.as_ref()),
+                conclusion.attempts,
+                conclusion.webhook_millis
             )
         },
     );
@@ -196,6 +198,11 @@ async fn whereabouts(
     };
     line_without_time(story, "now", text);
     Ok(())
+}
+
+/// What is said of the arm that a turn counts for.
+fn of_arm(arm: Option<&IntegrationId>) -> String {
+    arm.map_or_else(String::new, |arm| format!(" (arm {arm})"))
 }
 
 fn result(result: &TurnResult) -> String {

@@ -5,6 +5,7 @@
 
 mod config;
 mod metrics;
+mod policy;
 mod reading;
 mod stage;
 

@@ -7,29 +7,25 @@ use std::time::Duration;
 use bus::{Bus, BusError, Outgoing, Published, TraceContext, Work};
 use domain::conclude::{SlotAnswer, looked_after, vouches_for};
 use domain::decide::{Decision, decide};
-use domain::policy::{BotPolicy, Overlap};
 use domain::retry;
 use proto_schemas::context::{ANSWERED_THROUGH, Context, INBOX_REACHES};
 use proto_schemas::fetch::Fetch;
-use proto_schemas::ids::{BotId, ConversationId, IntegrationId, UnixMillis};
+use proto_schemas::ids::{BotId, ConversationId, UnixMillis};
 use proto_schemas::inbox::InboxEntry;
 use proto_schemas::subjects;
 use proto_schemas::topology::TURNS;
 use proto_schemas::turn::{Task, Turn};
 use proto_schemas::wire::{self, DecodeError, MESSAGE_ID, MESSAGE_TYPE, PREDECESSOR};
-use registry::{Bot, Registry};
+use registry::Registry;
 use runtime::stage::{Job, Outcome, Stage};
 use runtime::{clock, stage};
 
 use crate::metrics::BuilderMetrics;
+use crate::policy;
 use crate::reading::{Reading, newest, predecessor};
 
 /// How long a message may wait for its bot to be configured.
 const UNKNOWN_BOT_PATIENCE: Duration = Duration::from_secs(60 * 60);
-/// What the user of a bot that is gone is told.
-const ABSENT_BOT_MESSAGE: &str = "Sorry, this bot is not available any more.";
-/// Names no integration: every attempt fails as `unknown_integration`.
-const ABSENT_INTEGRATION: &str = "--absent-bot--";
 
 /// How soon a slot is looked at again whose turn is committed.
 const SETTLING_FIRST: Duration = Duration::from_millis(5);
@@ -64,11 +60,11 @@ impl Builder {
             return Ok(Step::Idle);
         };
         let policy = match self.registry.bot(&due.bot) {
-            Some(bot) => policy(&bot),
+            Some(bot) => policy::of(&bot),
             None if clock::now().since(due.accepted_at) < UNKNOWN_BOT_PATIENCE => {
                 return Ok(Step::UnknownBot(due.bot.clone()));
             }
-            None => absent(&due.bot),
+            None => policy::absent(&due.bot),
         };
         let mut decision = decide(reading.context.as_ref(), &reading.pending, &policy, clock::now());
         if let Decision::Fetch(Fetch::In { message_id, .. }) = &decision {
@@ -184,41 +180,6 @@ fn forget_half(turn: &mut Turn) -> bool {
             true
         }
         Task::Ask { .. } | Task::Reset { .. } => false,
-    }
-}
-
-/// What stands for a bot that is gone: nobody answers for it, so its messages fail and the user is told.
-fn absent(bot: &BotId) -> BotPolicy {
-    let integration = IntegrationId::new(ABSENT_INTEGRATION).expect("the literal is an identifier");
-    BotPolicy {
-        name: bot.to_string(),
-        integration,
-        fallback: None,
-        max_messages: 0,
-        max_bytes: 0,
-        max_age: None,
-        system_prompt: None,
-        overlap: Overlap::Queue,
-        error_message: ABSENT_BOT_MESSAGE.to_owned(),
-        reset_message: String::new(),
-    }
-}
-
-fn policy(bot: &Bot) -> BotPolicy {
-    BotPolicy {
-        name: bot.name.clone(),
-        integration: bot.integration.clone(),
-        fallback: bot.fallback.clone(),
-        max_messages: bot.context.max_messages,
-        max_bytes: bot.context.max_bytes,
-        max_age: bot.context.max_age.map(|age| age.0),
-        system_prompt: bot.context.system_prompt.clone(),
-        overlap: match bot.overlap {
-            registry::Overlap::Queue => Overlap::Queue,
-            registry::Overlap::Coalesce => Overlap::Coalesce,
-        },
-        error_message: bot.error_message.clone(),
-        reset_message: bot.reset_message.clone(),
     }
 }
 
@@ -470,13 +431,6 @@ fn conversation_of(work: &Work) -> Result<ConversationId, DecodeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nobody_answers_for_a_bot_that_is_gone_and_the_user_is_told() {
-        let policy = absent(&BotId::new("gone").unwrap());
-        assert_eq!(policy.integration.as_str(), ABSENT_INTEGRATION);
-        assert_eq!(policy.error_message, ABSENT_BOT_MESSAGE);
-    }
 
     #[test]
     fn a_leaving_turn_is_looked_for_soon_and_then_less_often() {

@@ -25,6 +25,7 @@ pub(crate) fn turn(system_prompt: Option<&str>, history: Vec<Utterance>, questio
         },
         task: Task::Ask {
             integration: IntegrationId::new("echo").unwrap(),
+            arm: None,
             fallback: None,
             system_prompt: system_prompt.map(str::to_owned),
             history,

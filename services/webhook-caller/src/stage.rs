@@ -351,10 +351,15 @@ fn calls(attempts: &[Attempt]) -> u32 {
 
 /// A conclusion for which no webhook was asked.
 fn unasked(turn: &Turn, result: TurnResult) -> Conclusion {
+    let arm = match &turn.task {
+        Task::Ask { arm, .. } => arm.clone(),
+        Task::Reset { .. } => None,
+    };
     Conclusion {
         turn: turn.id.clone(),
         result,
         integration: None,
+        arm,
         attempts: 0,
         webhook_millis: 0,
         committed_at: clock::now(),

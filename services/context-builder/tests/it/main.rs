@@ -9,5 +9,6 @@ mod faults;
 mod files;
 mod order;
 mod samples;
+mod split;
 mod turns;
 mod world;

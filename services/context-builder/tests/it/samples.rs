@@ -70,6 +70,7 @@ pub(crate) fn first_turn() -> Turn {
         user: received.user,
         task: Task::Ask {
             integration: IntegrationId::new("echo").unwrap(),
+            arm: None,
             fallback: None,
             system_prompt: None,
             history: vec![],
@@ -96,6 +97,7 @@ pub(crate) fn reply(turn: &Turn, content: &str) -> Conclusion {
             metadata: None,
         },
         integration: None,
+        arm: None,
         attempts: 1,
         webhook_millis: 5,
         committed_at: UnixMillis(clock::now().0),

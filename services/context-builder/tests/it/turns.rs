@@ -37,6 +37,7 @@ async fn the_first_message_becomes_a_turn_with_all_that_is_needed() {
     assert_eq!(turn.id.as_str(), "turn_a_m1");
     let Task::Ask {
         integration,
+        arm,
         system_prompt,
         error_message,
         ..
@@ -45,8 +46,8 @@ async fn the_first_message_becomes_a_turn_with_all_that_is_needed() {
         panic!("{turn:?}")
     };
     assert_eq!(
-        (integration.as_str(), system_prompt.as_deref()),
-        ("echo", Some("Be brief."))
+        (integration.as_str(), arm.as_ref(), system_prompt.as_deref()),
+        ("echo", None, Some("Be brief."))
     );
     assert_eq!(error_message, "Sorry.");
     assert_eq!(asked(&turn), (vec![], vec!["q1"]));

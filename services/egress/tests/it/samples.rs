@@ -51,6 +51,7 @@ fn of(name: &str, connection: &str, channel: ChannelKind, chat: &str, result: Tu
             turn: TurnId::new(format!("turn_{name}_m1")).unwrap(),
             result,
             integration: Some(IntegrationId::new("echo").unwrap()),
+            arm: None,
             attempts: 1,
             webhook_millis: 5,
             committed_at: now,

@@ -12,13 +12,14 @@ use std::collections::{HashMap, HashSet};
 use proto_schemas::content::{IncomingFile, Role, Utterance};
 use proto_schemas::context::Context;
 use proto_schemas::fetch::Fetch;
-use proto_schemas::ids::{MessageId, UnixMillis};
+use proto_schemas::ids::{IntegrationId, MessageId, UnixMillis};
 use proto_schemas::inbox::{InboxEntry, Received};
 use proto_schemas::turn::{Task, Turn};
 
 use crate::ids;
 use crate::policy::{self, BotPolicy, Overlap};
 use crate::size;
+use crate::split::Webhook;
 
 /// The most messages that one turn answers. Keeps the list of their ids, which is in turn, delivery and
 /// transcript, at most 32 KiB.
@@ -197,21 +198,41 @@ fn ask(
     built_at: UnixMillis,
 ) -> Decision {
     let messages: Vec<Waiting> = questions.iter().map(|(message, _)| *message).collect();
-    let asked_at = messages.first().map_or(built_at, |due| due.received.accepted_at);
     let replaced: Vec<&MessageId> = messages
         .iter()
         .filter_map(|message| message.received.replay_of.as_ref())
         .collect();
     let said = context.map_or(&[][..], |context| &context.record.utterances);
+    let Some(due) = messages.first() else {
+        return Decision::Idle;
+    };
+    let (integration, arm) = webhook(due.received, policy);
+    // One arm of a split may be the fallback of the others.
+    let fallback = policy
+        .fallback
+        .clone()
+        .filter(|fallback| *fallback != integration);
     let task = Task::Ask {
-        integration: policy.integration.clone(),
-        fallback: policy.fallback.clone(),
+        integration,
+        arm,
+        fallback,
         system_prompt: policy.system_prompt.clone(),
-        history: policy::history(said, &replaced, policy, asked_at),
+        history: policy::history(said, &replaced, policy, due.received.accepted_at),
         question: questions.iter().map(|(_, utterance)| utterance.clone()).collect(),
         error_message: policy.error_message.clone(),
     };
     call(context, &messages, policy, task, built_at)
+}
+
+/// The webhook that is asked, and the arm that it is of the bot's split.
+fn webhook(due: &Received, policy: &BotPolicy) -> (IntegrationId, Option<IntegrationId>) {
+    match &policy.webhook {
+        Webhook::One(integration) => (integration.clone(), None),
+        Webhook::OneOf(split) => {
+            let arm = split.arm(&due.bot, &due.conversation, &due.message_id);
+            (arm.clone(), Some(arm.clone()))
+        }
+    }
 }
 
 /// The turn that answers `messages`; to answer none is nothing to do.

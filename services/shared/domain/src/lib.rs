@@ -1,5 +1,5 @@
-//! The pure heart of the pipeline: which id a thing has, what is due in a conversation, what follows from an
-//! answer, what a webhook is told, when to try again.
+//! The pure heart of the pipeline: which id a thing has, what is due in a conversation, which webhook
+//! answers, what follows from an answer, what a webhook is told, when to try again.
 //!
 //! Nothing here does I/O, reads a clock or draws a random number: time and randomness are handed in, so every
 //! rule is tested by calling a function.
@@ -14,6 +14,7 @@ pub mod policy;
 pub mod rate;
 pub mod replay;
 pub mod retry;
+pub mod split;
 
 mod fields;
 mod size;

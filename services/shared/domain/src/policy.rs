@@ -6,14 +6,16 @@ use std::time::Duration;
 use proto_schemas::content::Utterance;
 use proto_schemas::ids::{IntegrationId, MessageId, UnixMillis};
 
+use crate::split::Webhook;
+
 /// A bot's configuration, as far as decisions need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BotPolicy {
     /// The name that the webhook is told.
     pub name: String,
-    /// The webhook that answers.
-    pub integration: IntegrationId,
-    /// The webhook that is asked when that one is given up.
+    /// Who answers.
+    pub webhook: Webhook,
+    /// The webhook that is asked when that one is given up, unless it is the same.
     pub fallback: Option<IntegrationId>,
     /// At most so many utterances before the question.
     pub max_messages: usize,

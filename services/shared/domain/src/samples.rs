@@ -10,6 +10,7 @@ use proto_schemas::turn::{Task, Turn};
 
 use crate::decide::{Decision, Pending};
 use crate::policy::{BotPolicy, Overlap};
+use crate::split::Webhook;
 
 pub(crate) fn message(n: usize) -> MessageId {
     MessageId::new(format!("msg_chat_m{n}")).unwrap()
@@ -22,7 +23,7 @@ pub(crate) fn conversation() -> ConversationId {
 pub(crate) fn policy() -> BotPolicy {
     BotPolicy {
         name: "Support Bot".to_owned(),
-        integration: IntegrationId::new("echo").unwrap(),
+        webhook: Webhook::One(IntegrationId::new("echo").unwrap()),
         fallback: None,
         max_messages: 10,
         max_bytes: 64 * 1024,
@@ -158,6 +159,7 @@ pub(crate) fn turn(history: Vec<Utterance>, question: Vec<Utterance>) -> Turn {
         user: last.user,
         task: Task::Ask {
             integration: IntegrationId::new("echo").unwrap(),
+            arm: None,
             fallback: None,
             system_prompt: None,
             history,
@@ -188,6 +190,7 @@ pub(crate) fn conclusion(turn: &Turn, result: TurnResult) -> Conclusion {
         turn: turn.id.clone(),
         result,
         integration: None,
+        arm: None,
         attempts: 1,
         webhook_millis: 10,
         committed_at: UnixMillis(9_000),

@@ -8,6 +8,7 @@ mod secret;
 mod snapshot;
 mod span;
 mod spec;
+mod split;
 mod validate;
 
 pub use format::{AnthropicSettings, Format, OpenaiSettings};
@@ -18,4 +19,5 @@ pub use spec::{
     Bot, Breaker, Connection, ConnectionChannel, ContextPolicy, ConversationScope, HeaderValue,
     HttpConnection, Integration, IntegrationLimits, Manifest, Overlap, RetryBudget, TelegramConnection,
 };
+pub use split::{Arm, Split, SplitBy};
 pub use validate::{Problem, check_manifest};

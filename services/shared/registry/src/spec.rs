@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::{Format, SecretRef, Span};
+use crate::{Format, SecretRef, Span, Split};
 
 /// A file for `chatbot apply`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -30,10 +30,14 @@ pub struct Bot {
     pub id: BotId,
     /// The name that the webhook is told.
     pub name: String,
-    /// The webhook that answers.
-    pub integration: IntegrationId,
+    /// The webhook that answers. Required, unless there is a `split`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integration: Option<IntegrationId>,
+    /// Several webhooks that share the answers, in place of `integration`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<Split>,
     /// The webhook that is asked when that one is given up for a message: its retry budget is used up, or it
-    /// refuses for good. It has its own budget.
+    /// refuses for good. It has its own budget. It may be an arm of the split: the other arms fall back on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<IntegrationId>,
     /// What of the conversation the webhook is told.

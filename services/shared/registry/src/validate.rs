@@ -1,6 +1,7 @@
 //! The rules that types cannot say. Every broken rule is reported, each with its path.
 
 mod format;
+mod webhook;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -148,23 +149,7 @@ impl Report {
 
     fn bot(&mut self, bot: &Bot, integrations: &BTreeSet<String>) {
         let path = format!("bots.{}", bot.id);
-        if !integrations.contains(bot.integration.as_str()) {
-            self.add(
-                format!("{path}.integration"),
-                format!("there is no integration {:?}", bot.integration.as_str()),
-            );
-        }
-        match &bot.fallback {
-            Some(fallback) if *fallback == bot.integration => self.add(
-                format!("{path}.fallback"),
-                "must be another than the integration".to_owned(),
-            ),
-            Some(fallback) if !integrations.contains(fallback.as_str()) => self.add(
-                format!("{path}.fallback"),
-                format!("there is no integration {:?}", fallback.as_str()),
-            ),
-            Some(_) | None => {}
-        }
+        self.webhook(&path, bot, integrations);
         self.number(
             format!("{path}.context.max_messages"),
             bot.context.max_messages as u64,

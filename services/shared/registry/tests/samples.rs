@@ -9,35 +9,52 @@ use std::fs;
 use std::path::PathBuf;
 
 use proto_schemas::wire::{self, Wire};
-use registry::{Format, Integration};
+use registry::{Bot, Format, Integration};
 use serde_json::Value;
 
 #[test]
 fn stored_integrations_come_back_as_they_were() {
     for name in ["minimal", "full", "openai", "anthropic", "breaker"] {
-        let text = sample(name);
-        let again = wire::encode(&integration(name)).unwrap();
-        let (stored, again): (Value, Value) = (
-            serde_json::from_str(&text).unwrap(),
-            serde_json::from_slice(&again).unwrap(),
-        );
-        assert_eq!(again, stored, "{name}");
+        comes_back::<Integration>(name);
+    }
+}
+
+#[test]
+fn stored_bots_come_back_as_they_were() {
+    for name in ["minimal", "full", "split", "split-by-message"] {
+        comes_back::<Bot>(name);
     }
 }
 
 #[test]
 fn an_integration_stored_before_there_were_formats_speaks_the_guides() {
-    assert_eq!(integration("minimal").format, Format::Platform);
+    assert_eq!(stored::<Integration>("minimal").format, Format::Platform);
 }
 
-fn integration(name: &str) -> Integration {
-    wire::decode(Some(Integration::TYPE), sample(name).as_bytes()).unwrap()
+#[test]
+fn a_bot_stored_before_there_were_splits_has_its_integration() {
+    let bot = stored::<Bot>("minimal");
+    assert_eq!(bot.integration.unwrap().as_str(), "support-api");
+    assert_eq!(bot.split, None);
 }
 
-fn sample(name: &str) -> String {
+fn comes_back<T: Wire>(name: &str) {
+    let again = wire::encode(&stored::<T>(name)).unwrap();
+    let (stored, again): (Value, Value) = (
+        serde_json::from_str(&sample::<T>(name)).unwrap(),
+        serde_json::from_slice(&again).unwrap(),
+    );
+    assert_eq!(again, stored, "{name}");
+}
+
+fn stored<T: Wire>(name: &str) -> T {
+    wire::decode(Some(T::TYPE), sample::<T>(name).as_bytes()).unwrap()
+}
+
+fn sample<T: Wire>(name: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("examples")
-        .join(Integration::TYPE)
+        .join(T::TYPE)
         .join(format!("{name}.json"));
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

@@ -4,7 +4,7 @@ use proto_schemas::context::TurnResult;
 use serde_json::json;
 use testkit::backend::{Recorded, Scripted, echo};
 
-use crate::samples::{SORRY, falling_back, turn};
+use crate::samples::{SORRY, falling_back, of_an_arm, turn};
 use crate::world::World;
 
 async fn world() -> World {
@@ -75,4 +75,44 @@ async fn a_fallback_has_a_budget_of_its_own_and_the_user_is_told_once() {
     assert_eq!(asked(&world), attempts(&expected));
     let letters = world.dead_letters().await;
     assert_eq!((letters.len(), letters[0].attempts.len()), (1, 4));
+}
+
+#[tokio::test]
+async fn a_turn_counts_for_its_arm_whoever_answers() {
+    let world = world().await;
+    world
+        .backend
+        .respond_with(|call| match call.header("x-integration-id") {
+            Some("spare") => echo(call),
+            _ => Scripted::status(401),
+        });
+    let turn = of_an_arm(falling_back(turn("a")));
+    world.offer(&turn).await;
+    let conclusion = world.wait_for_delivery(&turn).await.conclusion;
+    world.wait_until_gone(&turn).await;
+
+    assert!(
+        matches!(conclusion.result, TurnResult::Reply { .. }),
+        "{conclusion:?}"
+    );
+    assert_eq!(conclusion.integration.unwrap().as_str(), "spare");
+    assert_eq!(conclusion.arm.unwrap().as_str(), "echo");
+    let context = world.context(&turn).await.unwrap().record;
+    assert_eq!(context.last.arm.unwrap().as_str(), "echo");
+}
+
+#[tokio::test]
+async fn a_turn_that_nobody_answers_counts_for_its_arm_too() {
+    let world = world().await;
+    world.backend.respond_with(|_| Scripted::status(401));
+    let turn = of_an_arm(falling_back(turn("a")));
+    world.offer(&turn).await;
+    let conclusion = world.wait_for_delivery(&turn).await.conclusion;
+    world.wait_until_gone(&turn).await;
+
+    assert!(
+        matches!(conclusion.result, TurnResult::Failure { .. }),
+        "{conclusion:?}"
+    );
+    assert_eq!(conclusion.arm.unwrap().as_str(), "echo");
 }

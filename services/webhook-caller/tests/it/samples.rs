@@ -49,6 +49,7 @@ pub(crate) fn turn_for(integration: &str, name: &str) -> Turn {
 pub(crate) fn ask(integration: &str, history: Vec<Utterance>, question: Vec<Utterance>) -> Task {
     Task::Ask {
         integration: IntegrationId::new(integration).unwrap(),
+        arm: None,
         fallback: None,
         system_prompt: Some("Be brief.".to_owned()),
         history,
@@ -61,6 +62,14 @@ pub(crate) fn ask(integration: &str, history: Vec<Utterance>, question: Vec<Utte
 pub(crate) fn falling_back(mut turn: Turn) -> Turn {
     if let Task::Ask { fallback, .. } = &mut turn.task {
         *fallback = Some(IntegrationId::new("spare").unwrap());
+    }
+    turn
+}
+
+/// The same turn, as of a bot with a split: it counts for the arm that it asks.
+pub(crate) fn of_an_arm(mut turn: Turn) -> Turn {
+    if let Task::Ask { integration, arm, .. } = &mut turn.task {
+        *arm = Some(integration.clone());
     }
     turn
 }
@@ -88,6 +97,7 @@ pub(crate) fn conclusion(turn: &Turn, result: TurnResult) -> Conclusion {
         turn: turn.id.clone(),
         result,
         integration: Some(IntegrationId::new("echo").unwrap()),
+        arm: None,
         attempts: 1,
         webhook_millis: 5,
         committed_at: UnixMillis(3_000),

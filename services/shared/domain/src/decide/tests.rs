@@ -5,6 +5,7 @@ use proto_schemas::inbox::Attached;
 use super::*;
 use crate::conclude::next_context;
 use crate::samples::*;
+use crate::split::{Arm, Split, SplitBy};
 
 const NOW: UnixMillis = UnixMillis(1_000_000);
 
@@ -47,6 +48,7 @@ fn the_bots_words_and_webhook_travel_in_the_turn() {
     assert_eq!(turn.bot_name, "Support Bot");
     let Task::Ask {
         integration,
+        arm,
         system_prompt,
         error_message,
         ..
@@ -55,8 +57,8 @@ fn the_bots_words_and_webhook_travel_in_the_turn() {
         panic!()
     };
     assert_eq!(
-        (integration, system_prompt),
-        (policy().integration, policy().system_prompt)
+        (Webhook::One(integration), arm, system_prompt),
+        (policy().webhook, None, policy().system_prompt)
     );
     assert_eq!(error_message, "Sorry.");
 }
@@ -313,4 +315,45 @@ fn the_age_limit_counts_from_the_acceptance_of_the_due_message() {
     assert_eq!(asked(&turn_of(2)).0, ["q1", "r1"]);
     assert_eq!(asked(&turn_of(10)).0, ["r1"]);
     assert_eq!(asked(&turn_of(11)).0, [""; 0]);
+}
+
+/// Webhook, arm and fallback of the first turn, whose bot is split so and falls back on `gpt`.
+fn asked_of(arms: &[(&str, u32)]) -> (String, Option<IntegrationId>, Option<IntegrationId>) {
+    let id = |name: &str| IntegrationId::new(name).unwrap();
+    let arm = |(name, weight): &(&str, u32)| Arm {
+        integration: id(name),
+        weight: *weight,
+    };
+    let split = Split::new(SplitBy::Conversation, arms.iter().map(arm).collect());
+    let policy = BotPolicy {
+        webhook: Webhook::OneOf(split.unwrap()),
+        fallback: Some(id("gpt")),
+        ..policy()
+    };
+    match called(decided([text(1)], &policy)).task {
+        Task::Ask {
+            integration,
+            arm,
+            fallback,
+            ..
+        } => (integration.to_string(), arm, fallback),
+        Task::Reset { .. } => panic!("a question is asked"),
+    }
+}
+
+#[test]
+fn the_arm_of_a_split_is_asked_and_named() {
+    let (integration, arm, fallback) = asked_of(&[("claude", 1), ("gpt", 0)]);
+    assert_eq!(
+        (integration.as_str(), arm.unwrap().as_str()),
+        ("claude", "claude")
+    );
+    assert_eq!(fallback.unwrap().as_str(), "gpt");
+}
+
+#[test]
+fn an_arm_that_is_the_fallback_of_the_others_has_none_itself() {
+    let (integration, arm, fallback) = asked_of(&[("claude", 0), ("gpt", 1)]);
+    assert_eq!((integration.as_str(), arm.unwrap().as_str()), ("gpt", "gpt"));
+    assert_eq!(fallback, None);
 }
