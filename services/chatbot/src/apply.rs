@@ -83,8 +83,8 @@ fn parse(text: &str) -> Result<(Manifest, Vec<String>), Failure> {
     Ok((manifest, unknown))
 }
 
-/// What is stored now, to which a manifest may refer.
-async fn stored(bus: &Bus) -> Result<Snapshot, Failure> {
+/// The configuration that is stored now.
+pub(crate) async fn stored(bus: &Bus) -> Result<Snapshot, Failure> {
     let (registry, following) = Registry::follow(bus.clone());
     let loaded = async {
         tokio::select! {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "a command line prints")]
 
+mod ab;
 mod apply;
 mod breakers;
 mod dead_letters;
@@ -53,6 +54,8 @@ enum Command {
         /// Its identifier, as ingress answered it.
         message: String,
     },
+    /// Shows how the arms of a bot's split do: outcomes and latency, counted from its transcripts.
+    Ab(ab::Options),
     /// What was given up.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
@@ -115,6 +118,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Send(options) => send::send(&options, &run_dir).await?,
         Command::Apply(options) => apply::apply(&options, &connect(1).await?).await?,
         Command::Trace { message } => print!("{}", trace::of(&connect(1).await?, &message).await?),
+        Command::Ab(options) => ab::ab(&options, &connect(1).await?).await?,
         Command::DeadLetters(command) => dead_letters::run(command, &connect(1).await?).await?,
         Command::Breakers(command) => breakers::run(command, &connect(1).await?).await?,
         Command::Bootstrap(options) => {

@@ -231,17 +231,31 @@ fn line_without_time(story: &mut String, stage: &str, text: &str) {
 
 /// All messages of a subject.
 pub(crate) async fn all(bus: &Bus, stream: &str, subject: &str) -> Result<Vec<Entry>, Failure> {
-    let mut list: Vec<Entry> = Vec::new();
+    let mut list = Vec::new();
+    each(bus, stream, subject, 1, |entry| list.push(entry)).await?;
+    Ok(list)
+}
+
+/// Visits the messages of a subject with a sequence of at least `from`, and holds a page of them at a time.
+pub(crate) async fn each(
+    bus: &Bus,
+    stream: &str,
+    subject: &str,
+    mut from: u64,
+    mut visit: impl FnMut(Entry),
+) -> Result<(), Failure> {
     loop {
-        let from = list.last().map_or(1, |entry| entry.sequence + 1);
         let page = bus
             .entries(stream, subject, from, PAGE, PAGE_BYTES)
             .await
             .map_err(Failure::new)?;
-        let more = page.behind > 0 && !page.list.is_empty();
-        list.extend(page.list);
-        if !more {
-            return Ok(list);
+        let Some(last) = page.list.last() else {
+            return Ok(());
+        };
+        from = last.sequence + 1;
+        page.list.into_iter().for_each(&mut visit);
+        if page.behind == 0 {
+            return Ok(());
         }
     }
 }

@@ -372,6 +372,74 @@ async fn a_webhook_that_fails_is_left_in_peace_until_it_is_asked_again() {
 }
 
 #[tokio::test]
+async fn the_arms_of_a_split_are_counted_with_what_the_fallback_did_for_them() {
+    let up = Up::start().await;
+    up.succeed(&["send", "before there was a split"]).await;
+    let split = up.manifest(
+        "integrations:\n  - {id: broken, url: 'http://127.0.0.1:9/', retry: {attempts: 1, max_age: 0s}}\n\
+         bots:\n  - id: demo\n    name: Echo\n    fallback: echo\n    split:\n      \
+         arms: [{integration: echo, weight: 1}, {integration: broken, weight: 1}]\n",
+    );
+    up.succeed(&["apply", "-f", &split]).await;
+    let mut messages = Vec::new();
+    for conversation in ["1", "2", "3", "4", "5", "6", "7", "8"] {
+        let sent = up.succeed(&["send", "hello", "-c", conversation]).await;
+        assert!(sent.contains("#1 You said: hello"), "{sent}");
+        messages.push(word(&sent, "msg_").to_owned());
+    }
+    wait_until(PATIENCE, "all transcripts", async || {
+        up.succeed(&["ab", "demo"]).await.contains(" 9 turns ")
+    })
+    .await;
+
+    let counted = up.succeed(&["ab", "demo", "--json"]).await;
+    let counted: serde_json::Value = serde_json::from_str(&counted).unwrap();
+    let (echo, broken) = (&counted["arms"][0], &counted["arms"][1]);
+    let number = |line: &serde_json::Value, field: &str| line[field].as_u64().unwrap();
+    assert_eq!(number(echo, "turns") + number(broken, "turns"), 8);
+    for line in [echo, broken] {
+        assert!(number(line, "turns") > 0, "{counted}");
+        assert_eq!(line["answered"], line["turns"]);
+        assert_eq!((number(line, "failed"), number(line, "weight")), (0, 1));
+    }
+    assert_eq!(
+        (number(echo, "by_fallback"), &echo["mean_attempts"]),
+        (0, &1.0.into())
+    );
+    assert!(echo["webhook_millis"]["p99"].is_u64(), "{counted}");
+    assert_eq!(broken["by_fallback"], broken["turns"]);
+    assert_eq!(broken["mean_attempts"], 2.0);
+    assert!(broken["webhook_millis"].is_null(), "{counted}");
+    assert_eq!(counted["outside"][0]["turns"], 1);
+
+    let mut traced_to_broken = 0;
+    for message in &messages {
+        let story = up.succeed(&["trace", message]).await;
+        let by_fallback = story.contains("asked echo (arm broken), 2 attempts");
+        assert!(
+            by_fallback || story.contains("asked echo (arm echo), 1 attempts"),
+            "{story}"
+        );
+        traced_to_broken += u64::from(by_fallback);
+    }
+    assert_eq!(traced_to_broken, number(broken, "turns"));
+
+    let shown = up.succeed(&["ab", "demo"]).await;
+    assert!(
+        shown.starts_with("demo: split by conversation, 9 turns in the last 1day\n"),
+        "{shown}"
+    );
+    let none = up.succeed(&["ab", "demo", "--since", "0s"]).await;
+    assert!(none.contains(" 0 turns in the last 0s"), "{none}");
+    let unknown = up.run(&["ab", "nobody"]).await;
+    assert!(
+        !unknown.status.success() && unknown.err.contains("there is no bot nobody"),
+        "{}",
+        unknown.err
+    );
+}
+
+#[tokio::test]
 async fn an_interrupt_stops_the_broker_too_and_the_conversation_goes_on_next_time() {
     let mut up = Up::start().await;
     up.succeed(&["send", "before"]).await;

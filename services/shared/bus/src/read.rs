@@ -1,5 +1,7 @@
 //! Direct gets: the newest message of a subject, and a subject's messages from a sequence on.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use async_nats::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -73,7 +75,10 @@ struct StreamTime {
 
 #[derive(Serialize)]
 struct NextRequest<'a> {
-    seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_time: Option<String>,
     next_by_subj: &'a str,
 }
 
@@ -121,12 +126,36 @@ impl Bus {
     /// # Errors
     /// [`BusError`] when the broker is away or refuses.
     pub async fn first(&self, stream: &str, subject: &str, from: u64) -> Result<Option<Entry>, BusError> {
-        self.check_connected()?;
         let request = NextRequest {
-            seq: from.max(1),
+            seq: Some(from.max(1)),
+            start_time: None,
             next_by_subj: subject,
         };
-        let payload = serde_json::to_vec(&request).map_err(BusError::Unencodable)?;
+        self.next(stream, &request).await
+    }
+
+    /// The first message of a subject that was stored at this moment or later. A wildcard is for the command line only.
+    ///
+    /// # Errors
+    /// [`BusError`] when the broker is away or refuses.
+    pub async fn first_since(
+        &self,
+        stream: &str,
+        subject: &str,
+        since: BrokerMicros,
+    ) -> Result<Option<Entry>, BusError> {
+        let since = UNIX_EPOCH + Duration::from_micros(since.0);
+        let request = NextRequest {
+            seq: None,
+            start_time: Some(humantime::format_rfc3339_micros(since).to_string()),
+            next_by_subj: subject,
+        };
+        self.next(stream, &request).await
+    }
+
+    async fn next(&self, stream: &str, request: &NextRequest<'_>) -> Result<Option<Entry>, BusError> {
+        self.check_connected()?;
+        let payload = serde_json::to_vec(request).map_err(BusError::Unencodable)?;
         let answer = self
             .client
             .request(format!("$JS.API.DIRECT.GET.{stream}"), payload.into())

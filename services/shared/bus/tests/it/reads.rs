@@ -2,8 +2,9 @@
 
 use bus::{BusError, Entries};
 use proto_schemas::context::Context;
+use proto_schemas::ids::BrokerMicros;
 use proto_schemas::progress::DeliveryProgress;
-use proto_schemas::topology::INBOX;
+use proto_schemas::topology::{CONTEXTS, INBOX};
 
 use crate::broker::{Broker, raw};
 
@@ -120,4 +121,23 @@ async fn the_first_message_from_a_sequence_on_is_found_or_there_is_none() {
     assert_eq!((first(0).await, first(1).await), (Some(1), Some(1)));
     assert_eq!((first(2).await, first(9).await), (Some(3), Some(9)));
     assert_eq!((first(10).await, first(1_000_000).await), (None, None));
+}
+
+#[tokio::test]
+async fn the_first_message_since_a_moment_is_found_or_there_is_none() {
+    let broker = Broker::start().await;
+    broker.publish("inbox.a", 1, "m1").await.unwrap();
+    let between = broker.bus.time(&CONTEXTS).await.unwrap();
+    broker.publish("inbox.b", 2, "m2").await.unwrap();
+    broker.publish("inbox.a", 3, "m3").await.unwrap();
+    let after = broker.bus.time(&CONTEXTS).await.unwrap();
+
+    let first = async |subject, since| {
+        let found = broker.bus.first_since(INBOX.name, subject, since).await.unwrap();
+        found.map(|entry| entry.sequence)
+    };
+    assert_eq!(first("inbox.>", BrokerMicros(0)).await, Some(1));
+    assert_eq!(first("inbox.>", between).await, Some(2));
+    assert_eq!(first("inbox.a", between).await, Some(3));
+    assert_eq!(first("inbox.>", after).await, None);
 }
