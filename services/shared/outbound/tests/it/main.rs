@@ -7,4 +7,5 @@
 mod bodies;
 mod calls;
 mod servers;
+mod stopwatch;
 mod tls;
