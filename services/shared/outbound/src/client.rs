@@ -128,7 +128,7 @@ impl Client {
     pub async fn send(&self, request: RequestBuilder) -> Result<Response, reqwest::Error> {
         let response = request.send().await?;
         if let Some(stopwatch) = &self.stopwatch {
-            stopwatch.answered();
+            stopwatch.answered(response.status().as_u16());
         }
         Ok(response)
     }

@@ -25,6 +25,7 @@ struct Marks {
     handshaking: Option<Instant>,
     connected: Option<Instant>,
     answered: Option<Instant>,
+    status: Option<u16>,
 }
 
 /// What the parts of a call took. A part that did not take place, or did not come to its end, has no time.
@@ -56,6 +57,11 @@ impl Stopwatch {
         }
     }
 
+    /// The status of the response, if there is one.
+    pub fn status(&self) -> Option<u16> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner).status
+    }
+
     pub(crate) fn resolving(&self) {
         self.mark(|marks| &mut marks.resolving);
     }
@@ -64,8 +70,9 @@ impl Stopwatch {
         self.mark(|marks| &mut marks.resolved);
     }
 
-    pub(crate) fn answered(&self) {
-        self.mark(|marks| &mut marks.answered);
+    pub(crate) fn answered(&self, status: u16) {
+        let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        (marks.answered, marks.status) = (Some(Instant::now()), Some(status));
     }
 
     fn mark(&self, which: impl FnOnce(&mut Marks) -> &mut Option<Instant>) {

@@ -9,14 +9,19 @@ use reqwest::Method;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::{WantsServerCert, WebPkiClientVerifier};
 use rustls::{ConfigBuilder, RootCertStore, ServerConfig, WantsVerifier};
-use tokio_rustls::TlsAcceptor;
+use testkit::tls::self_signed;
 use url::Url;
 
 use crate::servers::serve_tls;
 
 /// A server for `localhost` with a certificate of its own, and that certificate as PEM.
 pub(crate) async fn tls_server() -> (Url, String) {
-    server_that_asks(|config| config.with_no_client_auth()).await
+    let (config, pem) = self_signed();
+    (serve_tls(router(), config).await, pem)
+}
+
+fn router() -> Router {
+    Router::new().route("/", on_get(|| async { "hello" }))
 }
 
 /// The same, with something to say about the certificates of clients.
@@ -35,8 +40,7 @@ async fn server_that_asks(
     let config = clients(config)
         .with_single_cert(vec![signed.cert.into()], key)
         .unwrap();
-    let router = Router::new().route("/", on_get(|| async { "hello" }));
-    (serve_tls(router, TlsAcceptor::from(Arc::new(config))).await, pem)
+    (serve_tls(router(), config).await, pem)
 }
 
 pub(crate) fn policy() -> Policy {
