@@ -111,13 +111,26 @@ pub enum TestOutcome {
         /// What to look at.
         hint: String,
     },
-    /// The test was not made, or cannot be told of.
+    /// The test was not made, or its call was lost.
     Refused {
         /// Why.
         reason: Refusal,
         /// The same in words.
         detail: String,
     },
+}
+
+impl TestOutcome {
+    /// The name used in logs.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Preview => "preview",
+            Self::Reply { .. } => "reply",
+            Self::NoReply { .. } => "no_reply",
+            Self::Failure { class, .. } => class,
+            Self::Refused { reason, .. } => reason.as_str(),
+        }
+    }
 }
 
 /// Why there is no result of a test.
@@ -134,8 +147,19 @@ pub enum Refusal {
     LimitReached,
     /// The worker with the call died.
     Interrupted,
-    /// The call was made; its report is larger than the broker takes.
-    TooLargeToShow,
+}
+
+impl Refusal {
+    /// The name used in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownIntegration => "unknown_integration",
+            Self::Unusable => "unusable",
+            Self::TooManyTests => "too_many_tests",
+            Self::LimitReached => "limit_reached",
+            Self::Interrupted => "interrupted",
+        }
+    }
 }
 
 /// What the parts of a call took, in microseconds. A part that did not take place, or did not end, has no time.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::rate::Rate;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use outbound::Client;
+use outbound::{Client, Stopwatch};
 use proto_schemas::context::TurnResult;
 use proto_schemas::ids::IntegrationId;
 use registry::{Integration, IntegrationLimits};
@@ -38,6 +38,8 @@ struct Job {
     prepared: Prepared,
     since: Instant,
     answer: oneshot::Sender<Answer>,
+    /// Of a test: a client of its own, and who is told that the call begins.
+    own: Option<(Client, oneshot::Sender<()>)>,
 }
 
 /// A call that was made.
@@ -89,6 +91,43 @@ impl Integrations {
         integration: &Arc<Integration>,
         prepared: Prepared,
     ) -> Result<Answer, NotCalled> {
+        self.offer(integration, prepared, None)?
+            .await
+            .map_err(|_| NotCalled::Lost)
+    }
+
+    /// Makes a call by a client of its own, whose parts are timed. It waits for the integration's limits for at most
+    /// `patience`; none when it was in vain.
+    pub(crate) async fn try_out(
+        &self,
+        integration: &Arc<Integration>,
+        prepared: Prepared,
+        stopwatch: Arc<Stopwatch>,
+        patience: Duration,
+    ) -> Result<Option<Answer>, NotCalled> {
+        let client = match Clients::new(Arc::clone(&self.client), integration).timed(stopwatch) {
+            Ok(client) => client,
+            Err(error) => {
+                let (result, took) = (Err(error), Duration::ZERO);
+                return Ok(Some(Answer { result, took }));
+            }
+        };
+        let (begin, begun) = oneshot::channel();
+        let answered = self.offer(integration, prepared, Some((client, begin)))?;
+        // Who does not hear of the beginning has taken the call back.
+        match tokio::time::timeout(patience, begun).await {
+            Ok(Ok(())) => answered.await.map(Some).map_err(|_| NotCalled::Lost),
+            Ok(Err(_)) => Err(NotCalled::Lost),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn offer(
+        &self,
+        integration: &Arc<Integration>,
+        prepared: Prepared,
+        own: Option<(Client, oneshot::Sender<()>)>,
+    ) -> Result<oneshot::Receiver<Answer>, NotCalled> {
         let mailbox = self
             .actors
             .find(&integration.id, integration, |settings| self.build(settings));
@@ -97,8 +136,9 @@ impl Integrations {
             prepared,
             since: Instant::now(),
             answer,
+            own,
         }) {
-            Ok(()) => answered.await.map_err(|_| NotCalled::Lost),
+            Ok(()) => Ok(answered),
             Err(actor::Undelivered::Full) => Err(NotCalled::Busy(busy_pause(integration, self.places))),
             Err(actor::Undelivered::Gone) => Err(NotCalled::Lost),
         }
@@ -197,6 +237,14 @@ async fn make(
     integration: &Integration,
     metrics: &CallerMetrics,
 ) {
+    let client = match job.own {
+        Some((own, begin)) => match begin.send(()) {
+            Ok(()) => Ok(Arc::new(own)),
+            // The test ran out of patience.
+            Err(()) => return,
+        },
+        None => client,
+    };
     let began = Instant::now();
     let result = match client {
         Ok(client) => call(&client, &integration.url, integration.timeout.0, job.prepared).await,

@@ -81,21 +81,26 @@ impl Bus {
 }
 
 impl Questions {
-    /// Waits for the next question.
-    ///
-    /// # Errors
-    /// [`BusError::Unavailable`] when the connection is closed for good.
-    pub async fn next(&mut self) -> Result<Question, BusError> {
+    /// Waits for the next question; none when no more will come: after [`Questions::end`], or when the connection is
+    /// closed for good.
+    pub async fn next(&mut self) -> Option<Question> {
         loop {
-            let message = self.inner.next().await;
-            let message =
-                message.ok_or_else(|| BusError::Unavailable("the connection is closed".to_owned()))?;
+            let message = self.inner.next().await?;
             // Who names no address for the answer waits for none.
             if let Some(reply) = message.reply.clone() {
                 let bus = self.bus.clone();
-                return Ok(Question { message, reply, bus });
+                return Some(Question { message, reply, bus });
             }
         }
+    }
+
+    /// Takes no more questions than are on their way already.
+    ///
+    /// # Errors
+    /// [`BusError::Unavailable`] when the client has shut down.
+    pub async fn end(&mut self) -> Result<(), BusError> {
+        let ended = self.inner.drain().await;
+        ended.map_err(|error| BusError::Unavailable(error.to_string()))
     }
 }
 

@@ -87,6 +87,23 @@ async fn nobody_answers_is_said_at_once() {
 }
 
 #[tokio::test]
+async fn after_the_end_what_is_on_its_way_is_taken_and_nothing_more() {
+    let broker = Broker::start().await;
+    let mut questions = take(&broker.bus).await;
+    let other = connect(&broker.server, None).await;
+    let answering = async {
+        let first = questions.next().await.unwrap();
+        questions.end().await.unwrap();
+        answer(&first).await;
+        assert!(questions.next().await.is_none());
+    };
+    let (asked, ()) = tokio::join!(ask(&other, 1), answering);
+    assert_eq!(asked.unwrap(), 2);
+    let error = ask(&other, 1).await.unwrap_err();
+    assert!(matches!(error, AskError::NobodyAnswers), "{error}");
+}
+
+#[tokio::test]
 async fn a_question_left_lying_runs_out_of_patience() {
     let broker = Broker::start().await;
     let _questions = take(&broker.bus).await;
