@@ -11,6 +11,7 @@ mod playground;
 mod replay;
 mod run_dir;
 mod send;
+mod test_integration;
 mod trace;
 mod up;
 
@@ -52,6 +53,8 @@ enum Command {
         /// Its identifier, as ingress answered it.
         message: String,
     },
+    /// Calls a webhook once with a sample message, and shows request, latency and reply.
+    TestIntegration(test_integration::Options),
     /// What was given up.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
@@ -111,6 +114,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Send(options) => send::send(&options, &run_dir).await?,
         Command::Apply(options) => apply::apply(&options, &connect(1).await?).await?,
         Command::Trace { message } => print!("{}", trace::of(&connect(1).await?, &message).await?),
+        Command::TestIntegration(options) => return test_integration::run(options, &connect(1).await?).await,
         Command::DeadLetters(command) => dead_letters::run(command, &connect(1).await?).await?,
         Command::Bootstrap(options) => {
             let bus = connect(options.replicas.into()).await?;
