@@ -11,6 +11,7 @@ pub mod delivery;
 pub mod fetch;
 pub mod ids;
 pub mod inbox;
+pub mod integration_test;
 pub mod limits;
 pub mod progress;
 pub mod subjects;

@@ -87,6 +87,14 @@ pub fn integration_of_breaker(key: &str) -> Option<IntegrationId> {
     IntegrationId::new(id).ok()
 }
 
+/// Where a test of an integration is asked for.
+pub fn integration_test(integration: &IntegrationId) -> String {
+    format!("integration-tests.{integration}")
+}
+
+/// All of these. Who answers does so as one of a queue group.
+pub const INTEGRATION_TESTS: &str = "integration-tests.*";
+
 #[cfg(test)]
 mod tests {
     use super::*;

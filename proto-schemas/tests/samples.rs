@@ -15,6 +15,7 @@ use proto_schemas::dead_letter::DeadLetter;
 use proto_schemas::delivery::Delivery;
 use proto_schemas::fetch::Fetch;
 use proto_schemas::inbox::InboxEntry;
+use proto_schemas::integration_test::{IntegrationTest, IntegrationTestReport};
 use proto_schemas::limits::{CircuitBreaker, RateLimit};
 use proto_schemas::progress::{DeliveryProgress, FilesProgress, TurnProgress};
 use proto_schemas::transcript::Transcript;
@@ -28,7 +29,7 @@ use serde_json::{Value, json};
 /// Decodes a payload and encodes it again.
 type RoundTrip = fn(&str) -> Result<Value, String>;
 
-const TYPES: [(&str, RoundTrip); 14] = [
+const TYPES: [(&str, RoundTrip); 16] = [
     (InboxEntry::TYPE, on_the_bus::<InboxEntry>),
     (Context::TYPE, on_the_bus::<Context>),
     (Turn::TYPE, on_the_bus::<Turn>),
@@ -41,6 +42,8 @@ const TYPES: [(&str, RoundTrip); 14] = [
     (FilesProgress::TYPE, on_the_bus::<FilesProgress>),
     (RateLimit::TYPE, on_the_bus::<RateLimit>),
     (CircuitBreaker::TYPE, on_the_bus::<CircuitBreaker>),
+    (IntegrationTest::TYPE, on_the_bus::<IntegrationTest>),
+    (IntegrationTestReport::TYPE, on_the_bus::<IntegrationTestReport>),
     ("webhook-request.v1", over_http::<WebhookRequest>),
     (WEBHOOK_REPLY, over_http::<WebhookReply>),
 ];
@@ -48,7 +51,7 @@ const TYPES: [(&str, RoundTrip); 14] = [
 const WEBHOOK_REPLY: &str = "webhook-reply.v1";
 
 /// Fields that hold a map, or an enum told apart by its only key: nothing is added inside them.
-const CLOSED_FIELDS: [&str; 3] = ["headers", "metadata", "payload"];
+const CLOSED_FIELDS: [&str; 4] = ["body", "headers", "metadata", "payload"];
 
 struct Sample {
     path: String,

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::integration_test::{IntegrationTest, IntegrationTestReport};
 use crate::topology::{BucketSpec, CONTEXTS, LIMITS, PROGRESS, REGISTRY, Retention, STREAMS, StreamSpec};
+use crate::wire::Wire;
 
 /// A family of keys in a bucket.
 pub(super) struct Keys {
@@ -87,6 +89,11 @@ pub(super) const CONFIGURATION: [Keys; 3] = [
     },
 ];
 
+/// What is asked and answered by request-reply, past all streams: the question's channel and the answer's.
+pub(super) const QUESTION: &str = "integration-tests";
+/// The answer goes to the address that the question names.
+pub(super) const ANSWER: &str = "integration-tests.report";
+
 /// All channels by name.
 pub(super) fn all() -> Map<String, Value> {
     let streams = STREAMS.iter().flat_map(|stream| {
@@ -96,7 +103,36 @@ pub(super) fn all() -> Map<String, Value> {
             .map(|subject| stream_channel(stream, subject))
     });
     let buckets = STATE.iter().chain(&CONFIGURATION).map(bucket_channel);
-    streams.chain(buckets).collect()
+    streams.chain(buckets).chain(requests()).collect()
+}
+
+fn requests() -> [(String, Value); 2] {
+    let question = unstored(
+        json!("integration-tests.{integration}"),
+        "Test Integration: one call of a webhook on an operator's word. Nothing of it is stored.",
+        json!({"integration": {"description": parameter_text("integration")}}),
+        IntegrationTest::TYPE,
+    );
+    let answer = unstored(
+        Value::Null,
+        "What came of the test, sent to the address that the request asks for.",
+        json!({}),
+        IntegrationTestReport::TYPE,
+    );
+    [(QUESTION.to_owned(), question), (ANSWER.to_owned(), answer)]
+}
+
+fn unstored(address: Value, about: &str, parameters: Value, carries: &str) -> Value {
+    json!({
+        "address": address,
+        "description": about,
+        "parameters": parameters,
+        "messages": messages(carries),
+    })
+}
+
+fn messages(carries: &str) -> Value {
+    json!({carries: {"$ref": format!("#/components/messages/{carries}")}})
 }
 
 /// The channel of a stream's subject: `inbox.*` is `inbox`, `fetches.in.*` is `fetches.in`.
@@ -150,7 +186,7 @@ fn channel(address: &str, about: &str, carries: &str, facts: Value) -> Value {
         "address": address,
         "description": about,
         "parameters": parameters,
-        "messages": {carries: {"$ref": format!("#/components/messages/{carries}")}},
+        "messages": messages(carries),
         "x-jetstream": facts,
     })
 }
@@ -228,7 +264,7 @@ mod tests {
 
     #[test]
     fn every_variable_token_is_explained() {
-        for (name, channel) in all() {
+        for (name, channel) in all().into_iter().filter(|(name, _)| name != ANSWER) {
             let parameters = channel["parameters"].as_object().unwrap();
             assert!(!parameters.is_empty(), "{name} has no variable token");
             for (parameter, text) in parameters {
@@ -290,6 +326,7 @@ mod tests {
                 "limits.breakers",
                 crate::subjects::key("limits", &crate::subjects::integration_breaker(&integration)),
             ),
+            (QUESTION, crate::subjects::integration_test(&integration)),
         ];
         let channels = all();
         for (name, subject) in written {

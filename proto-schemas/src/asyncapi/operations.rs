@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::channels::{ANSWER, QUESTION};
 use crate::topology::{CONTEXT_EVENTS, ConsumerSpec, DELIVERY_WORK, FETCH_WORK, INBOX_EVENTS, TURN_WORK};
 
 #[derive(Clone, Copy)]
@@ -11,6 +12,10 @@ enum Action {
     Receive,
     /// Reads through a durable consumer.
     Consume(ConsumerSpec),
+    /// Sends a question, and gets the answer back.
+    Ask,
+    /// Takes questions as one of a queue group, and answers them.
+    Answer,
 }
 
 /// Service, what it does, on which channels.
@@ -93,6 +98,8 @@ const OPERATIONS: &[(&str, Action, &[&str])] = &[
         ],
     ),
     ("chatbot", Action::Receive, &["transcripts", "dead-letters"]),
+    ("webhook-caller", Action::Answer, &[QUESTION]),
+    ("chatbot", Action::Ask, &[QUESTION]),
 ];
 
 /// All operations by name, as `egress.receive.deliveries`.
@@ -112,16 +119,28 @@ fn operation(service: &str, action: Action, channel: &str) -> (String, Value) {
         Action::Send => ("send", "send"),
         Action::Receive => ("receive", "receive"),
         Action::Consume(_) => ("receive", "consume"),
+        Action::Ask => ("send", "ask"),
+        Action::Answer => ("receive", "answer"),
     };
     let mut operation = json!({
         "action": verb,
         "channel": {"$ref": format!("#/channels/{channel}")},
         "tags": [{"name": service}],
     });
-    if let Action::Consume(consumer) = action {
-        operation["x-jetstream"] = consumer_facts(&consumer);
+    match action {
+        Action::Consume(consumer) => operation["x-jetstream"] = consumer_facts(&consumer),
+        Action::Ask => operation["reply"] = reply(),
+        Action::Answer => {
+            operation["reply"] = reply();
+            operation["bindings"] = json!({"nats": {"queue": service}});
+        }
+        Action::Send | Action::Receive => {}
     }
     (format!("{service}.{name}.{channel}"), operation)
+}
+
+fn reply() -> Value {
+    json!({"channel": {"$ref": format!("#/channels/{ANSWER}")}})
 }
 
 fn consumer_facts(consumer: &ConsumerSpec) -> Value {
@@ -147,7 +166,8 @@ mod tests {
     #[test]
     fn every_channel_has_a_sender_and_a_receiver() {
         let operations = all();
-        for channel in channels::all().keys() {
+        let named = channels::all();
+        for channel in named.keys().filter(|name| *name != ANSWER) {
             for action in ["send", "receive"] {
                 let reference = format!("#/channels/{channel}");
                 let found = operations.values().any(|operation| {

@@ -8,6 +8,7 @@ use crate::dead_letter::DeadLetter;
 use crate::delivery::Delivery;
 use crate::fetch::Fetch;
 use crate::inbox::InboxEntry;
+use crate::integration_test::{IntegrationTest, IntegrationTestReport};
 use crate::limits::{CircuitBreaker, RateLimit};
 use crate::progress::{DeliveryProgress, FilesProgress, TurnProgress};
 use crate::transcript::Transcript;
@@ -48,6 +49,8 @@ pub fn schemas() -> Vec<NamedSchema> {
         wire::<FilesProgress>(),
         wire::<RateLimit>(),
         wire::<CircuitBreaker>(),
+        wire::<IntegrationTest>(),
+        wire::<IntegrationTestReport>(),
         http::<WebhookRequest>("webhook-request.v1"),
         http::<WebhookReply>("webhook-reply.v1"),
     ]

@@ -13,6 +13,7 @@ mod playground;
 mod replay;
 mod run_dir;
 mod send;
+mod test_integration;
 mod trace;
 mod up;
 
@@ -56,6 +57,8 @@ enum Command {
     },
     /// Shows how the arms of a bot's split do: outcomes and latency, counted from its transcripts.
     Ab(ab::Options),
+    /// Calls a webhook once with a sample message, and shows request, latency and reply.
+    TestIntegration(test_integration::Options),
     /// What was given up.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
@@ -119,6 +122,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Apply(options) => apply::apply(&options, &connect(1).await?).await?,
         Command::Trace { message } => print!("{}", trace::of(&connect(1).await?, &message).await?),
         Command::Ab(options) => ab::ab(&options, &connect(1).await?).await?,
+        Command::TestIntegration(options) => return test_integration::run(options, &connect(1).await?).await,
         Command::DeadLetters(command) => dead_letters::run(command, &connect(1).await?).await?,
         Command::Breakers(command) => breakers::run(command, &connect(1).await?).await?,
         Command::Bootstrap(options) => {

@@ -440,6 +440,70 @@ async fn the_arms_of_a_split_are_counted_with_what_the_fallback_did_for_them() {
 }
 
 #[tokio::test]
+async fn an_integration_is_tested_with_request_latency_and_reply_or_hint() {
+    let up = Up::start().await;
+    let tested = up
+        .succeed(&["test-integration", "echo", "--message", "Hello!"])
+        .await;
+    for part in [
+        "POST http://127.0.0.1:",
+        "\"test_user\"",
+        "HTTP 200: a reply",
+        "total",
+        "You said: Hello!",
+    ] {
+        assert!(tested.contains(part), "{part} is missing in {tested}");
+    }
+    let preview = ["test-integration", "echo", "-m", "Hello!", "--preview"];
+    let previewed = up.succeed(&preview).await;
+    assert!(previewed.ends_with("Nothing was sent.\n"), "{previewed}");
+
+    let inside = up.manifest("integrations:\n  - {id: inside, url: 'https://10.0.0.1/'}\n");
+    up.succeed(&["apply", "-f", &inside]).await;
+    let denied = up
+        .run(&["test-integration", "inside", "-m", "Hello!", "--json"])
+        .await;
+    assert_eq!(denied.status.code(), Some(1));
+    let report: serde_json::Value = serde_json::from_str(&denied.out).unwrap();
+    assert_eq!(report["outcome"]["class"], "denied");
+    assert!(!report["outcome"]["hint"].as_str().unwrap().is_empty());
+
+    let unknown = up.run(&["test-integration", "nowhere", "-m", "Hello!"]).await;
+    assert!(!unknown.status.success());
+    assert_eq!(unknown.err, "error: there is no integration nowhere\n");
+}
+
+#[tokio::test]
+async fn a_test_without_anyone_to_make_it_says_so() {
+    let server = testkit::nats::NatsServer::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let at = async |url: &str, arguments: &[&str]| -> Said {
+        let mut all = vec!["--nats-url", url];
+        all.extend(arguments);
+        command(folder.path(), &all).output().await.unwrap().into()
+    };
+    assert!(at(server.url(), &["bootstrap"]).await.status.success());
+    let manifest = folder.path().join("manifest.yaml");
+    std::fs::write(
+        &manifest,
+        "integrations:\n  - {id: lonely, url: 'https://a.example/'}\n",
+    )
+    .unwrap();
+    let applied = at(server.url(), &["apply", "-f", manifest.to_str().unwrap()]).await;
+    assert!(applied.status.success(), "{}", applied.err);
+    let test = ["test-integration", "lonely", "-m", "Hello!"];
+    let nobody = at(server.url(), &test).await;
+    assert!(nobody.err.contains("no webhook-caller answers"), "{}", nobody.err);
+
+    let no_broker = at("nats://127.0.0.1:9", &test).await;
+    assert!(
+        no_broker.err.contains("no broker answers at nats://127.0.0.1:9"),
+        "{}",
+        no_broker.err
+    );
+}
+
+#[tokio::test]
 async fn an_interrupt_stops_the_broker_too_and_the_conversation_goes_on_next_time() {
     let mut up = Up::start().await;
     up.succeed(&["send", "before"]).await;

@@ -33,8 +33,8 @@ pub(crate) async fn call(
         .headers(prepared.headers)
         .body(prepared.body)
         .timeout(timeout);
-    let response = request
-        .send()
+    let response = client
+        .send(request)
         .await
         .map_err(|error| CallError::network(call_class(&error), error_text(error)))?;
     let status = response.status();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use outbound::Client;
+use outbound::{Client, Stopwatch};
 use registry::{Integration, Secret, SecretRef};
 
 use crate::error::CallError;
@@ -48,6 +48,15 @@ impl Clients {
         let client = Arc::new(client);
         self.own = Some((pem, Arc::clone(&client)));
         Ok(client)
+    }
+
+    /// A client for one call whose parts are timed.
+    ///
+    /// # Errors
+    /// As for [`Clients::get`].
+    pub(crate) fn timed(&mut self, stopwatch: Arc<Stopwatch>) -> Result<Client, CallError> {
+        let timed = self.get()?.with_stopwatch(stopwatch);
+        timed.map_err(|error| CallError::passing("other", error.to_string()))
     }
 }
 

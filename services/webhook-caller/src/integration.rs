@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::rate::Rate;
-use outbound::Client;
+use outbound::{Client, Stopwatch};
 use proto_schemas::context::TurnResult;
 use proto_schemas::ids::IntegrationId;
 use registry::{Integration, IntegrationLimits};
@@ -37,6 +37,16 @@ struct Job {
     prepared: Prepared,
     since: Instant,
     answer: oneshot::Sender<Result<Answer, NotCalled>>,
+    /// Whether it is a test.
+    trial: Option<Box<Trial>>,
+}
+
+/// What a test of an integration brings along.
+struct Trial {
+    /// A client of its own, whose parts are timed.
+    client: Client,
+    /// Who is told that the call begins.
+    begins: oneshot::Sender<()>,
 }
 
 /// A call that was made.
@@ -99,6 +109,43 @@ impl Integrations {
         integration: &Arc<Integration>,
         prepared: Prepared,
     ) -> Result<Answer, NotCalled> {
+        let answer = self.offer(integration, prepared, None)?.await;
+        self.lines.one_less(&integration.id);
+        answer.map_err(|_| NotCalled::Lost)?
+    }
+
+    /// Makes a call by a client of its own, whose parts are timed, also of a webhook that is left in peace. It waits for
+    /// the integration's limits for at most `patience`; none when it was in vain.
+    pub(crate) async fn try_out(
+        &self,
+        integration: &Arc<Integration>,
+        prepared: Prepared,
+        stopwatch: Arc<Stopwatch>,
+        patience: Duration,
+    ) -> Result<Option<Answer>, NotCalled> {
+        let client = match Clients::new(Arc::clone(&self.client), integration).timed(stopwatch) {
+            Ok(client) => client,
+            Err(error) => {
+                let (result, took) = (Err(error), Duration::ZERO);
+                return Ok(Some(Answer { result, took }));
+            }
+        };
+        let (begins, begun) = oneshot::channel();
+        let trial = Box::new(Trial { client, begins });
+        let answered = self.offer(integration, prepared, Some(trial))?;
+        // Who does not hear of the beginning has taken the call back.
+        match tokio::time::timeout(patience, begun).await {
+            Ok(_) => answered.await.map_err(|_| NotCalled::Lost)?.map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn offer(
+        &self,
+        integration: &Arc<Integration>,
+        prepared: Prepared,
+        trial: Option<Box<Trial>>,
+    ) -> Result<oneshot::Receiver<Result<Answer, NotCalled>>, NotCalled> {
         let mailbox = self
             .actors
             .find(&integration.id, integration, |settings| self.build(settings));
@@ -107,12 +154,9 @@ impl Integrations {
             prepared,
             since: Instant::now(),
             answer,
+            trial,
         }) {
-            Ok(()) => {
-                let answer = answered.await.map_err(|_| NotCalled::Lost)?;
-                self.lines.one_less(&integration.id);
-                answer
-            }
+            Ok(()) => Ok(answered),
             Err(Undelivered::Full) => Err(NotCalled::Busy(self.place_in_line(integration))),
             Err(Undelivered::Gone) => Err(NotCalled::Lost),
         }

@@ -18,12 +18,14 @@ mod route;
 #[cfg(test)]
 mod samples;
 mod stage;
+mod trial;
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use proto_schemas::dead_letter::Stage;
+use proto_schemas::subjects::INTEGRATION_TESTS;
 use proto_schemas::topology::TURN_WORK;
 use registry::Registry;
 use runtime::metrics::StageMetrics;
@@ -73,15 +75,19 @@ impl Service for WebhookCaller {
             process.tasks.clone(),
             Arc::clone(&metrics),
         );
-        let caller = Caller {
+        let questions = process
+            .bus
+            .questions(INTEGRATION_TESTS, Self::NAME.as_str())
+            .await?;
+        let caller = Arc::new(Caller {
             bus: process.bus.clone(),
             registry: process.registry.clone(),
             links: config.links.open()?,
             integrations,
             metrics,
-        };
+        });
         let runner = Runner {
-            stage: Arc::new(caller),
+            stage: Arc::clone(&caller),
             name: Self::NAME,
             consumer: TURN_WORK,
             concurrency: config.concurrency,
@@ -91,6 +97,8 @@ impl Service for WebhookCaller {
             shutdown: process.tasks.shutdown().clone(),
         };
         process.tasks.critical("turns", runner.run());
+        let tests = trial::answer(caller, questions, process.tasks.clone());
+        process.tasks.critical("tests", tests);
         Ok(())
     }
 }

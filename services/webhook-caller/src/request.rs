@@ -15,6 +15,9 @@ use crate::format::Dialect;
 /// What webhooks see as our name and version.
 const USER_AGENT: &str = concat!("ChatbotPlatform/", env!("CARGO_PKG_VERSION"));
 
+/// Stands for a secret where a text is shown.
+pub(crate) const SECRET: &str = "[secret]";
+
 /// An attempt, ready to be sent.
 pub(crate) struct Prepared {
     pub(crate) headers: HeaderMap,
@@ -26,14 +29,14 @@ pub(crate) struct Prepared {
 
 /// The secrets that stand in a request's headers. Some webhooks repeat the key that they refuse, so they are
 /// taken out of what an answer says of an error.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct SentSecrets(Vec<Secret>);
 
 impl SentSecrets {
     pub(crate) fn redact(&self, text: String) -> String {
         self.0
             .iter()
-            .fold(text, |text, secret| text.replace(secret.expose(), "[secret]"))
+            .fold(text, |text, secret| text.replace(secret.expose(), SECRET))
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Guarantees:
 //! * a publish that returns [`Published`] is confirmed by the stream;
+//! * a question is answered by one of those who take it, or fails by naming why ([`AskError`]);
 //! * reads are direct gets by literal subject, never a replay of a log;
 //! * the connection is kept for ever: while the broker is away every call fails with
 //!   [`BusError::Unavailable`], and [`Bus::connected`] tells.
@@ -11,6 +12,7 @@ mod connect;
 mod consume;
 mod objects;
 mod publish;
+mod question;
 mod read;
 mod topology;
 mod trace;
@@ -20,6 +22,7 @@ pub use connect::{Bus, BusConfig};
 pub use consume::{Consumer, Work, WorkStream};
 pub use objects::{ObjectError, StoredBytes};
 pub use publish::{BusError, Outgoing, Published};
+pub use question::{AskError, Question, Questions};
 pub use read::{Entries, Entry};
 pub use topology::{ConsumerState, OnDifference};
 pub use trace::TraceContext;

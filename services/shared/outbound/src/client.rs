@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, redirect, retry};
-use rustls::crypto::{CryptoProvider, ring};
+use reqwest::{Method, RequestBuilder, Response, redirect, retry};
+use rustls::ClientConfig;
+use rustls::client::Resumption;
 use url::Url;
 
-use crate::error_text;
 use crate::policy::{Denied, Policy};
 use crate::resolver::PolicyResolver;
+use crate::stopwatch::{Connecting, Handshaking, Stopwatch};
+use crate::{error_text, tls};
 
 /// How long resolving, connecting and TLS may take together. A peer that needs longer is down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,9 +31,9 @@ const USER_AGENT: &str = concat!("chatbot-platform/", env!("CARGO_PKG_VERSION"))
 #[derive(Debug, Clone)]
 pub struct Client {
     policy: Policy,
-    /// Trusted besides the system's.
-    roots: Arc<Vec<reqwest::Certificate>>,
+    tls: ClientConfig,
     http: reqwest::Client,
+    stopwatch: Option<Arc<Stopwatch>>,
 }
 
 /// Why there is no client.
@@ -54,11 +56,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`] when the extra roots are no certificates or TLS cannot be set up.
     pub fn new(policy: Policy, extra_roots_pem: Option<&[u8]>) -> Result<Self, ClientError> {
-        let roots = match extra_roots_pem {
-            Some(pem) => parse_roots(pem)?,
-            None => Vec::new(),
-        };
-        Self::build(policy, Arc::new(roots), None)
+        Self::build(policy, tls::config(extra_roots_pem)?, None)
     }
 
     /// A client that shows a certificate to servers that ask for one (mTLS). `pem` holds the certificate, those
@@ -67,18 +65,25 @@ impl Client {
     /// # Errors
     /// [`ClientError`] when `pem` holds no certificate with its key.
     pub fn with_certificate(&self, pem: &[u8]) -> Result<Self, ClientError> {
-        // Its errors may quote the input, and that is a key.
-        let unreadable = |_| ClientError::Identity("no certificate and private key in PEM".to_owned());
-        let identity = reqwest::Identity::from_pem(pem).map_err(unreadable)?;
-        Self::build(self.policy.clone(), Arc::clone(&self.roots), Some(identity))
+        let tls = tls::with_certificate(&self.tls, pem)?;
+        Self::build(self.policy.clone(), tls, None)
+    }
+
+    /// The same client with no connection yet, for one call whose parts are to be measured.
+    ///
+    /// # Errors
+    /// [`ClientError`] when TLS cannot be set up.
+    pub fn with_stopwatch(&self, stopwatch: Arc<Stopwatch>) -> Result<Self, ClientError> {
+        let mut tls = self.tls.clone();
+        tls.resumption = Resumption::store(Arc::new(Handshaking(Arc::clone(&stopwatch))));
+        Self::build(self.policy.clone(), tls, Some(stopwatch))
     }
 
     fn build(
         policy: Policy,
-        roots: Arc<Vec<reqwest::Certificate>>,
-        identity: Option<reqwest::Identity>,
+        tls: ClientConfig,
+        stopwatch: Option<Arc<Stopwatch>>,
     ) -> Result<Self, ClientError> {
-        install_crypto_provider();
         let mut builder = reqwest::Client::builder()
             .http1_only()
             // Names of headers mean the same in any case, but not to every old server.
@@ -92,17 +97,20 @@ impl Client {
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_max_idle_per_host(IDLE_PER_HOST)
             .pool_idle_timeout(IDLE_TIMEOUT)
-            .dns_resolver(PolicyResolver::new(policy.clone()));
-        if !roots.is_empty() {
-            builder = builder.tls_certs_merge(roots.iter().cloned());
-        }
-        if let Some(identity) = identity {
-            builder = builder.identity(identity);
+            .tls_backend_preconfigured(tls.clone())
+            .dns_resolver(PolicyResolver::new(policy.clone(), stopwatch.clone()));
+        if let Some(stopwatch) = &stopwatch {
+            builder = builder.connector_layer(Connecting(Arc::clone(stopwatch)));
         }
         let http = builder
             .build()
             .map_err(|error| ClientError::Build(error_text(error)))?;
-        Ok(Self { policy, roots, http })
+        Ok(Self {
+            policy,
+            tls,
+            http,
+            stopwatch,
+        })
     }
 
     /// Begins a request, if the policy allows it as far as the URL tells. A name's addresses are checked when
@@ -115,26 +123,22 @@ impl Client {
         Ok(self.http.request(method, url.clone()))
     }
 
+    /// Sends a request that this client began, and returns when the head of the response is there.
+    ///
+    /// # Errors
+    /// The client's; [`call_class`](crate::call_class) and [`error_text`] say what it is.
+    pub async fn send(&self, request: RequestBuilder) -> Result<Response, reqwest::Error> {
+        let response = request.send().await?;
+        if let Some(stopwatch) = &self.stopwatch {
+            stopwatch.answered(response.status().as_u16());
+        }
+        Ok(response)
+    }
+
     /// What the client may call.
     pub fn policy(&self) -> &Policy {
         &self.policy
     }
-}
-
-fn install_crypto_provider() {
-    if CryptoProvider::get_default().is_none() {
-        // Losing the race against another caller leaves a provider installed, which is all that is needed.
-        drop(ring::default_provider().install_default());
-    }
-}
-
-fn parse_roots(pem: &[u8]) -> Result<Vec<reqwest::Certificate>, ClientError> {
-    let roots =
-        reqwest::Certificate::from_pem_bundle(pem).map_err(|error| ClientError::Roots(error_text(error)))?;
-    if roots.is_empty() {
-        return Err(ClientError::Roots("there is no certificate in it".to_owned()));
-    }
-    Ok(roots)
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ mod policy;
 mod resolver;
 mod retry_after;
 pub mod signature;
+mod stopwatch;
+mod tls;
 
 pub use address::is_public;
 pub use body::{ReadError, read_capped};
@@ -21,3 +23,4 @@ pub use client::{Client, ClientError};
 pub use failure::{CallFailure, call_class, error_text};
 pub use policy::{Denied, Policy};
 pub use retry_after::{MAX_RETRY_AFTER, retry_after};
+pub use stopwatch::{Phases, Stopwatch};

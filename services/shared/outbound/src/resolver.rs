@@ -2,29 +2,38 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::policy::{Denied, Policy};
+use crate::stopwatch::Stopwatch;
 
 /// The resolver inside the client's connector: what it answers is what is connected to, so a name that
 /// changes its address between a check and the call gains nothing.
 pub(crate) struct PolicyResolver {
     policy: Policy,
+    stopwatch: Option<Arc<Stopwatch>>,
 }
 
 impl PolicyResolver {
-    pub(crate) fn new(policy: Policy) -> Self {
-        Self { policy }
+    pub(crate) fn new(policy: Policy, stopwatch: Option<Arc<Stopwatch>>) -> Self {
+        Self { policy, stopwatch }
     }
 }
 
 impl Resolve for PolicyResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let policy = self.policy.clone();
+        let (policy, stopwatch) = (self.policy.clone(), self.stopwatch.clone());
         Box::pin(async move {
+            if let Some(stopwatch) = &stopwatch {
+                stopwatch.resolving();
+            }
             // The port is a placeholder; the connector sets the URL's.
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            if let Some(stopwatch) = &stopwatch {
+                stopwatch.resolved();
+            }
             let addresses = permitted(&policy, name.as_str(), found)?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })

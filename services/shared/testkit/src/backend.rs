@@ -17,12 +17,14 @@ pub use self::scripted::Scripted;
 use crate::condition::{PATIENCE, wait_until};
 use crate::gate::{Doorway, Gate};
 use crate::server::Server;
+use crate::tls::{TlsListener, self_signed};
 
 /// A webhook with a script. Answers [`echo`] until told otherwise.
 #[derive(Debug)]
 pub struct FakeBackend {
-    server: Server,
+    url: String,
     shared: Arc<Shared>,
+    _server: Server,
 }
 
 type Responder = Arc<dyn Fn(&Recorded) -> Scripted + Send + Sync>;
@@ -44,21 +46,33 @@ impl fmt::Debug for Shared {
 impl FakeBackend {
     /// Starts a webhook on a free port.
     pub async fn start() -> Self {
-        let shared = Arc::new(Shared {
-            calls: Mutex::default(),
-            responder: Mutex::new(Arc::new(echo)),
-            doorway: Doorway::default(),
-        });
-        let router = Router::new().fallback(answer).with_state(shared.clone());
+        let (shared, router) = parts();
+        let server = Server::start(router).await;
+        let url = format!("{}/webhook", server.base_url());
         Self {
-            server: Server::start(router).await,
+            url,
             shared,
+            _server: server,
         }
+    }
+
+    /// Starts a webhook for `localhost` behind TLS, and returns its certificate as PEM besides.
+    pub async fn start_with_tls() -> (Self, String) {
+        let (shared, router) = parts();
+        let (config, certificate) = self_signed();
+        let listener = TlsListener::bind(config).await;
+        let url = format!("https://localhost:{}/webhook", listener.port());
+        let backend = Self {
+            url,
+            shared,
+            _server: Server::serve(listener, router),
+        };
+        (backend, certificate)
     }
 
     /// Where it is called. Any path and method are answered.
     pub fn url(&self) -> String {
-        format!("{}/webhook", self.server.base_url())
+        self.url.clone()
     }
 
     /// From now on answers with what `respond` makes of a call.
@@ -87,6 +101,16 @@ impl FakeBackend {
         .await;
         self.calls()
     }
+}
+
+fn parts() -> (Arc<Shared>, Router) {
+    let shared = Arc::new(Shared {
+        calls: Mutex::default(),
+        responder: Mutex::new(Arc::new(echo)),
+        doorway: Doorway::default(),
+    });
+    let router = Router::new().fallback(answer).with_state(shared.clone());
+    (shared, router)
 }
 
 /// Answers with what the bot was told: the number of the user's messages, the last of them, and those before,

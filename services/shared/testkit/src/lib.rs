@@ -25,3 +25,4 @@ pub mod proxy;
 mod server;
 mod signature;
 pub mod telegram;
+pub mod tls;

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::serve::Listener;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -18,6 +19,14 @@ impl Server {
     /// Listens and serves in the background.
     pub(crate) async fn start(router: Router) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        Self::serve(listener, router)
+    }
+
+    /// Serves what a listener takes.
+    pub(crate) fn serve<L>(listener: L, router: Router) -> Self
+    where
+        L: Listener<Addr = SocketAddr>,
+    {
         let address = listener.local_addr().unwrap();
         let (running, stopped) = oneshot::channel::<()>();
         // A fake takes bodies of any size; what is too large is for its behaviour to say.

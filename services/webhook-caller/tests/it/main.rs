@@ -17,4 +17,5 @@ mod fallback;
 mod formats;
 mod limits;
 mod samples;
+mod trial;
 mod world;

@@ -40,6 +40,9 @@ pub(crate) struct World {
     pub(crate) backend: FakeBackend,
     folder: TempDir,
     running: Option<Running>,
+    trusted: String,
+    /// Ends the service.
+    pub(crate) shutdown: CancellationToken,
 }
 
 impl World {
@@ -63,6 +66,8 @@ impl World {
             backend,
             folder: tempfile::tempdir().unwrap(),
             running: None,
+            trusted: String::new(),
+            shutdown: CancellationToken::new(),
         }
     }
 
@@ -87,9 +92,19 @@ impl World {
 
     /// A reference to a file with a secret.
     pub(crate) fn secret(&self, label: &str) -> String {
-        let path = self.folder.path().join(label);
-        std::fs::write(&path, new_secret(label)).unwrap();
-        format!("file:{}", path.display())
+        format!("file:{}", self.file(label, &new_secret(label)))
+    }
+
+    /// The path of a file with this text.
+    fn file(&self, name: &str, text: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// Lets the service, once started, trust a certificate besides the system's.
+    pub(crate) fn trust(&mut self, certificate: &str) {
+        self.trusted = self.file("trusted.pem", certificate);
     }
 
     /// Launches the service, which may call the loopback interface.
@@ -99,7 +114,7 @@ impl World {
 
     pub(crate) async fn start_allowing(&mut self, allowed: &str) {
         let (common, own) = configure::<WebhookCaller>(self.variables(ONLY, allowed)).unwrap();
-        let launching = launch::<WebhookCaller>(common, own, CancellationToken::new());
+        let launching = launch::<WebhookCaller>(common, own, self.shutdown.clone());
         // Boxed, as all of the bootstrap would be part of every test's future.
         self.running = Box::pin(launching).await.unwrap();
         assert!(self.running.is_some());
@@ -116,6 +131,7 @@ impl World {
             ("ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
             ("ADDRESS_FILE", self.address_file(name)),
             ("OUTBOUND_ALLOW", allowed.to_owned()),
+            ("OUTBOUND_CA_FILE", self.trusted.clone()),
             ("ATTACHMENTS_SECRET", self.secret("links")),
         ];
         variables.map(|(key, value)| (key.to_owned(), value)).into()

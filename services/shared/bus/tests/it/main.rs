@@ -9,6 +9,7 @@ mod buckets;
 mod objects;
 mod outage;
 mod publish;
+mod questions;
 mod reads;
 mod topology;
 mod work;

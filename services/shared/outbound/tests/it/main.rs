@@ -8,4 +8,5 @@ mod bodies;
 mod calls;
 mod connections;
 mod servers;
+mod stopwatch;
 mod tls;

@@ -1,15 +1,13 @@
 //! Servers on a free port of the loopback, and clients that may call them.
 
-use std::net::SocketAddr;
-
 use axum::Router;
 use axum::serve::Listener;
 use outbound::{Client, Policy};
 use reqwest::{Method, RequestBuilder};
+use rustls::ServerConfig;
+use testkit::tls::TlsListener;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
+use tokio::net::TcpListener;
 use url::Url;
 
 /// Serves by plain HTTP; the answer is the server's base URL.
@@ -21,10 +19,10 @@ pub(crate) async fn serve(router: Router) -> Url {
 }
 
 /// Serves by TLS; the answer is the server's base URL under the name `localhost`.
-pub(crate) async fn serve_tls(router: Router, acceptor: TlsAcceptor) -> Url {
-    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = tcp.local_addr().unwrap().port();
-    start(TlsListener { tcp, acceptor }, router);
+pub(crate) async fn serve_tls(router: Router, config: ServerConfig) -> Url {
+    let listener = TlsListener::bind(config).await;
+    let port = listener.port();
+    start(listener, router);
     Url::parse(&format!("https://localhost:{port}/")).unwrap()
 }
 
@@ -55,30 +53,6 @@ pub(crate) async fn serve_once(answer: &'static [u8]) -> Url {
         stream.write_all(answer).await.unwrap();
     });
     Url::parse(&format!("http://{address}/")).unwrap()
-}
-
-struct TlsListener {
-    tcp: TcpListener,
-    acceptor: TlsAcceptor,
-}
-
-impl Listener for TlsListener {
-    type Io = TlsStream<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        loop {
-            let (stream, peer) = self.tcp.accept().await.unwrap();
-            // A client that refuses the certificate must not end the server.
-            if let Ok(stream) = self.acceptor.accept(stream).await {
-                return (stream, peer);
-            }
-        }
-    }
-
-    fn local_addr(&self) -> std::io::Result<Self::Addr> {
-        self.tcp.local_addr()
-    }
 }
 
 /// A client that may call the loopback, as in development.

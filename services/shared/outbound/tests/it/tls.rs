@@ -9,14 +9,19 @@ use reqwest::Method;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::{WantsServerCert, WebPkiClientVerifier};
 use rustls::{ConfigBuilder, RootCertStore, ServerConfig, WantsVerifier};
-use tokio_rustls::TlsAcceptor;
+use testkit::tls::self_signed;
 use url::Url;
 
 use crate::servers::serve_tls;
 
 /// A server for `localhost` with a certificate of its own, and that certificate as PEM.
-async fn tls_server() -> (Url, String) {
-    server_that_asks(|config| config.with_no_client_auth()).await
+pub(crate) async fn tls_server() -> (Url, String) {
+    let (config, pem) = self_signed();
+    (serve_tls(router(), config).await, pem)
+}
+
+fn router() -> Router {
+    Router::new().route("/", on_get(|| async { "hello" }))
 }
 
 /// The same, with something to say about the certificates of clients.
@@ -35,11 +40,10 @@ async fn server_that_asks(
     let config = clients(config)
         .with_single_cert(vec![signed.cert.into()], key)
         .unwrap();
-    let router = Router::new().route("/", on_get(|| async { "hello" }));
-    (serve_tls(router, TlsAcceptor::from(Arc::new(config))).await, pem)
+    (serve_tls(router(), config).await, pem)
 }
 
-fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     Policy::new(&["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap()
 }
 
@@ -79,8 +83,8 @@ async fn a_certificate_for_another_name_is_refused() {
     assert_eq!(call_class(&error), CallFailure::Tls);
 }
 
-#[tokio::test]
-async fn a_client_certificate_is_shown_to_a_server_that_asks_for_it() {
+/// A server that takes clients with the certificate in the first PEM only, and its own certificate.
+async fn server_for_one() -> (Url, String, String) {
     let owner = rcgen::generate_simple_self_signed(vec!["bot-owner".to_owned()]).unwrap();
     let mut known = RootCertStore::empty();
     known.add(owner.cert.der().clone()).unwrap();
@@ -89,13 +93,27 @@ async fn a_client_certificate_is_shown_to_a_server_that_asks_for_it() {
         .build()
         .unwrap();
     let (url, server) = server_that_asks(|config| config.with_client_cert_verifier(verifier)).await;
+    (url, owner.cert.pem() + &owner.signing_key.serialize_pem(), server)
+}
 
+#[tokio::test]
+async fn a_client_certificate_is_shown_to_a_server_that_asks_for_it() {
+    let (url, owner, server) = server_for_one().await;
     let nobody = Client::new(policy(), Some(server.as_bytes())).unwrap();
     let refused = nobody.request(Method::GET, &url).unwrap().send().await;
     assert!(refused.is_err());
 
-    let pem = owner.cert.pem() + &owner.signing_key.serialize_pem();
-    let somebody = nobody.with_certificate(pem.as_bytes()).unwrap();
+    let somebody = nobody.with_certificate(owner.as_bytes()).unwrap();
     let answer = somebody.request(Method::GET, &url).unwrap().send().await.unwrap();
     assert_eq!(answer.text().await.unwrap(), "hello");
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_shown_by_a_timed_call_as_well() {
+    let (url, owner, server) = server_for_one().await;
+    let client = Client::new(policy(), Some(server.as_bytes())).unwrap();
+    let client = client.with_certificate(owner.as_bytes()).unwrap();
+    let timed = client.with_stopwatch(Arc::default()).unwrap();
+    let request = timed.request(Method::GET, &url).unwrap();
+    assert_eq!(timed.send(request).await.unwrap().text().await.unwrap(), "hello");
 }
