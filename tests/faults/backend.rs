@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ pub(crate) struct Backend {
     manners: Manners,
     ledger: Arc<Ledger>,
     memory: Mutex<Memory>,
+    down: AtomicBool,
 }
 
 #[derive(Default)]
@@ -52,7 +54,13 @@ impl Backend {
             manners,
             ledger,
             memory: Mutex::default(),
+            down: AtomicBool::new(false),
         }
+    }
+
+    /// From now on it refuses every call, or it does not.
+    pub(crate) fn is_down(&self, down: bool) {
+        self.down.store(down, Ordering::Relaxed);
     }
 
     /// Answers a call.
@@ -63,7 +71,9 @@ impl Backend {
             .map(|(role, text)| Line::new(role, &text))
             .collect();
         let mut random = self.mood(&id);
-        let (answer, script) = if self.is_hopeless(recorded, &id) {
+        let (answer, script) = if self.down.load(Ordering::Relaxed) {
+            (Answer::Trouble("down"), Scripted::status(503))
+        } else if self.is_hopeless(recorded, &id) {
             (Answer::Refusal, Scripted::status(400))
         } else {
             self.try_to_answer(recorded, &mut random)

@@ -16,6 +16,7 @@ use tests::fleet::Fleet;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::backend::Backend;
 use crate::ledger::Ledger;
 use crate::plan::{Fault, Planned};
 
@@ -30,6 +31,7 @@ pub(crate) struct Injector {
     proxy: Proxy,
     pub(crate) callbacks: Arc<CallbackReceiver>,
     pub(crate) telegram: Arc<FakeTelegram>,
+    webhook: Arc<Backend>,
     ledger: Arc<Ledger>,
     /// Where the processes of ingress listen now; users follow it.
     pub(crate) ingress: watch::Sender<Vec<SocketAddr>>,
@@ -53,6 +55,7 @@ impl Injector {
         proxy: Proxy,
         callbacks: CallbackReceiver,
         telegram: FakeTelegram,
+        webhook: Arc<Backend>,
         ledger: Arc<Ledger>,
     ) -> Self {
         Self {
@@ -61,6 +64,7 @@ impl Injector {
             proxy,
             callbacks: Arc::new(callbacks),
             telegram: Arc::new(telegram),
+            webhook,
             ledger,
             ingress: watch::Sender::new(Vec::new()),
             down: BTreeSet::new(),
@@ -158,6 +162,7 @@ impl Injector {
             Fault::Cut => self.proxy.cut(),
             Fault::Slow(delay) => self.proxy.slow_down(delay),
             Fault::Stall => self.stall = Some(self.proxy.stall()),
+            Fault::WebhookDown => self.webhook.is_down(true),
             Fault::CallbackRefuses(replies) => self.callbacks.fail_next(replies, 503),
             Fault::TelegramFails(calls) => {
                 for _ in 0..calls {
@@ -180,6 +185,7 @@ impl Injector {
             Fault::FreezeBroker => self.nats.resume(),
             Fault::Slow(_) => self.proxy.slow_down(Duration::ZERO),
             Fault::Stall => self.stall = None,
+            Fault::WebhookDown => self.webhook.is_down(false),
             Fault::Cut | Fault::CallbackRefuses(_) | Fault::TelegramFails(_) | Fault::TelegramLosesAnswer => {
             }
         }

@@ -25,6 +25,8 @@ pub(crate) enum Fault {
     Slow(Duration),
     /// Nothing passes between services and broker; connections stay open.
     Stall,
+    /// The webhook answers every call with 503.
+    WebhookDown,
     /// The callback refuses so many replies with 503.
     CallbackRefuses(usize),
     /// Telegram fails so many calls with 500.
@@ -91,9 +93,10 @@ fn draw(random: &mut StdRng, replicas: usize) -> (Fault, Duration) {
     let stage = stages[random.random_range(0..stages.len())];
     let replica = random.random_range(0..replicas);
     let fault = match random.random_range(0..100) {
-        0..35 => Fault::Kill(stage, replica),
-        35..60 => Fault::Freeze(stage, replica),
-        60..68 => Fault::KillBroker,
+        0..33 => Fault::Kill(stage, replica),
+        33..57 => Fault::Freeze(stage, replica),
+        57..61 => Fault::WebhookDown,
+        61..68 => Fault::KillBroker,
         68..71 => Fault::FreezeBroker,
         71..80 => Fault::Cut,
         80..86 => Fault::Slow(millis(random, 2..20)),
@@ -111,6 +114,7 @@ fn lasting(random: &mut StdRng, fault: Fault) -> Duration {
         Fault::Freeze(..) => ACK_WAIT + millis(random, 300..3000),
         Fault::KillBroker => millis(random, 100..1500),
         Fault::FreezeBroker => millis(random, 500..3000),
+        Fault::WebhookDown => millis(random, 1000..8000),
         Fault::Slow(_) => millis(random, 2000..6000),
         Fault::Stall => millis(random, 500..4000),
         Fault::Cut | Fault::CallbackRefuses(_) | Fault::TelegramFails(_) | Fault::TelegramLosesAnswer => {
@@ -135,6 +139,7 @@ fn same_thing(one: Fault, other: Fault) -> bool {
             (stage, replica) == (s, r)
         }
         (F::KillBroker | F::FreezeBroker, F::KillBroker | F::FreezeBroker)
+        | (F::WebhookDown, F::WebhookDown)
         | (F::Slow(_), F::Slow(_))
         | (F::Stall, F::Stall) => true,
         _ => false,
@@ -162,7 +167,7 @@ mod tests {
             .map(|planned| std::mem::discriminant(&planned.fault))
             .collect();
         let unique: std::collections::HashSet<_> = kinds.drain(..).collect();
-        assert_eq!(unique.len(), 10);
+        assert_eq!(unique.len(), 11);
         assert!(plan(7, HOUR, 0.0, 2).is_empty());
     }
 

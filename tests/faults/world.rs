@@ -133,9 +133,18 @@ impl World {
         let env = environment(&format!("nats://{}", proxy.address()), &[]);
         let fleet = Fleet::start(env, setup.replicas).await;
         let ledger = Ledger::new();
-        let script = Backend::new(setup.seed, setup.manners, Arc::clone(&ledger));
+        let webhook = Arc::new(Backend::new(setup.seed, setup.manners, Arc::clone(&ledger)));
+        let script = Arc::clone(&webhook);
         backend.respond_with(move |call| script.answer(call));
-        let injector = Injector::new(fleet, nats, proxy, callbacks, telegram, Arc::clone(&ledger));
+        let injector = Injector::new(
+            fleet,
+            nats,
+            proxy,
+            callbacks,
+            telegram,
+            webhook,
+            Arc::clone(&ledger),
+        );
         injector.publish_addresses();
         Self {
             injector,
@@ -245,11 +254,23 @@ fn manifest(webhook_url: &str, callback_url: &str, telegram_api: &str) -> Manife
     let webhook = json!({
         "timeout": humantime::format_duration(TIMEOUT).to_string(),
         "retry": { "attempts": 100, "max_age": "3h" },
+        // Short pauses: a run is to see many of them.
+        "limits": { "breaker": { "pause": "2s" } },
     });
+    // Two integrations, one webhook behind them: the conversation is the same whoever is asked.
+    let mut each = whole();
+    each["integration"] = Value::Null;
+    each["split"] = json!({ "by": "message", "arms": [
+        { "integration": "webhook", "weight": 2 },
+        { "integration": "other", "weight": 1 },
+    ] });
     let manifest: Value = json!({
-        "integrations": [integration("webhook", webhook_url, webhook)],
+        "integrations": [
+            integration("webhook", webhook_url, webhook.clone()),
+            integration("other", webhook_url, webhook),
+        ],
         "bots": [
-            bot("each", "webhook", "queue", whole()),
+            bot("each", "webhook", "queue", each),
             bot("together", "webhook", "coalesce", whole()),
         ],
         "connections": [

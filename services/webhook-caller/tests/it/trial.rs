@@ -16,7 +16,7 @@ use testkit::condition::{PATIENCE, wait_until};
 
 use crate::apis::openai;
 use crate::samples::{turn, turn_for};
-use crate::world::World;
+use crate::world::{ONLY, World};
 
 /// Tests that a process makes at once.
 const AT_ONCE: usize = 4;
@@ -401,7 +401,7 @@ async fn a_webhook_that_is_left_in_peace_can_be_tested() {
     world.offer(&turn("failing")).await;
     wait_until(PATIENCE, "the circuit to open", async || {
         let labels = "integration=\"echo\",state=\"open\",";
-        world.count("circuit_state", labels).await == 1
+        world.series_at(ONLY, "circuit_state", labels).await == Some(1)
     })
     .await;
     world.backend.respond_with(echo);
