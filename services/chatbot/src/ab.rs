@@ -13,6 +13,7 @@ use proto_schemas::topology::{CONTEXTS, TRANSCRIPTS};
 use proto_schemas::transcript::Transcript;
 use registry::{Bot, Split, SplitBy};
 
+use crate::output::{self, say};
 use crate::{Failure, apply, trace};
 use tally::{Report, Tally};
 
@@ -45,14 +46,14 @@ pub(crate) async fn ab(options: &Options, bus: &Bus) -> Result<(), Failure> {
     let split = bot.as_deref().and_then(|bot| bot.split.as_ref());
     let report = tally.report(split.map_or(&[], |split| &split.arms));
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&report).map_err(Failure::new)?);
+        say!("{}", serde_json::to_string_pretty(&report).map_err(Failure::new)?);
     } else {
-        println!(
+        say!(
             "{id}: {}, {} turns in the last {span}",
             kind(bot.as_deref(), split),
             report.turns()
         );
-        print!("{}", text(&report));
+        output::write(format_args!("{}", text(&report)));
     }
     Ok(())
 }

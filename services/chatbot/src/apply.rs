@@ -9,6 +9,7 @@ use clap::Args;
 use registry::{Manifest, Registry, Snapshot, check_manifest};
 
 use crate::Failure;
+use crate::output::say;
 
 /// How long reading what is stored may take.
 const LOAD_DEADLINE: Duration = Duration::from_secs(10);
@@ -31,7 +32,7 @@ pub(crate) async fn apply(options: &Options, bus: &Bus) -> Result<(), Failure> {
         manifest.store(bus).await.map_err(Failure::new)?;
     }
     let done = if options.dry_run { "valid" } else { "stored" };
-    println!(
+    say!(
         "{done}: {} integrations, {} bots, {} connections",
         manifest.integrations.len(),
         manifest.bots.len(),

@@ -8,6 +8,7 @@ use proto_schemas::subjects;
 use proto_schemas::topology::{LIMITS, bucket_stream};
 
 use crate::Failure;
+use crate::output::say;
 use crate::trace::all;
 
 /// What to do.
@@ -39,10 +40,10 @@ async fn list(bus: &Bus) -> Result<(), Failure> {
         };
         if let (Some(integration), Some(state)) = (integration_of(&entry), told(&record.circuit)) {
             count += 1;
-            println!("{integration}  {state}  since {}", entry.stored_at);
+            say!("{integration}  {state}  since {}", entry.stored_at);
         }
     }
-    println!("{count} integrations are left in peace");
+    say!("{count} integrations are left in peace");
     Ok(())
 }
 
@@ -92,6 +93,6 @@ async fn close(bus: &Bus, integration: &str) -> Result<(), Failure> {
     bus.compare_and_set(&LIMITS, &key, present.revision, &record, TraceContext::new())
         .await
         .map_err(Failure::new)?;
-    println!("{integration} is asked again");
+    say!("{integration} is asked again");
     Ok(())
 }

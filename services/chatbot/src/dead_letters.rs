@@ -11,6 +11,7 @@ use proto_schemas::topology::DEAD_LETTERS;
 use runtime::clock;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::output::say;
 use crate::trace::all;
 use crate::{Failure, replay};
 
@@ -173,7 +174,7 @@ async fn list(bus: &Bus, filter: &Filter) -> Result<(), Failure> {
         let letter = stored.letter;
         if filter.lets_through(&letter) {
             count += 1;
-            println!(
+            say!(
                 "{}  {}  {}  {}  {} attempts  {}",
                 letter.id,
                 humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(letter.buried_at.0)),
@@ -184,7 +185,7 @@ async fn list(bus: &Bus, filter: &Filter) -> Result<(), Failure> {
             );
         }
     }
-    println!("{count} dead letters");
+    say!("{count} dead letters");
     Ok(())
 }
 
@@ -196,7 +197,7 @@ async fn show(bus: &Bus, id: &str) -> Result<(), Failure> {
     let letter = found
         .ok_or_else(|| Failure(format!("there is no dead letter {id}")))?
         .letter;
-    println!("{}", serde_json::to_string_pretty(&letter).map_err(Failure::new)?);
+    say!("{}", serde_json::to_string_pretty(&letter).map_err(Failure::new)?);
     Ok(())
 }
 
@@ -210,15 +211,15 @@ async fn replay_all(bus: &Bus, options: &Replay) -> Result<(), Failure> {
             Ok(what) => {
                 remove(bus, &stored).await?;
                 done += 1;
-                println!("{}  {what}", stored.letter.id);
+                say!("{}  {what}", stored.letter.id);
             }
             Err(failure) => {
                 left += 1;
-                println!("{}  left as it is: {failure}", stored.letter.id);
+                say!("{}  left as it is: {failure}", stored.letter.id);
             }
         }
     }
-    println!("{done} replayed, {left} left");
+    say!("{done} replayed, {left} left");
     if left > 0 {
         Err(Failure(format!("{left} could not be replayed")))
     } else {
@@ -231,7 +232,7 @@ async fn purge(bus: &Bus, selection: &Selection) -> Result<(), Failure> {
     for stored in &found {
         remove(bus, stored).await?;
     }
-    println!("{} removed", found.len());
+    say!("{} removed", found.len());
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::nats_server::Binary;
+use crate::output::{self, say};
 use crate::pipeline::{Pipeline, Settings};
 use crate::run_dir::RunDir;
 use crate::send::Pusher;
@@ -53,7 +54,7 @@ pub(crate) async fn demo(binary: &Binary) -> Result<ExitCode, Failure> {
 async fn show(pipeline: &Pipeline) -> Result<(), Failure> {
     let exchanges = converse(pipeline).await?;
     for exchange in &exchanges {
-        println!(
+        say!(
             "> {}\n< {}   [{} ms]",
             exchange.question,
             exchange.answer,
@@ -61,8 +62,8 @@ async fn show(pipeline: &Pipeline) -> Result<(), Failure> {
         );
     }
     if let Some(last) = exchanges.last() {
-        println!("\ntrace of {}", last.message);
-        print!("{}", trace::of(&pipeline.bus, &last.message).await?);
+        say!("\ntrace of {}", last.message);
+        output::write(format_args!("{}", trace::of(&pipeline.bus, &last.message).await?));
     }
     for (index, exchange) in exchanges.iter().enumerate() {
         let expected = format!("#{} You said: {}", index + 1, exchange.question);

@@ -1,13 +1,12 @@
 //! `chatbot`: the whole pipeline in one process, and the operator's tools.
 
-#![expect(clippy::print_stdout, reason = "a command line prints")]
-
 mod ab;
 mod apply;
 mod breakers;
 mod dead_letters;
 mod demo;
 mod nats_server;
+mod output;
 mod pipeline;
 mod playground;
 mod replay;
@@ -23,6 +22,7 @@ use std::process::ExitCode;
 use bus::{Bus, BusConfig, OnDifference};
 use clap::{Args, Parser, Subcommand};
 
+use output::say;
 use run_dir::RunDir;
 use runtime::config::without_password;
 
@@ -120,7 +120,9 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Demo(binary) => return Box::pin(demo::demo(&binary)).await,
         Command::Send(options) => send::send(&options, &run_dir).await?,
         Command::Apply(options) => apply::apply(&options, &connect(1).await?).await?,
-        Command::Trace { message } => print!("{}", trace::of(&connect(1).await?, &message).await?),
+        Command::Trace { message } => {
+            output::write(format_args!("{}", trace::of(&connect(1).await?, &message).await?))
+        }
         Command::Ab(options) => ab::ab(&options, &connect(1).await?).await?,
         Command::TestIntegration(options) => return test_integration::run(options, &connect(1).await?).await,
         Command::DeadLetters(command) => dead_letters::run(command, &connect(1).await?).await?,
@@ -133,7 +135,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
                 OnDifference::Keep
             };
             bus.ensure_topology(on_difference).await.map_err(Failure::new)?;
-            println!("streams, consumers and buckets are in place");
+            say!("streams, consumers and buckets are in place");
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::Failure;
+use crate::output::say;
 use crate::pipeline::CONNECTION;
 use crate::playground::Reply;
 use crate::run_dir::{Addresses, RunDir};
@@ -127,13 +128,13 @@ pub(crate) async fn send(options: &Options, run_dir: &RunDir) -> Result<(), Fail
     let pusher = Pusher::new(run_dir.addresses()?)?;
     let began = Instant::now();
     let accepted = pusher.push(&options.conversation, &options.text).await?;
-    println!("accepted as {}", accepted.id);
+    say!("accepted as {}", accepted.id);
     match pusher
         .reply(&options.conversation, &accepted, options.wait)
         .await?
     {
         Some(reply) => {
-            println!("{} ({} ms)", reply.text, began.elapsed().as_millis());
+            say!("{} ({} ms)", reply.text, began.elapsed().as_millis());
             Ok(())
         }
         None => Err(Failure(format!(

@@ -17,6 +17,7 @@ use registry::Integration;
 use serde_json::{Map, Value};
 
 use crate::Failure;
+use crate::output::{self, say};
 
 /// Options of `test-integration`.
 #[derive(Args)]
@@ -41,9 +42,9 @@ pub(crate) async fn run(options: Options, bus: &Bus) -> Result<ExitCode, Failure
         return Err(Failure::new(detail));
     }
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&report).map_err(Failure::new)?);
+        say!("{}", serde_json::to_string_pretty(&report).map_err(Failure::new)?);
     } else {
-        print!("{}", shown(&report)?);
+        output::write(format_args!("{}", shown(&report)?));
     }
     Ok(match report.outcome {
         TestOutcome::Preview | TestOutcome::Reply { .. } | TestOutcome::NoReply { .. } => ExitCode::SUCCESS,

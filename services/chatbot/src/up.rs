@@ -10,6 +10,7 @@ use runtime::telemetry::{self, LogConfig};
 use tokio_util::sync::CancellationToken;
 
 use crate::nats_server::Binary;
+use crate::output::say;
 use crate::pipeline::{CONNECTION, Pipeline, Settings};
 use crate::run_dir::RunDir;
 use crate::{Failure, apply};
@@ -57,7 +58,7 @@ pub(crate) async fn up(options: Options, run_dir: &RunDir) -> Result<ExitCode, F
     tell(&pipeline, run_dir);
     let well = pipeline.finish().await;
     run_dir.withdraw();
-    println!("stopped");
+    say!("stopped");
     Ok(if well {
         ExitCode::SUCCESS
     } else {
@@ -67,15 +68,15 @@ pub(crate) async fn up(options: Options, run_dir: &RunDir) -> Result<ExitCode, F
 
 fn tell(pipeline: &Pipeline, run_dir: &RunDir) {
     let addresses = &pipeline.addresses;
-    println!("The pipeline is up.");
-    println!("  broker   {}", addresses.nats);
-    println!(
+    say!("The pipeline is up.");
+    say!("  broker   {}", addresses.nats);
+    say!(
         "  push to  {}/v1/channels/{CONNECTION}/messages",
         addresses.ingress
     );
-    println!("  replies  {}/<conversation>", addresses.replies);
-    println!("  details  {}", run_dir.path().join("up.env").display());
-    println!();
-    println!("In another terminal:  make send TEXT=\"Hello!\"");
-    println!("Ctrl-C stops it.");
+    say!("  replies  {}/<conversation>", addresses.replies);
+    say!("  details  {}", run_dir.path().join("up.env").display());
+    say!("");
+    say!("In another terminal:  make send TEXT=\"Hello!\"");
+    say!("Ctrl-C stops it.");
 }

@@ -331,6 +331,19 @@ async fn conversation_of(letter: &str, up: &Up) -> String {
 }
 
 #[tokio::test]
+async fn output_that_nobody_reads_is_no_fault() {
+    let up = Up::start().await;
+    let mut listing = command(up.folder.path(), &["dead-letters", "list"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(listing.stdout.take());
+    let said: Said = listing.wait_with_output().await.unwrap().into();
+    assert!(said.status.success() && said.err.is_empty(), "{}", said.err);
+}
+
+#[tokio::test]
 async fn a_webhook_that_fails_is_left_in_peace_until_it_is_asked_again() {
     let up = Up::start().await;
     let broken = up.manifest(

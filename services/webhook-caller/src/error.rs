@@ -58,7 +58,7 @@ pub(crate) fn was_called(class: &str) -> bool {
 }
 
 /// Classes besides those of `outbound::CallFailure`, so that metric series are born at zero.
-pub(crate) const CLASSES: [&str; 21] = [
+const CLASSES: [&str; 21] = [
     "rate_limited",
     "insufficient_quota",
     "request_timeout",
@@ -82,13 +82,15 @@ pub(crate) const CLASSES: [&str; 21] = [
     DISABLED,
 ];
 
+/// All classes.
+pub(crate) fn classes() -> impl Iterator<Item = &'static str> {
+    let network = CallFailure::ALL.iter().map(|failure| failure.as_str());
+    network.chain(CLASSES)
+}
+
 /// The class that a record names; a record of another build may name one that this build does not know.
 pub(crate) fn known_class(name: &str) -> &'static str {
-    let network = CallFailure::ALL.iter().map(|failure| failure.as_str());
-    network
-        .chain(CLASSES)
-        .find(|class| *class == name)
-        .unwrap_or("other")
+    classes().find(|class| *class == name).unwrap_or("other")
 }
 
 impl CallError {

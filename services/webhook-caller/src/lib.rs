@@ -92,7 +92,7 @@ impl Service for WebhookCaller {
             consumer: TURN_WORK,
             concurrency: config.concurrency,
             bus: process.bus.clone(),
-            metrics: StageMetrics::new(&process.metrics)?,
+            metrics: StageMetrics::new(&process.metrics)?.expect(error::classes()),
             pulse: process.health.pulse("turns"),
             shutdown: process.tasks.shutdown().clone(),
         };

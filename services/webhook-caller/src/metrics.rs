@@ -5,12 +5,11 @@ mod labels;
 use std::sync::Arc;
 use std::time::Duration;
 
-use outbound::CallFailure;
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use proto_schemas::ids::IntegrationId;
 use runtime::metrics::{MetricError, Metrics};
 
-use crate::error::CLASSES;
+use crate::error::classes;
 use labels::Labels;
 
 /// Bounds of a call's duration, in seconds: one at every usual timeout, and one past the longest.
@@ -166,8 +165,7 @@ impl CallerMetrics {
     pub(crate) fn keep_integrations(&self, is_there: impl Fn(&IntegrationId) -> bool) {
         for gone in self.labels.keep(is_there) {
             let gone = gone.as_str();
-            let results = CallFailure::ALL.iter().map(|failure| failure.as_str());
-            for result in results.chain(CLASSES).chain([OK]) {
+            for result in classes().chain([OK]) {
                 // An error says that there is no such series.
                 let _absent = self.requests.remove_label_values(&[gone, result]);
             }

@@ -147,6 +147,14 @@ impl StageMetrics {
         })
     }
 
+    /// Has the series of these classes of dead letters begin at zero.
+    pub fn expect(self, classes: impl IntoIterator<Item = &'static str>) -> Self {
+        for class in classes {
+            self.dead_letters.with_label_values(&[class]);
+        }
+        self
+    }
+
     pub(crate) fn settled(
         &self,
         outcome: &'static str,
