@@ -155,7 +155,7 @@ async fn start<S: Service>(
     variables: &BTreeMap<String, String>,
     shutdown: &CancellationToken,
 ) -> Result<Running, Failure> {
-    let name = S::NAME.as_str();
+    let name = S::NAME;
     let (common, own) =
         configure::<S>(variables.clone()).map_err(|errors| Failure(format!("{name}: {errors}")))?;
     let launched = tokio::time::timeout(START_DEADLINE, launch::<S>(common, own, shutdown.clone())).await;
