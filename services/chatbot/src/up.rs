@@ -74,6 +74,7 @@ fn tell(pipeline: &Pipeline, run_dir: &RunDir) {
         addresses.ingress
     );
     println!("  replies  {}/<conversation>", addresses.replies);
+    println!("  console  {}/v1", addresses.console);
     println!("  details  {}", run_dir.path().join("up.env").display());
     println!();
     println!("In another terminal:  make send TEXT=\"Hello!\"");
