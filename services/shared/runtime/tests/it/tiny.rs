@@ -92,7 +92,7 @@ impl Launch {
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned()));
         let mut reader = Reader::new(variables);
-        let common = CommonConfig::read(&mut reader, "egress");
+        let common = CommonConfig::read(&mut reader, Tiny::NAME);
         reader.finish().unwrap();
         common
     }
