@@ -6,7 +6,7 @@ export NATS_SERVER_BIN
 # What `make image` builds for. The C library goes into the binary, so the image needs nothing else.
 TARGET ?= x86_64-unknown-linux-gnu
 VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
-SERVICES := ingress context-builder webhook-caller attachment-fetcher egress chatbot
+SERVICES := ingress context-builder webhook-caller attachment-fetcher egress console chatbot
 
 .DEFAULT_GOAL := help
 TEXT ?= Hello!
@@ -40,7 +40,7 @@ test: tools build ## run all tests
 
 # `make bench ARGS=--help` lists the scenarios, and what else can be set.
 bench: tools ## measure the whole: make bench SCENARIO=saturation DURATION=10
-	cargo build --locked --release $(patsubst %,-p %,$(filter-out chatbot,$(SERVICES)))
+	cargo build --locked --release $(patsubst %,-p %,$(filter-out console chatbot,$(SERVICES)))
 	cargo bench --locked -p tests --bench pipeline -- --scenario $(SCENARIO) --duration $(or $(DURATION),10) $(ARGS)
 
 # `make test` has a minute of it. A run is drawn from SEED; RATE multiplies the faults.

@@ -35,7 +35,7 @@ impl Stage {
     ];
 
     /// Folder, binary, consumer and label: one name.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ingress => "ingress",
             Self::ContextBuilder => "context-builder",

@@ -1,4 +1,4 @@
-//! What the five services say to each other: identifiers, wire types, subjects, streams and consumers.
+//! What the services say to each other: identifiers, wire types, subjects, streams and consumers.
 //!
 //! The crate is data only. Producers and consumers use the same definitions; the JSON Schemas under
 //! `schemas/` and `asyncapi.json` are generated from them, and a test fails when they drift.

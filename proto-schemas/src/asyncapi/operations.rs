@@ -100,6 +100,8 @@ const OPERATIONS: &[(&str, Action, &[&str])] = &[
     ("chatbot", Action::Receive, &["transcripts", "dead-letters"]),
     ("webhook-caller", Action::Answer, &[QUESTION]),
     ("chatbot", Action::Ask, &[QUESTION]),
+    ("console", Action::Ask, &[QUESTION]),
+    ("console", Action::Receive, &["registry.integrations"]),
 ];
 
 /// All operations by name, as `egress.receive.deliveries`.

@@ -31,7 +31,7 @@ use stage::Fetcher;
 pub struct AttachmentFetcher;
 
 impl Service for AttachmentFetcher {
-    const NAME: Stage = Stage::AttachmentFetcher;
+    const NAME: &'static str = Stage::AttachmentFetcher.as_str();
     const ABOUT: &'static str = "brings files into the object store and serves them at signed links";
     type Config = Config;
 
@@ -67,7 +67,7 @@ impl Service for AttachmentFetcher {
 fn runner(process: &Process, stage: Arc<Fetcher>, concurrency: usize) -> Result<Runner<Fetcher>, StartError> {
     Ok(Runner {
         stage,
-        name: AttachmentFetcher::NAME,
+        name: Stage::AttachmentFetcher,
         consumer: FETCH_WORK,
         concurrency,
         bus: process.bus.clone(),

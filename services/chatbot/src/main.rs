@@ -42,7 +42,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Runs all five services in this process, with a nats-server of its own and an echo bot.
+    /// Runs all services in this process, with a nats-server of its own and an echo bot.
     Up(up::Options),
     /// Starts everything, sends three messages of one conversation at once, shows question, reply and trace.
     Demo(nats_server::Binary),

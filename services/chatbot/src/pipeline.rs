@@ -1,10 +1,11 @@
-//! The whole pipeline in this process: broker, playground, five services, the built-in bot.
+//! The whole pipeline in this process: broker, playground, five services and the console, the built-in bot.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use attachment_fetcher::AttachmentFetcher;
 use bus::Bus;
+use console::Console;
 use context_builder::ContextBuilder;
 use egress::Egress;
 use ingress::Ingress;
@@ -88,6 +89,7 @@ impl Pipeline {
         services.push(start::<Egress>(&variables, &shutdown).await?);
         services.push(start::<WebhookCaller>(&variables, &shutdown).await?);
         services.push(start::<ContextBuilder>(&variables, &shutdown).await?);
+        let console = start::<Console>(&variables, &shutdown).await?;
         variables.insert("HTTP_LISTEN".to_owned(), listen);
         let ingress = start::<Ingress>(&variables, &shutdown).await?;
         let addresses = Addresses {
@@ -95,8 +97,10 @@ impl Pipeline {
             ingress: format!("http://{}", address(&ingress, "http")?),
             replies: format!("{base}/replies"),
             secret: read(&push)?,
+            console: format!("http://{}", address(&console, "http")?),
+            console_token: read(&run_dir.secret("console")?)?,
         };
-        services.push(ingress);
+        services.extend([ingress, console]);
         Ok(Self {
             playground,
             addresses,
@@ -135,14 +139,19 @@ impl Pipeline {
 
 /// The configuration of the services, as being one process on this machine wants it.
 fn variables(nats_url: &str, run_dir: &RunDir) -> Result<BTreeMap<String, String>, Failure> {
-    let links = run_dir.secret("links")?;
+    let reference = |name| {
+        run_dir
+            .secret(name)
+            .map(|path| format!("file:{}", path.display()))
+    };
     let ours = [
         ("NATS_URL", nats_url.to_owned()),
         ("ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
         ("HTTP_LISTEN", "127.0.0.1:0".to_owned()),
         // The playground and the files are on this machine, behind plain HTTP.
         ("OUTBOUND_ALLOW", "127.0.0.1".to_owned()),
-        ("ATTACHMENTS_SECRET", format!("file:{}", links.display())),
+        ("ATTACHMENTS_SECRET", reference("links")?),
+        ("CONSOLE_TOKEN", reference("console")?),
         ("DRAIN_DEADLINE", "20s".to_owned()),
     ];
     Ok(ours
@@ -155,7 +164,7 @@ async fn start<S: Service>(
     variables: &BTreeMap<String, String>,
     shutdown: &CancellationToken,
 ) -> Result<Running, Failure> {
-    let name = S::NAME.as_str();
+    let name = S::NAME;
     let (common, own) =
         configure::<S>(variables.clone()).map_err(|errors| Failure(format!("{name}: {errors}")))?;
     let launched = tokio::time::timeout(START_DEADLINE, launch::<S>(common, own, shutdown.clone())).await;

@@ -27,6 +27,10 @@ pub(crate) struct Addresses {
     pub(crate) replies: String,
     /// The secret that pushes to the connection `web` are signed with.
     pub(crate) secret: String,
+    /// Where the admin API is.
+    pub(crate) console: String,
+    /// What its clients show.
+    pub(crate) console_token: String,
 }
 
 impl RunDir {
@@ -38,7 +42,7 @@ impl RunDir {
         &self.path
     }
 
-    /// A signing secret of our own making, the same as long as the folder is there.
+    /// A secret of our own making, the same as long as the folder is there.
     pub(crate) fn secret(&self, name: &str) -> Result<PathBuf, Failure> {
         let folder = self.path.join("secrets");
         let path = folder.join(name);
@@ -58,8 +62,13 @@ impl RunDir {
             ingress,
             replies,
             secret,
+            console,
+            console_token,
         } = addresses;
-        let shell = format!("NATS_URL={nats}\nINGRESS={ingress}\nREPLIES={replies}\nSECRET={secret}\n");
+        let shell = format!(
+            "NATS_URL={nats}\nINGRESS={ingress}\nREPLIES={replies}\nSECRET={secret}\n\
+             CONSOLE={console}\nCONSOLE_BEARER_TOKEN={console_token}\n"
+        );
         let json = serde_json::to_string_pretty(addresses).map_err(Failure::new)?;
         write_private(&self.path.join("up.env"), &shell)
             .and_then(|()| write_private(&self.path.join("up.json"), &json))

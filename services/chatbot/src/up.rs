@@ -75,6 +75,7 @@ fn tell(pipeline: &Pipeline, run_dir: &RunDir) {
         addresses.ingress
     );
     say!("  replies  {}/<conversation>", addresses.replies);
+    say!("  console  {}/v1", addresses.console);
     say!("  details  {}", run_dir.path().join("up.env").display());
     say!("");
     say!("In another terminal:  make send TEXT=\"Hello!\"");

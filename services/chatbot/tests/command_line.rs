@@ -487,6 +487,24 @@ async fn an_integration_is_tested_with_request_latency_and_reply_or_hint() {
 }
 
 #[tokio::test]
+async fn the_admin_api_tests_an_integration_as_well() {
+    let up = Up::start().await;
+    let announced = std::fs::read(up.folder.path().join("up.json")).unwrap();
+    let announced: serde_json::Value = serde_json::from_slice(&announced).unwrap();
+    let text = |name: &str| announced[name].as_str().unwrap().to_owned();
+    let url = format!("{}/v1/integrations/echo/test", text("console"));
+    let request = testkit::client::client()
+        .post(url)
+        .bearer_auth(text("console_token"))
+        .body(r#"{"message": "Hello!"}"#);
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let report: serde_json::Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+    assert_eq!(report["outcome"]["content"], "#1 You said: Hello!");
+    assert!(report["latency"]["first_byte_micros"].as_u64().unwrap() > 0);
+}
+
+#[tokio::test]
 async fn a_test_without_anyone_to_make_it_says_so() {
     let server = testkit::nats::NatsServer::start().await;
     let folder = tempfile::tempdir().unwrap();

@@ -25,7 +25,7 @@ use stage::{Builder, ContextEvents, InboxEvents};
 pub struct ContextBuilder;
 
 impl Service for ContextBuilder {
-    const NAME: Stage = Stage::ContextBuilder;
+    const NAME: &'static str = Stage::ContextBuilder.as_str();
     const ABOUT: &'static str = "decides what is due in a conversation and builds the turn";
     type Config = Config;
 
@@ -62,7 +62,7 @@ fn runner<S>(
 ) -> Runner<S> {
     Runner {
         stage,
-        name: ContextBuilder::NAME,
+        name: Stage::ContextBuilder,
         consumer,
         concurrency,
         bus: process.bus.clone(),

@@ -28,7 +28,7 @@ use stage::Sender;
 pub struct Egress;
 
 impl Service for Egress {
-    const NAME: Stage = Stage::Egress;
+    const NAME: &'static str = Stage::Egress.as_str();
     const ABOUT: &'static str = "sends replies to their chats, in order, and writes the transcript";
     type Config = Config;
 
@@ -49,7 +49,7 @@ impl Service for Egress {
         };
         let runner = Runner {
             stage: Arc::new(sender),
-            name: Self::NAME,
+            name: Stage::Egress,
             consumer: DELIVERY_WORK,
             concurrency: config.concurrency,
             bus: process.bus.clone(),

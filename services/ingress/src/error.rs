@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bus::BusError;
 use channels::OpenError;
+use runtime::web::{BodyError, retry_after};
 use serde::Serialize;
 
 use crate::metrics::RequestResult;
@@ -137,6 +138,16 @@ impl From<OpenError> for Refused {
     }
 }
 
+impl From<BodyError> for Refused {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge => Self::TooLarge,
+            BodyError::TooSlow => Self::TooSlow,
+            BodyError::Broken => Self::BadBody("the body broke off".to_owned()),
+        }
+    }
+}
+
 impl From<BusError> for Refused {
     fn from(error: BusError) -> Self {
         match error {
@@ -166,28 +177,17 @@ impl IntoResponse for Refused {
         };
         let mut response = (verdict.status, Json(body)).into_response();
         if let Some(wait) = verdict.retry_after {
-            let value = HeaderValue::from(whole_seconds(wait));
-            response.headers_mut().insert(header::RETRY_AFTER, value);
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, retry_after(wait));
         }
         response
     }
 }
 
-/// Rounded up, and at least one: zero would invite the sender back at once.
-fn whole_seconds(wait: Duration) -> u64 {
-    let more = u64::from(wait.subsec_nanos() > 0);
-    wait.as_secs().saturating_add(more).max(1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_wait_is_rounded_up_to_at_least_a_second() {
-        let millis = |millis| whole_seconds(Duration::from_millis(millis));
-        assert_eq!((millis(0), millis(1), millis(1000), millis(1001)), (1, 1, 1, 2));
-    }
 
     #[test]
     fn what_passes_by_itself_names_a_wait_and_what_does_not_names_none() {
@@ -208,6 +208,13 @@ mod tests {
                 .iter()
                 .all(|refused| refused.verdict().retry_after.is_none())
         );
+    }
+
+    #[test]
+    fn a_body_that_cannot_be_had_is_the_senders_fault() {
+        let status = |error: BodyError| Refused::from(error).verdict().status.as_u16();
+        let errors = [BodyError::TooLarge, BodyError::TooSlow, BodyError::Broken];
+        assert_eq!(errors.map(status), [413, 408, 400]);
     }
 
     #[test]

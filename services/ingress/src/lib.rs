@@ -42,7 +42,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 pub struct Ingress;
 
 impl Service for Ingress {
-    const NAME: Stage = Stage::Ingress;
+    const NAME: &'static str = Stage::Ingress.as_str();
     const ABOUT: &'static str = "takes what the platforms push and answers when it is durable";
     type Config = Config;
 

@@ -6,18 +6,17 @@
 //! | telegram | `POST /v1/channels/{connection}/updates` | 200 with an empty body |
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use axum::extract::{DefaultBodyLimit, FromRequest, Path, Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use bus::TraceContext;
-use bytes::Bytes;
 use proto_schemas::content::ChannelKind;
 use proto_schemas::ids::{ConversationId, MessageId};
-use proto_schemas::wire::TRACEPARENT;
+use runtime::web::{read_body, trace_of};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 use tracing::Instrument;
@@ -26,9 +25,6 @@ use crate::error::Refused;
 use crate::metrics::{IngressMetrics, RequestResult};
 use crate::pressure::Pressure;
 use crate::stage::{Intake, Push, Taken};
-
-/// How long a body may take to arrive: platforms send theirs at once, and a slow one holds a place.
-const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Where pushes come in.
 pub(crate) struct Door {
@@ -127,24 +123,6 @@ impl Door {
     }
 }
 
-async fn read_body(request: Request) -> Result<Bytes, Refused> {
-    let read = tokio::time::timeout(BODY_DEADLINE, Bytes::from_request(request, &()));
-    match read.await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(Refused::TooLarge),
-        Ok(Err(_)) => Err(Refused::BadBody("the body broke off".to_owned())),
-        Err(_) => Err(Refused::TooSlow),
-    }
-}
-
-/// The sender's trace, if it brought one, or a new one.
-fn trace_of(headers: &HeaderMap) -> TraceContext {
-    let given = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
-    given
-        .and_then(TraceContext::parse)
-        .map_or_else(TraceContext::new, TraceContext::child)
-}
-
 fn counted_as(taken: &Taken) -> RequestResult {
     match taken {
         Taken::Message { duplicate: false, .. } => RequestResult::Accepted,
@@ -173,44 +151,5 @@ fn told(channel: ChannelKind, taken: Taken) -> Response {
             (StatusCode::ACCEPTED, Json(receipt)).into_response()
         }
         (ChannelKind::Http, Taken::Ignored | Taken::Buried) => StatusCode::ACCEPTED.into_response(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::convert::Infallible;
-
-    use axum::body::Body;
-    use futures_util::stream;
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_body_that_never_comes_is_given_up() {
-        let body = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
-        let refused = read_body(Request::new(body)).await.unwrap_err();
-        assert_eq!(refused.verdict().status, StatusCode::REQUEST_TIMEOUT);
-    }
-
-    #[tokio::test]
-    async fn a_body_that_breaks_off_is_the_senders_fault() {
-        let parts: [Result<Bytes, std::io::Error>; 2] =
-            [Ok(Bytes::from_static(b"{")), Err(std::io::Error::other("gone"))];
-        let refused = read_body(Request::new(Body::from_stream(stream::iter(parts))))
-            .await
-            .unwrap_err();
-        assert_eq!(refused.verdict().status, StatusCode::BAD_REQUEST);
-    }
-
-    #[test]
-    fn a_trace_that_comes_along_is_carried_on() {
-        const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
-        let header = format!("00-{TRACE}-00f067aa0ba902b7-01");
-        let headers = HeaderMap::from_iter([(
-            TRACEPARENT.parse::<axum::http::HeaderName>().unwrap(),
-            header.parse().unwrap(),
-        )]);
-        assert_eq!(trace_of(&headers).trace_id(), TRACE);
-        assert_ne!(trace_of(&HeaderMap::new()).trace_id(), TRACE);
     }
 }

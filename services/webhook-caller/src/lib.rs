@@ -46,7 +46,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 pub struct WebhookCaller;
 
 impl Service for WebhookCaller {
-    const NAME: Stage = Stage::WebhookCaller;
+    const NAME: &'static str = Stage::WebhookCaller.as_str();
     const ABOUT: &'static str = "calls the bot's webhook, commits the answer, publishes its delivery";
     type Config = Config;
 
@@ -75,10 +75,7 @@ impl Service for WebhookCaller {
             process.tasks.clone(),
             Arc::clone(&metrics),
         );
-        let questions = process
-            .bus
-            .questions(INTEGRATION_TESTS, Self::NAME.as_str())
-            .await?;
+        let questions = process.bus.questions(INTEGRATION_TESTS, Self::NAME).await?;
         let caller = Arc::new(Caller {
             bus: process.bus.clone(),
             registry: process.registry.clone(),
@@ -88,7 +85,7 @@ impl Service for WebhookCaller {
         });
         let runner = Runner {
             stage: Arc::clone(&caller),
-            name: Self::NAME,
+            name: Stage::WebhookCaller,
             consumer: TURN_WORK,
             concurrency: config.concurrency,
             bus: process.bus.clone(),

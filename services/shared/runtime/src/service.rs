@@ -14,7 +14,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bus::{Bus, BusConfig, BusError, OnDifference};
-use proto_schemas::dead_letter::Stage;
 use registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -32,10 +31,10 @@ const BROKER_QUICK: Duration = Duration::from_secs(2);
 /// Pause between two attempts to create the topology.
 const BROKER_PAUSE: Duration = Duration::from_millis(200);
 
-/// One of the five services.
+/// One of the services.
 pub trait Service: Sized + 'static {
     /// Its name: folder, binary, consumer, metric label.
-    const NAME: Stage;
+    const NAME: &'static str;
     /// What it does, for `--help`.
     const ABOUT: &'static str;
     /// Its own configuration.
@@ -199,7 +198,7 @@ pub fn configure<S: Service>(
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> Result<(CommonConfig, S::Config), ConfigErrors> {
     let mut reader = Reader::new(variables);
-    let common = CommonConfig::read(&mut reader, S::NAME.as_str());
+    let common = CommonConfig::read(&mut reader, S::NAME);
     let own = S::Config::read(&mut reader);
     reader.finish().map(|()| (common, own))
 }
@@ -217,7 +216,7 @@ pub struct Running {
 /// The whole of a service's binary.
 pub fn main<S: Service>() -> ExitCode {
     let mut reader = Reader::from_process();
-    let common = CommonConfig::read(&mut reader, S::NAME.as_str());
+    let common = CommonConfig::read(&mut reader, S::NAME);
     let own = S::Config::read(&mut reader);
     if let Some(code) = answer_arguments::<S>(&reader) {
         return code;
@@ -271,14 +270,10 @@ pub async fn launch<S: Service>(
     own: S::Config,
     shutdown: CancellationToken,
 ) -> Result<Option<Running>, StartError> {
-    tracing::info!(
-        service = S::NAME.as_str(),
-        version = env!("CARGO_PKG_VERSION"),
-        "starting"
-    );
+    tracing::info!(service = S::NAME, version = env!("CARGO_PKG_VERSION"), "starting");
     let (tasks, deaths) = Tasks::new(shutdown.clone());
     let bus = Bus::connect(common.bus).await?;
-    let (health, metrics) = (Health::default(), Metrics::new(S::NAME.as_str())?);
+    let (health, metrics) = (Health::default(), Metrics::new(S::NAME)?);
     let addresses = Arc::new(Addresses {
         file: common.address_file,
         bound: Mutex::default(),
@@ -317,7 +312,7 @@ pub async fn launch<S: Service>(
     }
     S::start(own, process).await?;
     started.store(true, std::sync::atomic::Ordering::Relaxed);
-    tracing::info!(service = S::NAME.as_str(), "started");
+    tracing::info!(service = S::NAME, "started");
     Ok(Some(Running {
         tasks,
         health,
@@ -448,7 +443,7 @@ pub fn watch_signals(shutdown: &CancellationToken) -> std::io::Result<()> {
 }
 
 fn answer_arguments<S: Service>(reader: &Reader) -> Option<ExitCode> {
-    let name = S::NAME.as_str();
+    let name = S::NAME;
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let text = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => return None,

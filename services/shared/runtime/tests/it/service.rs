@@ -88,12 +88,12 @@ async fn every_line_of_the_metrics_is_a_series_of_the_service() {
         let (name, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line}"));
         assert!(value.parse::<f64>().is_ok(), "{line}");
         assert!(name.starts_with("chatbot_") && name.ends_with('}'), "{line}");
-        assert!(name.contains("service=\"egress\""), "{line}");
+        assert!(name.contains("service=\"tiny\""), "{line}");
         series += 1;
     }
     assert!(series > 0);
     assert!(
-        text.contains("chatbot_messages_processed_total{outcome=\"done\",service=\"egress\"} 0"),
+        text.contains("chatbot_messages_processed_total{outcome=\"done\",service=\"tiny\"} 0"),
         "{text}"
     );
 }

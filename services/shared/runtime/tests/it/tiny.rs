@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use proto_schemas::dead_letter::Stage;
 use runtime::config::{FromEnvironment, Reader};
 use runtime::metrics::StageMetrics;
 use runtime::service::{CommonConfig, Running, launch};
@@ -37,7 +36,7 @@ impl FromEnvironment for Config {
 pub(crate) struct Tiny;
 
 impl Service for Tiny {
-    const NAME: Stage = Stage::Egress;
+    const NAME: &'static str = "tiny";
     const ABOUT: &'static str = "lives";
     type Config = Config;
 
@@ -93,7 +92,7 @@ impl Launch {
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned()));
         let mut reader = Reader::new(variables);
-        let common = CommonConfig::read(&mut reader, "egress");
+        let common = CommonConfig::read(&mut reader, Tiny::NAME);
         reader.finish().unwrap();
         common
     }

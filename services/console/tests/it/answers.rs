@@ -1,0 +1,37 @@
+//! A test that is made.
+
+use serde_json::json;
+
+use crate::fixture::{Fixture, body};
+
+#[tokio::test]
+async fn a_report_is_passed_on_as_it_is() {
+    let console = Fixture::start().await;
+    for outcome in [
+        json!({"kind": "reply", "status": 200, "content": "Hi", "metadata": {"model": "m"}}),
+        json!({"kind": "failure", "class": "timeout", "detail": "too slow", "hint": "Raise it."}),
+    ] {
+        let asked = json!({"message": "Hello!"});
+        let (asked, response) = console.answered(&asked, outcome.clone()).await;
+        assert_eq!(
+            (asked.integration.as_str(), asked.message.as_str()),
+            ("support", "Hello!")
+        );
+        assert!(!asked.preview_only);
+        assert_eq!(response.status(), 200);
+        assert_eq!(
+            body(response).await,
+            json!({"integration": "support", "outcome": outcome})
+        );
+    }
+    assert_eq!(console.count("ok").await, 2);
+}
+
+#[tokio::test]
+async fn a_preview_is_asked_for_as_one() {
+    let console = Fixture::start().await;
+    let wanted = json!({"message": "Hello!", "preview": true});
+    let (asked, response) = console.answered(&wanted, json!({"kind": "preview"})).await;
+    assert!(asked.preview_only);
+    assert_eq!(response.status(), 200);
+}

@@ -1,0 +1,33 @@
+//! The binary's answers to its arguments and to a configuration that it refuses.
+
+use testkit::binary::Binary;
+
+const BINARY: Binary = Binary {
+    path: env!("CARGO_BIN_EXE_console"),
+};
+
+#[test]
+fn help_names_the_keys() {
+    BINARY.assert_help_names(&[
+        "console: the admin API",
+        "NATS_URL",
+        "HTTP_LISTEN",
+        "CONSOLE_TOKEN",
+    ]);
+}
+
+#[test]
+fn the_configuration_is_printed_without_passwords() {
+    BINARY.assert_prints_configuration();
+}
+
+#[test]
+fn a_bad_configuration_is_refused_with_every_error_at_once() {
+    BINARY.assert_refuses(&[("HTTP_LISTEN", "here"), ("CONSOLE_TOKEN", "env:FIRST,hunter2")]);
+    BINARY.assert_refuses(&[("CONSOLE_TOKEN", " ")]);
+}
+
+#[test]
+fn arguments_that_mean_nothing_are_refused() {
+    BINARY.assert_knows_its_arguments("console", env!("CARGO_PKG_VERSION"));
+}
