@@ -6,12 +6,11 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Options, settings};
+use super::{Options, at_rate, settings};
 use crate::broker::Broker;
-use crate::driver::Refused;
 use crate::fakes::{Behaviour, Fake};
 use crate::pipeline::{Bot, UNLIMITED_SENDERS};
-use crate::report::{median, say, say_head, say_run, write};
+use crate::report::{median, say, say_head, write};
 use crate::run::Run;
 use crate::world::{Outside, World, during};
 
@@ -45,14 +44,14 @@ pub(super) async fn run(options: Options) -> Result<(), String> {
     for _ in 0..options.runs {
         let (world, hung) = world().await;
         say("  alone");
-        alone.push(measure(&world, options.duration).await);
+        alone.push(at_rate(&world, WELL, RATE, options.duration).await);
         say("  beside the hung one");
         let conversations: Vec<usize> = HUNG.collect();
         let load = world.driver.closed_loop(&conversations, Duration::ZERO);
         beside.push(
             during(load, async {
                 wait_for(&hung).await;
-                measure(&world, options.duration).await
+                at_rate(&world, WELL, RATE, options.duration).await
             })
             .await,
         );
@@ -99,18 +98,6 @@ async fn world() -> (World, Fake) {
     let broker = Broker::start().await;
     let world = World::with_bots(broker, outside, &bots, &UNLIMITED_SENDERS, bot_of).await;
     (world, hung)
-}
-
-async fn measure(world: &World, window: Duration) -> Run {
-    let load = world.driver.open_loop(WELL, RATE, Refused::SendAgain);
-    let run = during(load, async {
-        // The first messages open connections.
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        world.measure(window, WELL).await
-    })
-    .await;
-    say_run(&run);
-    run
 }
 
 async fn wait_for(hung: &Fake) {

@@ -9,13 +9,17 @@ mod saturation;
 mod scale;
 mod slow_backends;
 
+use std::ops::Range;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
-use crate::driver::MESSAGE_BYTES;
+use crate::driver::{MESSAGE_BYTES, Refused};
 use crate::pipeline::{BOTS, Settings};
+use crate::report::say_run;
+use crate::run::Run;
+use crate::world::{World, during};
 
 /// Which scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -86,6 +90,21 @@ pub(crate) async fn run(scenario: Scenario, options: Options) -> Result<(), Stri
         Scenario::Limits => limits::run(options).await,
         Scenario::Overload => overload::run(options).await,
     }
+}
+
+/// Sends so many messages a second to some conversations, and measures these.
+async fn at_rate(world: &World, conversations: Range<usize>, rate: f64, window: Duration) -> Run {
+    let load = world
+        .driver
+        .open_loop(conversations.clone(), rate, Refused::SendAgain);
+    let run = during(load, async {
+        // The first messages open connections.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        world.measure(window, conversations).await
+    })
+    .await;
+    say_run(&run);
+    run
 }
 
 /// What a report says of how it was measured: above all, what differs from the defaults.

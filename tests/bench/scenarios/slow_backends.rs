@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Options, settings};
+use super::{Options, at_rate, settings};
 use crate::broker::Broker;
 use crate::driver::Refused;
 use crate::fakes::{Behaviour, Fake};
 use crate::pipeline::{Bot, Settings, UNLIMITED_SENDERS};
-use crate::report::{say, say_head, say_run, write};
+use crate::report::{say, say_head, write};
 use crate::run::Run;
 use crate::world::{Outside, World, during};
 
@@ -120,15 +120,7 @@ async fn world(others: Behaviour, turns: usize, services: Settings<'_>) -> (Worl
 
 /// Measures the fast bot's conversations.
 async fn fast(world: &World, window: Duration) -> Run {
-    let load = world.driver.open_loop(FAST, FAST_RATE, Refused::SendAgain);
-    let run = during(load, async {
-        // The first messages open connections.
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        world.measure(window, FAST).await
-    })
-    .await;
-    say_run(&run);
-    run
+    at_rate(world, FAST, FAST_RATE, window).await
 }
 
 fn bot_of(conversation: usize) -> usize {

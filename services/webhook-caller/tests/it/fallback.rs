@@ -1,6 +1,7 @@
 //! The bot's second webhook.
 
-use proto_schemas::context::TurnResult;
+use proto_schemas::context::{Conclusion, TurnResult};
+use proto_schemas::turn::Turn;
 use serde_json::json;
 use testkit::backend::{Recorded, Scripted, echo};
 
@@ -15,6 +16,21 @@ async fn world() -> World {
     }
     world.start().await;
     world
+}
+
+fn only_the_spare_answers(call: &Recorded) -> Scripted {
+    match call.header("x-integration-id") {
+        Some("spare") => echo(call),
+        _ => Scripted::status(401),
+    }
+}
+
+/// Puts the turn into its slot, and waits for its end.
+async fn concluded(world: &World, turn: &Turn) -> Conclusion {
+    world.offer(turn).await;
+    let delivery = world.wait_for_delivery(turn).await;
+    world.wait_until_gone(turn).await;
+    delivery.conclusion
 }
 
 /// Integration and number of each attempt.
@@ -35,21 +51,11 @@ fn attempts(expected: &[(&str, &str)]) -> Vec<(String, String)> {
 #[tokio::test]
 async fn a_fallback_answers_what_the_integration_refuses() {
     let world = world().await;
-    world
-        .backend
-        .respond_with(|call| match call.header("x-integration-id") {
-            Some("spare") => echo(call),
-            _ => Scripted::status(401),
-        });
+    world.backend.respond_with(only_the_spare_answers);
     let turn = falling_back(turn("a"));
-    world.offer(&turn).await;
-    let conclusion = world.wait_for_delivery(&turn).await.conclusion;
-    world.wait_until_gone(&turn).await;
+    let conclusion = concluded(&world, &turn).await;
 
-    assert!(
-        matches!(conclusion.result, TurnResult::Reply { .. }),
-        "{conclusion:?}"
-    );
+    assert_eq!(conclusion.result.as_str(), "reply", "{conclusion:?}");
     assert_eq!(conclusion.integration.unwrap().as_str(), "spare");
     assert_eq!(conclusion.attempts, 2);
     assert_eq!(asked(&world), attempts(&[("echo", "1"), ("spare", "2")]));
@@ -61,9 +67,7 @@ async fn a_fallback_has_a_budget_of_its_own_and_the_user_is_told_once() {
     let world = world().await;
     world.backend.respond_with(|_| Scripted::status(503));
     let turn = falling_back(turn("a"));
-    world.offer(&turn).await;
-    let conclusion = world.wait_for_delivery(&turn).await.conclusion;
-    world.wait_until_gone(&turn).await;
+    let conclusion = concluded(&world, &turn).await;
 
     let failure = TurnResult::Failure {
         class: "server_error".to_owned(),
@@ -80,21 +84,11 @@ async fn a_fallback_has_a_budget_of_its_own_and_the_user_is_told_once() {
 #[tokio::test]
 async fn a_turn_counts_for_its_arm_whoever_answers() {
     let world = world().await;
-    world
-        .backend
-        .respond_with(|call| match call.header("x-integration-id") {
-            Some("spare") => echo(call),
-            _ => Scripted::status(401),
-        });
+    world.backend.respond_with(only_the_spare_answers);
     let turn = of_an_arm(falling_back(turn("a")));
-    world.offer(&turn).await;
-    let conclusion = world.wait_for_delivery(&turn).await.conclusion;
-    world.wait_until_gone(&turn).await;
+    let conclusion = concluded(&world, &turn).await;
 
-    assert!(
-        matches!(conclusion.result, TurnResult::Reply { .. }),
-        "{conclusion:?}"
-    );
+    assert_eq!(conclusion.result.as_str(), "reply", "{conclusion:?}");
     assert_eq!(conclusion.integration.unwrap().as_str(), "spare");
     assert_eq!(conclusion.arm.unwrap().as_str(), "echo");
     let context = world.context(&turn).await.unwrap().record;
@@ -106,13 +100,8 @@ async fn a_turn_that_nobody_answers_counts_for_its_arm_too() {
     let world = world().await;
     world.backend.respond_with(|_| Scripted::status(401));
     let turn = of_an_arm(falling_back(turn("a")));
-    world.offer(&turn).await;
-    let conclusion = world.wait_for_delivery(&turn).await.conclusion;
-    world.wait_until_gone(&turn).await;
+    let conclusion = concluded(&world, &turn).await;
 
-    assert!(
-        matches!(conclusion.result, TurnResult::Failure { .. }),
-        "{conclusion:?}"
-    );
+    assert_eq!(conclusion.result.as_str(), "failure", "{conclusion:?}");
     assert_eq!(conclusion.arm.unwrap().as_str(), "echo");
 }
