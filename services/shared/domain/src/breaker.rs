@@ -7,8 +7,9 @@ use std::time::Duration;
 
 /// Half of the time over which calls are counted: the last 30 to 60 s.
 const HALF: Duration = Duration::from_secs(30);
-/// The longest pause, however often trying out has failed.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
+/// The longest pause, however often trying out has failed: a webhook that is there again is found within it, and those
+/// who wait for it see several attempts before they are given up.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// How many calls have to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +61,7 @@ impl Window {
 }
 
 /// How long a webhook is left in peace after it was found failing `times` in a row, counted from 1: `first`, then
-/// twice as long each time, up to five minutes.
+/// twice as long each time, up to a minute.
 pub fn pause(first: Duration, times: u32) -> Duration {
     let doublings = times.saturating_sub(1).min(16);
     first.saturating_mul(1 << doublings).min(LONGEST_PAUSE.max(first))
@@ -125,9 +126,9 @@ mod tests {
     }
 
     #[test]
-    fn each_pause_is_twice_the_one_before_up_to_five_minutes() {
-        let pauses = [1, 2, 3, 5, 6, u32::MAX].map(|times| pause(seconds(15), times).as_secs());
-        assert_eq!(pauses, [15, 30, 60, 240, 300, 300]);
+    fn each_pause_is_twice_the_one_before_up_to_a_minute() {
+        let pauses = [1, 2, 3, 4, u32::MAX].map(|times| pause(seconds(15), times).as_secs());
+        assert_eq!(pauses, [15, 30, 60, 60, 60]);
         assert_eq!(
             pause(seconds(600), 1),
             seconds(600),

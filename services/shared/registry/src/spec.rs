@@ -199,7 +199,7 @@ impl Default for IntegrationLimits {
 
 /// When a webhook that fails is left in peace, by the whole cluster: a replica sees too many of its calls of the last
 /// 30 to 60 s fail (network, timeout, 408, 5xx). After the pause one call tries it out; each time that fails, the next
-/// pause is twice as long, up to five minutes.
+/// pause is twice as long, up to a minute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Breaker {
