@@ -11,8 +11,10 @@ use domain::rate::Rate;
 use outbound::{Client, Stopwatch};
 use proto_schemas::context::TurnResult;
 use proto_schemas::ids::IntegrationId;
+use proto_schemas::subjects;
 use registry::{Integration, IntegrationLimits};
 use runtime::actor::{Directory, Mailbox, Undelivered, spawn};
+use runtime::limit::{Limiter, Limits};
 use runtime::task::Tasks;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -20,7 +22,6 @@ use tokio::time::Instant;
 use crate::breaker::{Breaker, Circuits, Refusal};
 use crate::client::Clients;
 use crate::error::CallError;
-use crate::limit::{Limiter, Limits};
 use crate::metrics::CallerMetrics;
 use crate::request::Prepared;
 use actor::Actor;
@@ -172,8 +173,10 @@ impl Integrations {
         let concurrency = in_flight(&settings, self.places);
         // As many may wait; more wait in the broker.
         let capacity = concurrency;
-        let limiter = rate(&settings.limits)
-            .map(|rate| Limiter::new(Arc::clone(&self.cluster.limits), &settings.id, rate));
+        let limiter = rate(&settings.limits).map(|rate| {
+            let key = subjects::integration_rate(&settings.id);
+            Limiter::new(Arc::clone(&self.cluster.limits), &key, rate)
+        });
         let actor = Actor {
             clients: Clients::new(Arc::clone(&self.client), &settings),
             breaker: Breaker::new(Arc::clone(&self.cluster.circuits), Arc::clone(&settings)),

@@ -11,7 +11,6 @@ mod config;
 mod error;
 mod format;
 mod integration;
-mod limit;
 mod metrics;
 mod request;
 mod route;
@@ -28,6 +27,7 @@ use proto_schemas::dead_letter::Stage;
 use proto_schemas::subjects::INTEGRATION_TESTS;
 use proto_schemas::topology::TURN_WORK;
 use registry::Registry;
+use runtime::limit::Limits;
 use runtime::metrics::StageMetrics;
 use runtime::runner::Runner;
 use runtime::{Process, Service, StartError};
@@ -35,7 +35,6 @@ use runtime::{Process, Service, StartError};
 use breaker::Circuits;
 pub use config::Config;
 use integration::{Cluster, Integrations};
-use limit::Limits;
 use metrics::CallerMetrics;
 use stage::Caller;
 
@@ -53,7 +52,7 @@ impl Service for WebhookCaller {
     async fn start(config: Config, process: Process) -> Result<(), StartError> {
         let metrics = Arc::new(CallerMetrics::new(&process.metrics, config.label_integrations)?);
         let cluster = Cluster {
-            limits: Arc::new(Limits::new(process.bus.clone(), Arc::clone(&metrics))),
+            limits: Arc::new(Limits::new(process.bus.clone(), &process.metrics)?),
             circuits: Arc::new(Circuits::new(process.bus.clone(), Arc::clone(&metrics))),
         };
         let background = background(

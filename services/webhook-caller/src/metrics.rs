@@ -23,41 +23,6 @@ const OK: &str = "ok";
 /// States of a circuit breaker, as `proto_schemas::limits::Circuit` names them.
 const CIRCUITS: [&str; 4] = ["closed", "open", "half_open", "gone"];
 
-/// What the rates cost at the broker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LimitOperation {
-    /// A lease was taken.
-    Write,
-    /// Another replica was quicker.
-    Conflict,
-    /// The record was read.
-    Read,
-    /// The broker's clock was asked for.
-    Clock,
-    /// The broker did not answer; calls wait.
-    Failure,
-}
-
-impl LimitOperation {
-    const ALL: [Self; 5] = [
-        Self::Write,
-        Self::Conflict,
-        Self::Read,
-        Self::Clock,
-        Self::Failure,
-    ];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Write => "write",
-            Self::Conflict => "conflict",
-            Self::Read => "read",
-            Self::Clock => "clock",
-            Self::Failure => "failure",
-        }
-    }
-}
-
 /// Calls, waits and late answers.
 pub(crate) struct CallerMetrics {
     labels: Labels,
@@ -67,7 +32,6 @@ pub(crate) struct CallerMetrics {
     circuits: IntGaugeVec,
     duration: HistogramVec,
     waited: Histogram,
-    limit_operations: IntCounterVec,
     late: IntCounter,
 }
 
@@ -82,14 +46,6 @@ pub(crate) struct IntegrationMetrics {
 impl CallerMetrics {
     /// Declares them. Without `by_integration` the series of all integrations are one.
     pub(crate) fn new(metrics: &Metrics, by_integration: bool) -> Result<Self, MetricError> {
-        let limit_operations = metrics.counters(
-            "rate_limit_operations_total",
-            "Requests to the broker for the rates of integrations, by kind.",
-            &["operation"],
-        )?;
-        for operation in LimitOperation::ALL {
-            limit_operations.with_label_values(&[operation.as_str()]);
-        }
         let none: [&str; 0] = [];
         Ok(Self {
             labels: Labels::new(by_integration),
@@ -127,7 +83,6 @@ impl CallerMetrics {
                     &none,
                 )?
                 .with_label_values(&none),
-            limit_operations,
             late: metrics
                 .counters(
                     "late_answers_total",
@@ -175,12 +130,6 @@ impl CallerMetrics {
                 let _absent = self.circuits.remove_label_values(&[gone, state]);
             }
         }
-    }
-
-    pub(crate) fn limit_operation(&self, operation: LimitOperation) {
-        self.limit_operations
-            .with_label_values(&[operation.as_str()])
-            .inc();
     }
 
     pub(crate) fn dropped_late_answer(&self) {

@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use outbound::Client;
 use registry::Integration;
+use runtime::limit::Limiter;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -14,7 +15,6 @@ use crate::breaker::{Breaker, Finding, Refusal};
 use crate::call::call;
 use crate::client::Clients;
 use crate::error::{CIRCUIT_OPEN, CallError, DISABLED};
-use crate::limit::Limiter;
 use crate::metrics::IntegrationMetrics;
 
 /// What an actor works with.

@@ -7,12 +7,12 @@ use bus::{BusError, Revision, TraceContext};
 use domain::rate::{Rate, Reservation, reserve};
 use proto_schemas::limits::RateLimit;
 use proto_schemas::topology::LIMITS;
-use runtime::random;
 use tokio::time::{Instant, sleep};
 
 use super::Limits;
 use super::lease::Lease;
-use crate::metrics::LimitOperation;
+use super::metrics::Operation;
+use crate::random;
 
 /// The longest pause after another replica was quicker; a write takes less.
 const CONFLICT_PAUSE: Duration = Duration::from_millis(3);
@@ -55,7 +55,7 @@ pub(super) async fn take(
             Ok(Attempt::Taken(taken)) => return taken,
             Ok(Attempt::Wait(wait)) => wait + SPREAD.mul_f64(random::fraction()),
             Err(BusError::Conflict) => {
-                limits.metrics.limit_operation(LimitOperation::Conflict);
+                limits.metrics.count(Operation::Conflict);
                 known = known.map(|known| Known {
                     alone: false,
                     ..known
@@ -63,7 +63,7 @@ pub(super) async fn take(
                 CONFLICT_PAUSE.mul_f64(random::fraction())
             }
             Err(error) => {
-                limits.metrics.limit_operation(LimitOperation::Failure);
+                limits.metrics.count(Operation::Failure);
                 tracing::debug!(%error, key = &*key, "no lease of the rate can be had; calls wait");
                 OUTAGE_PAUSE.mul_f64(0.5 + 0.5 * random::fraction())
             }
@@ -86,7 +86,7 @@ async fn attempt(
         Some(known) if known.alone => (Some((known.revision, known.record)), true),
         Some(_) | None => {
             let read: Option<Revision<RateLimit>> = limits.bus.get(&LIMITS, key).await?;
-            limits.metrics.limit_operation(LimitOperation::Read);
+            limits.metrics.count(Operation::Read);
             let present = read.map(|found| (found.revision, found.record));
             // Not alone if somebody has written since.
             let alone =
@@ -107,7 +107,7 @@ async fn attempt(
         .bus
         .compare_and_set(&LIMITS, key, revision, &record, TraceContext::new())
         .await?;
-    limits.metrics.limit_operation(LimitOperation::Write);
+    limits.metrics.count(Operation::Write);
     Ok(Attempt::Taken(Taken {
         lease: Lease::new(rate, slots, reading, connection),
         known: Known {

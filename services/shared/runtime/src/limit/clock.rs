@@ -1,7 +1,6 @@
 //! The broker's clock, as it is known here: what it said, carried on by this machine's monotonic clock. Wall clocks of
 //! replicas are never compared.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Bus, BusError};
@@ -10,7 +9,7 @@ use proto_schemas::topology::LIMITS;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::metrics::{CallerMetrics, LimitOperation};
+use super::metrics::{LimitMetrics, Operation};
 
 /// How long a reading is carried on. Clocks drift apart by some 0.1 ms each second at worst.
 const GOOD_FOR: Duration = Duration::from_secs(10);
@@ -49,11 +48,11 @@ struct Known {
 pub(super) struct BrokerClock {
     bus: Bus,
     known: Mutex<Option<Known>>,
-    metrics: Arc<CallerMetrics>,
+    metrics: LimitMetrics,
 }
 
 impl BrokerClock {
-    pub(super) fn new(bus: Bus, metrics: Arc<CallerMetrics>) -> Self {
+    pub(super) fn new(bus: Bus, metrics: LimitMetrics) -> Self {
         Self {
             bus,
             known: Mutex::new(None),
@@ -86,7 +85,7 @@ impl BrokerClock {
     async fn ask(&self, known: Option<Reading>) -> Result<Reading, BusError> {
         let asked = Instant::now();
         let told = self.bus.time(&LIMITS).await?;
-        self.metrics.limit_operation(LimitOperation::Clock);
+        self.metrics.count(Operation::Clock);
         Ok(reconcile(known, told, asked, Instant::now()))
     }
 }

@@ -1,11 +1,12 @@
-//! The rate of an integration, for the whole cluster: calls are made in slots that are taken from the broker in
-//! leases ([`domain::rate`]).
+//! The rate of an integration or a connection, for the whole cluster: calls are made in slots that are taken from the
+//! broker in leases ([`domain::rate`]).
 //!
 //! Guarantees: no call begins without a slot, nor later after its opening than the slot lives; while the broker is
 //! away, or has been since the lease was taken, none begins at all. All replicas go by the broker's clock.
 
 mod clock;
 mod lease;
+mod metrics;
 mod take;
 
 use std::sync::Arc;
@@ -14,29 +15,33 @@ use bus::Bus;
 use domain::rate::{Rate, next_size};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use proto_schemas::ids::IntegrationId;
-use proto_schemas::subjects;
 use tokio::time::Instant;
 
-use crate::metrics::CallerMetrics;
+use crate::metrics::{MetricError, Metrics};
 use clock::BrokerClock;
 use lease::{Lease, Next};
+use metrics::LimitMetrics;
 use take::{Known, Taken, take};
 
 /// Where leases come from: one for the process.
-pub(crate) struct Limits {
+pub struct Limits {
     bus: Bus,
     clock: BrokerClock,
-    metrics: Arc<CallerMetrics>,
+    metrics: LimitMetrics,
 }
 
 impl Limits {
-    pub(crate) fn new(bus: Bus, metrics: Arc<CallerMetrics>) -> Self {
-        Self {
-            clock: BrokerClock::new(bus.clone(), Arc::clone(&metrics)),
+    /// Leases from this broker.
+    ///
+    /// # Errors
+    /// [`MetricError`] when there are others in the process already.
+    pub fn new(bus: Bus, metrics: &Metrics) -> Result<Self, MetricError> {
+        let metrics = LimitMetrics::new(metrics)?;
+        Ok(Self {
+            clock: BrokerClock::new(bus.clone(), metrics.clone()),
             bus,
             metrics,
-        }
+        })
     }
 
     /// Whether the broker is there, and has been without a break since the connection of that number stood.
@@ -45,8 +50,8 @@ impl Limits {
     }
 }
 
-/// Lets the calls of one integration through, as its rate allows.
-pub(crate) struct Limiter {
+/// Lets calls through as one rate allows.
+pub struct Limiter {
     limits: Arc<Limits>,
     key: Arc<str>,
     rate: Rate,
@@ -58,10 +63,11 @@ pub(crate) struct Limiter {
 }
 
 impl Limiter {
-    pub(crate) fn new(limits: Arc<Limits>, integration: &IntegrationId, rate: Rate) -> Self {
+    /// The rate that stands under `key` in the bucket `limits`.
+    pub fn new(limits: Arc<Limits>, key: &str, rate: Rate) -> Self {
         Self {
             limits,
-            key: subjects::integration_rate(integration).into(),
+            key: key.into(),
             rate,
             lease: None,
             last: (1, 0),
@@ -72,7 +78,7 @@ impl Limiter {
 
     /// Waits until a call may begin, which it then must at once. `waiting` is how many calls wait. Dropped half-way
     /// it loses nothing: what was asked for goes on the next time.
-    pub(crate) async fn permit(&mut self, waiting: usize) {
+    pub async fn permit(&mut self, waiting: usize) {
         loop {
             match self.next_slot() {
                 Next::Now => return,
