@@ -58,7 +58,7 @@ pub(crate) fn was_called(class: &str) -> bool {
 }
 
 /// Classes besides those of `outbound::CallFailure`, so that metric series are born at zero.
-const CLASSES: [&str; 21] = [
+const CLASSES: [&str; 22] = [
     "rate_limited",
     "insufficient_quota",
     "request_timeout",
@@ -70,6 +70,7 @@ const CLASSES: [&str; 21] = [
     "redirect",
     "unexpected_status",
     "reply_too_large",
+    "not_utf8",
     "not_json",
     "no_content",
     "tool_call",

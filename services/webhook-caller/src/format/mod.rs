@@ -121,7 +121,10 @@ fn until_reset(status: u16, headers: &HeaderMap) -> Option<Duration> {
 
 /// Reads a 2xx body as the shape that a format has.
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, CallError> {
-    let value: serde_json::Value = serde_json::from_slice(body)
+    // Told apart, as the remedy is another: an encoding, and not what is in it.
+    let text = std::str::from_utf8(body)
+        .map_err(|error| CallError::terminal("not_utf8", format!("the reply is not UTF-8: {error}")))?;
+    let value: serde_json::Value = serde_json::from_str(text)
         .map_err(|error| CallError::terminal("not_json", format!("the reply is not JSON: {error}")))?;
     serde_json::from_value(value)
         .map_err(|error| CallError::terminal("no_content", format!("the reply has the wrong shape: {error}")))

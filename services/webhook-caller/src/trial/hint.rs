@@ -1,7 +1,7 @@
 //! What to look at when a call fails: the guide's troubleshooting (`webhook-guide.txt`), by class of the error.
 
 /// Class and hint.
-const HINTS: [(&str, &str); 28] = [
+const HINTS: [(&str, &str); 29] = [
     (
         "timeout",
         "No complete answer came within the integration's `timeout`, or no connection within 5 s. Raise the timeout, \
@@ -83,8 +83,12 @@ const HINTS: [(&str, &str); 28] = [
         "The answer is larger than 256 KiB. Send less text, and files as `attachments`.",
     ),
     (
+        "not_utf8",
+        "The answer is in another encoding than UTF-8, as Latin-1. Have the backend encode its JSON in UTF-8.",
+    ),
+    (
         "not_json",
-        "The answer has to be JSON in UTF-8. Put it through a JSON validator, and look for an error page in its place.",
+        "The answer has to be JSON. Put it through a JSON validator, and look for an error page in its place.",
     ),
     (
         "no_content",

@@ -12,6 +12,11 @@ use crate::world::World;
 /// One more than a webhook may answer in bytes.
 const TOO_LARGE: usize = 256 * 1024 + 1;
 
+/// Small as it is, it is far larger than a reply may be when it is decompressed.
+const ZEROS: &[u8] = include_bytes!("../../../shared/outbound/tests/it/zeros.gz");
+/// JSON as a server writes it that knows no UTF-8.
+const LATIN1: &[u8] = b"{\"content\": \"caf\xe9\"}";
+
 /// Conversation, answer, class of the dead letter, status of its attempt.
 fn table() -> Vec<(&'static str, Scripted, &'static str, Option<u16>)> {
     let json = |body: &'static str| Scripted::raw("application/json", body);
@@ -20,6 +25,12 @@ fn table() -> Vec<(&'static str, Scripted, &'static str, Option<u16>)> {
         headers: vec![("location".to_owned(), "/elsewhere".to_owned())],
         body: "".into(),
     };
+    let gzip = |body: &'static [u8]| Scripted::Status {
+        status: 200,
+        headers: vec![("content-encoding".to_owned(), "gzip".to_owned())],
+        body: body.into(),
+    };
+    let (bomb, no_gzip) = (gzip(ZEROS), gzip(b"{\"content\":\"x\"}"));
     let slowly = Scripted::Drip {
         body: json!({"content": "much too slow"}).to_string().into(),
         pause: Duration::from_millis(100),
@@ -47,6 +58,14 @@ fn table() -> Vec<(&'static str, Scripted, &'static str, Option<u16>)> {
             Some(200),
         ),
         ("empty", json(""), "not_json", Some(200)),
+        (
+            "latin1",
+            Scripted::raw("application/json; charset=iso-8859-1", LATIN1),
+            "not_utf8",
+            Some(200),
+        ),
+        ("bomb", bomb, "reply_too_large", Some(200)),
+        ("no-gzip", no_gzip, "body", Some(200)),
         ("no-content", json("{}"), "no_content", Some(200)),
         ("wrong-shape", json("{\"content\": 1}"), "no_content", Some(200)),
         (
