@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::ids::BrokerMicros;
 use crate::wire::Wire;
 
-/// How far a rate is used up, in time of the broker's clock, the only one that all replicas share. Written by compare-and-set only; each write takes a lease of some calls.
+/// How far a rate is used up, in time of the broker's clock, the only one that all replicas share. Written by
+/// compare-and-set only; each write takes a lease of some calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RateLimit {
     /// When the next call would be due if all came evenly at the rate (GCRA's theoretical arrival time). It lies

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::content::{Attachment, StoredFile};
 use crate::dead_letter::Attempt;
+use crate::ids::UnixMillis;
 use crate::wire::Wire;
 
 /// The failed attempts of a turn.
@@ -18,6 +19,9 @@ pub struct TurnProgress {
     /// Whether the bot's integration is given up and its fallback is asked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fallen_back: bool,
+    /// Since when the webhook that is asked is not called because its circuit breaker is open, if it ever was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_since: Option<UnixMillis>,
 }
 
 impl Wire for TurnProgress {

@@ -1,5 +1,8 @@
 //! Processes that are asked to end in the middle of their work.
 
+use std::time::Duration;
+
+use futures_util::future::join_all;
 use proto_schemas::dead_letter::Stage;
 use testkit::backend::Ending;
 use testkit::condition::{PATIENCE, wait_until};
@@ -68,6 +71,19 @@ async fn every_service_may_be_replaced_in_a_burst_without_loss() {
     assert_eq!(pipeline.calls_of("ada").len(), texts.len());
     assert_eq!(pipeline.replies_now("ada").len(), texts.len());
     assert!(pipeline.dead_letters().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_service_asked_to_end_while_the_broker_is_away_does_not_wait_for_it() {
+    // Far above what a drain takes, and below the deadline that would cut it off.
+    const SOON: Duration = Duration::from_secs(40);
+    let pipeline = Pipeline::start(Options::default()).await;
+    pipeline.nats.kill();
+    let ends = Stage::ALL.map(async |stage| (stage, pipeline.service(stage).terminate().await));
+    let ended = tokio::time::timeout(SOON, join_all(ends)).await;
+    for (stage, status) in ended.expect("all services end soon") {
+        assert_eq!(status.code(), Some(0), "{}", stage.as_str());
+    }
 }
 
 /// Sends SIGTERM, lets the held work go when the service has begun to drain, and waits for a good end.

@@ -5,7 +5,8 @@ use clap::Subcommand;
 use proto_schemas::ids::IntegrationId;
 use proto_schemas::limits::{Circuit, CircuitBreaker};
 use proto_schemas::subjects;
-use proto_schemas::topology::{LIMITS, bucket_stream};
+use proto_schemas::topology::{LIMITS, REGISTRY, bucket_stream};
+use registry::Integration;
 
 use crate::Failure;
 use crate::output::say;
@@ -38,13 +39,24 @@ async fn list(bus: &Bus) -> Result<(), Failure> {
         let Ok(record) = entry.decode::<CircuitBreaker>() else {
             continue;
         };
-        if let (Some(integration), Some(state)) = (integration_of(&entry), told(&record.circuit)) {
+        if let (Some(integration), Some(state)) = (integration_of(&entry), told(&record.circuit))
+            && settings_of(bus, &integration).await? == Some(record.settings)
+        {
             count += 1;
             say!("{integration}  {state}  since {}", entry.stored_at);
         }
     }
     say!("{count} integrations are left in peace");
     Ok(())
+}
+
+/// The revision of an integration's settings: what was found under others counts no more.
+async fn settings_of(bus: &Bus, integration: &IntegrationId) -> Result<Option<u64>, Failure> {
+    let settings = bus
+        .get::<Integration>(&REGISTRY, &registry::integration_key(integration))
+        .await
+        .map_err(Failure::new)?;
+    Ok(settings.map(|settings| settings.revision))
 }
 
 fn integration_of(entry: &Entry) -> Option<IntegrationId> {

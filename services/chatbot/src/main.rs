@@ -98,6 +98,10 @@ fn main() -> ExitCode {
         Err(error) => Err(Failure::new(error)),
     };
     match done {
+        Ok(_) if output::is_incomplete() => {
+            fail(&Failure::new("not all of the output could be written"));
+            ExitCode::FAILURE
+        }
         Ok(code) => code,
         Err(failure) => {
             fail(&failure);

@@ -27,7 +27,7 @@ impl Tokens {
                 Err(error) => reader.error(format!("CONSOLE_TOKEN: {error}")),
             }
         }
-        if text.trim().is_empty() {
+        if text.split(',').all(|entry| entry.trim().is_empty()) {
             reader.error("CONSOLE_TOKEN: must name a token, or nobody could use the API".to_owned());
         }
         Self(references)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -71,9 +72,15 @@ pub(crate) fn router(desk: Arc<Desk>) -> Router {
         .with_state(desk)
 }
 
-async fn test(State(desk): State<Arc<Desk>>, Path(id): Path<String>, request: Request) -> Response {
+async fn test(
+    State(desk): State<Arc<Desk>>,
+    id: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Response {
     let span = tracing::info_span!("request", route = "test");
     let work = async |request| {
+        // Judged only now: without a token nothing is said, not even of the address.
+        let Path(id) = id.map_err(|_| Problem::NoRoute)?;
         let body = read_body(request).await?;
         let body = serde_json::from_slice(&body).map_err(|error| Problem::Unusable(error.to_string()))?;
         let report = test_integration::test(&desk.bus, &desk.registry, &id, body).await?;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use bus::BusError;
 use domain::breaker::{Threshold, Window, pause};
 use proto_schemas::limits::{Circuit, CircuitBreaker};
+use proto_schemas::topology::LIMITS;
 use registry::Integration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -104,14 +105,19 @@ impl Drop for Trial<'_> {
 
 impl Breaker {
     pub(crate) fn new(circuits: Arc<Circuits>, integration: Arc<Integration>) -> Self {
-        Self {
+        let breaker = Self {
             heard: circuits.of(&integration.id),
             circuits,
             integration,
             own: Mutex::default(),
             trying: AtomicBool::new(false),
             since: Instant::now(),
+        };
+        if let Standing::Closed { .. } = breaker.standing() {
+            // What was found under other settings does not count, and is not shown any more.
+            breaker.circuits.shows(&breaker.integration.id, &Circuit::Closed);
         }
+        breaker
     }
 
     /// Tells when something was heard of the webhook.
@@ -157,6 +163,10 @@ impl Breaker {
         };
         let (rest, longest_wait, times, class) = match &record.circuit {
             Circuit::Closed => return Standing::Closed { revision },
+            // By then the record has aged out, and it is asked whether that still holds.
+            Circuit::Gone if LIMITS.ttl.is_some_and(|ttl| heard.at.elapsed() > ttl) => {
+                return Standing::Closed { revision };
+            }
             Circuit::Gone => return Standing::Refused(Refusal::Gone),
             Circuit::Open {
                 pause_millis,
@@ -207,7 +217,7 @@ impl Breaker {
                 trial: Some(trial),
             }),
             Err(error) => {
-                tracing::debug!(%error, integration = self.integration.id.as_str(), "another tries the webhook out");
+                tracing::debug!(%error, integration = self.integration.id.as_str(), "the webhook is not tried out here");
                 Err(Refusal::Open(self.first_pause()))
             }
         }

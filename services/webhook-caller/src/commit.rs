@@ -166,6 +166,7 @@ pub(crate) async fn keep_progress(
     job: &Job,
 ) -> Result<(), BusError> {
     let key = subjects::turn_progress(&turn.id);
-    let identity = format!("{key}:{}", progress.attempts.len());
+    let refused_since = progress.refused_since.unwrap_or_default().0;
+    let identity = format!("{key}:{}:{refused_since}", progress.attempts.len());
     bus.put(&PROGRESS, &key, progress, &identity, job.trace).await
 }

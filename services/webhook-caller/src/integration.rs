@@ -110,9 +110,10 @@ impl Integrations {
         integration: &Arc<Integration>,
         prepared: Prepared,
     ) -> Result<Answer, NotCalled> {
-        let answer = self.offer(integration, prepared, None)?.await;
+        let answered = self.offer(integration, prepared, None)?.await;
+        let answer = answered.map_err(|_| NotCalled::Lost)??;
         self.lines.one_less(&integration.id);
-        answer.map_err(|_| NotCalled::Lost)?
+        Ok(answer)
     }
 
     /// Makes a call by a client of its own, whose parts are timed, also of a webhook that is left in peace. It waits for

@@ -55,6 +55,9 @@ impl Service for WebhookCaller {
             limits: Arc::new(Limits::new(process.bus.clone(), &process.metrics)?),
             circuits: Arc::new(Circuits::new(process.bus.clone(), Arc::clone(&metrics))),
         };
+        if let Err(error) = cluster.circuits.read_all().await {
+            tracing::warn!(%error, "the circuit breakers are not known yet; they count as closed");
+        }
         let background = background(
             cluster.circuits.clone(),
             metrics.clone(),

@@ -34,8 +34,11 @@ pub(crate) struct SentSecrets(Vec<Secret>);
 
 impl SentSecrets {
     pub(crate) fn redact(&self, text: String) -> String {
-        self.0
-            .iter()
+        // The longest first: a shorter one may be its beginning.
+        let mut secrets: Vec<&Secret> = self.0.iter().collect();
+        secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
+        secrets
+            .into_iter()
             .fold(text, |text, secret| text.replace(secret.expose(), SECRET))
     }
 }

@@ -220,7 +220,10 @@ impl Caller {
             ),
         };
         let next = route.next.filter(|_| step == NextStep::GiveUp);
-        progress.fallen_back |= next.is_some();
+        if next.is_some() {
+            // Its patience is its own, too.
+            (progress.fallen_back, progress.refused_since) = (true, None);
+        }
         progress.exhausted = step == NextStep::GiveUp && next.is_none();
         if let Err(error) = Box::pin(commit::keep_progress(&self.bus, turn, &progress, job)).await {
             return error.into();
@@ -262,13 +265,13 @@ impl Caller {
     }
 
     /// No call was made. A fallback is asked at once; without one the turn waits, which spends no attempt, for as long as
-    /// it would be tried.
+    /// it would be tried: from the first refusal, however long it had to wait for its limits before.
     async fn refused(
         &self,
         turn: &Turn,
         route: Route<'_>,
         settings: &Integration,
-        progress: TurnProgress,
+        mut progress: TurnProgress,
         refusal: Refusal,
         job: &Job,
     ) -> Outcome {
@@ -276,18 +279,24 @@ impl Caller {
             Refusal::Gone => (DISABLED, "the webhook has said that it is gone (410)"),
             Refusal::Open(_) => (CIRCUIT_OPEN, "the webhook fails; its circuit breaker is open"),
         };
-        let (_, first) = route.failures(&progress);
-        let waited = clock::now().since(first.unwrap_or(turn.built_at));
+        let now = clock::now();
+        let waited = now.since(progress.refused_since.unwrap_or(now));
         let patience = settings.retry.max_age.0.max(2 * settings.limits.breaker.pause.0);
         match refusal {
             Refusal::Open(pause) if route.next.is_none() && waited < patience => {
+                if progress.refused_since.is_none() {
+                    progress.refused_since = Some(now);
+                    if let Err(error) = commit::keep_progress(&self.bus, turn, &progress, job).await {
+                        return error.into();
+                    }
+                }
                 let spread = pause.mul_f64(1.0 + SPREAD * random::fraction());
                 Outcome::retry_after(spread.min(patience - waited), detail)
             }
             Refusal::Open(_) | Refusal::Gone => {
                 let error = CallError::terminal(class, detail);
                 let budget = &settings.retry;
-                self.failed(turn, route, budget, progress, (error, clock::now(), 0), job)
+                self.failed(turn, route, budget, progress, (error, now, 0), job)
                     .await
             }
         }

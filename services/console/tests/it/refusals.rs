@@ -27,8 +27,10 @@ async fn problem(response: reqwest::Response, status: u16, code: &str) -> String
 async fn without_a_token_nothing_is_told() {
     let console = Fixture::start().await;
     let url = console.elsewhere();
+    let no_text = url.replace("nothing", "integrations/%FF/test");
     let strangers = [
         client().get(&url),
+        client().post(no_text),
         client().get(&url).bearer_auth("a-token-of-somebody"),
         client().get(&url).basic_auth("operator", Some(TOKEN)),
         client().post(&url).body("x".repeat(MAX_BODY_BYTES + 1)),

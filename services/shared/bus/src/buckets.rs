@@ -148,9 +148,9 @@ impl Bus {
         keys: &str,
         mut told: impl FnMut(Change),
     ) -> Result<(), BusError> {
-        let mut changes = self.changes(bucket, keys).await?;
         let mut connected = self.connected();
         connected.mark_unchanged();
+        let mut changes = self.changes(bucket, keys).await?;
         loop {
             let change = tokio::select! {
                 change = changes.next() => change,

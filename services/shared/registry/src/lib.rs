@@ -13,7 +13,7 @@ mod validate;
 
 pub use format::{AnthropicSettings, Format, OpenaiSettings};
 pub use secret::{Secret, SecretError, SecretRef};
-pub use snapshot::{Registry, Snapshot};
+pub use snapshot::{Registry, Snapshot, integration_key};
 pub use span::Span;
 pub use spec::{
     Bot, Breaker, Connection, ConnectionChannel, ContextPolicy, ConversationScope, HeaderValue,

@@ -1,5 +1,6 @@
 //! Secrets: referred to by name, read where they are used, never shown.
 
+use std::env::VarError;
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -22,12 +23,12 @@ pub enum SecretError {
     #[error("a secret is given by reference, as `env:NAME` or `file:PATH`, never as its value")]
     NotAReference,
     /// The variable is not set, or is not text.
-    #[error("secret {reference} cannot be read: {source}")]
+    #[error("secret {reference} cannot be read: the variable {problem}")]
     Variable {
         /// The reference.
         reference: String,
-        /// Why.
-        source: std::env::VarError,
+        /// Why. The error of the system would show the value.
+        problem: &'static str,
     },
     /// The file cannot be read.
     #[error("secret {reference} cannot be read: {source}")]
@@ -53,9 +54,12 @@ impl SecretRef {
     pub fn resolve(&self) -> Result<Secret, SecretError> {
         let reference = || self.0.clone();
         let value = match self.0.split_once(':') {
-            Some(("env", name)) => variable(name).map_err(|source| SecretError::Variable {
+            Some(("env", name)) => variable(name).map_err(|error| SecretError::Variable {
                 reference: reference(),
-                source,
+                problem: match error {
+                    VarError::NotPresent => "is not set",
+                    VarError::NotUnicode(_) => "is not text",
+                },
             })?,
             Some(("file", path)) => std::fs::read_to_string(path).map_err(|source| SecretError::File {
                 reference: reference(),

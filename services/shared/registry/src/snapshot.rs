@@ -162,7 +162,7 @@ impl Manifest {
     /// [`BusError`] when the broker is away or refuses; entries before the failing one are stored.
     pub async fn store(&self, bus: &Bus) -> Result<(), BusError> {
         for integration in &self.integrations {
-            put(bus, format!("integrations.{}", integration.id), integration).await?;
+            put(bus, integration_key(&integration.id), integration).await?;
         }
         for bot in &self.bots {
             put(bus, format!("bots.{}", bot.id), bot).await?;
@@ -172,6 +172,11 @@ impl Manifest {
         }
         Ok(())
     }
+}
+
+/// Key of an integration in the bucket.
+pub fn integration_key(integration: &IntegrationId) -> String {
+    format!("integrations.{integration}")
 }
 
 async fn put<T: Wire>(bus: &Bus, key: String, entry: &T) -> Result<(), BusError> {

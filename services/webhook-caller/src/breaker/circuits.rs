@@ -1,6 +1,6 @@
 //! What has been written down of all integrations, followed as it changes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use bus::{Bus, BusError, Change, TraceContext};
 use proto_schemas::ids::IntegrationId;
 use proto_schemas::limits::{Circuit, CircuitBreaker};
 use proto_schemas::subjects;
-use proto_schemas::topology::LIMITS;
+use proto_schemas::topology::{LIMITS, bucket_stream};
 use registry::Integration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
@@ -18,6 +18,9 @@ use crate::metrics::CallerMetrics;
 
 /// Pause before a broken watch is opened again.
 const REOPEN_PAUSE: Duration = Duration::from_millis(250);
+/// Records that one read brings.
+const PAGE: usize = 256;
+const PAGE_BYTES: usize = 1024 * 1024;
 
 /// The circuits of all integrations: one for the process.
 pub(crate) struct Circuits {
@@ -35,6 +38,15 @@ pub(crate) struct Heard {
     pub(super) at: Instant,
 }
 
+/// How something was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum News {
+    /// As one of many changes, in their order.
+    Change,
+    /// As what there is at the moment.
+    Whole,
+}
+
 impl Circuits {
     pub(crate) fn new(bus: Bus, metrics: Arc<CallerMetrics>) -> Self {
         Self {
@@ -44,11 +56,17 @@ impl Circuits {
         }
     }
 
-    /// Follows what is written, for as long as it is polled. Until all is heard, circuits count as closed.
+    /// Follows what is written, for as long as it is polled. What was not heard counts as closed.
     pub(crate) async fn follow(self: Arc<Self>) -> Result<(), Infallible> {
+        let mut told = false;
         loop {
-            if let Err(error) = self.hear().await {
-                tracing::debug!(%error, "the circuit breakers cannot be followed; trying again");
+            match self.hear().await {
+                Ok(()) => told = false,
+                Err(error) if !told && *self.bus.connected().borrow() => {
+                    tracing::warn!(%error, "the circuit breakers of other replicas are not heard; trying again");
+                    told = true;
+                }
+                Err(error) => tracing::debug!(%error, "the circuit breakers are not heard"),
             }
             sleep(REOPEN_PAUSE).await;
         }
@@ -57,9 +75,45 @@ impl Circuits {
     async fn hear(&self) -> Result<(), BusError> {
         // The broker may have lost the bucket with its memory.
         self.bus.ensure_bucket(&LIMITS).await?;
+        self.read_all().await?;
         self.bus
             .hear(&LIMITS, subjects::BREAKERS, |change| self.changed(&change))
             .await
+    }
+
+    /// Takes what is written for what counts: what was lost with the bucket, or by age, nobody tells of.
+    ///
+    /// # Errors
+    /// [`BusError`] when the broker is away.
+    pub(crate) async fn read_all(&self) -> Result<(), BusError> {
+        let subject = subjects::key(LIMITS.name, subjects::BREAKERS);
+        let (mut absent, mut from) = (self.known(), 1);
+        loop {
+            let page = self
+                .bus
+                .entries(&bucket_stream(&LIMITS), &subject, from, PAGE, PAGE_BYTES)
+                .await?;
+            for entry in &page.list {
+                let key = entry.subject.rsplit_once('.').map_or("", |(_, id)| id);
+                if let (Ok(integration), Ok(record)) = (IntegrationId::new(key), entry.decode()) {
+                    absent.remove(&integration);
+                    self.learn(&integration, entry.sequence, Some(record), News::Whole);
+                }
+            }
+            match page.list.last() {
+                Some(last) if page.behind > 0 => from = last.sequence + 1,
+                Some(_) | None => break,
+            }
+        }
+        for integration in absent {
+            self.learn(&integration, 0, None, News::Whole);
+        }
+        Ok(())
+    }
+
+    fn known(&self) -> HashSet<IntegrationId> {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.keys().cloned().collect()
     }
 
     fn changed(&self, change: &Change) {
@@ -73,7 +127,7 @@ impl Circuits {
                 return;
             }
         };
-        self.learn(&integration, change.revision, record);
+        self.learn(&integration, change.revision, record, News::Change);
     }
 
     /// What is known of an integration, and how to hear more.
@@ -90,14 +144,16 @@ impl Circuits {
         heard.entry(integration.clone()).or_insert_with(nothing).clone()
     }
 
-    fn learn(&self, integration: &IntegrationId, revision: u64, record: Option<CircuitBreaker>) {
-        let state = record
-            .as_ref()
-            .map_or(&Circuit::Closed, |record| &record.circuit)
-            .as_str();
+    fn learn(&self, integration: &IntegrationId, revision: u64, record: Option<CircuitBreaker>, news: News) {
+        let circuit = record.as_ref().map_or(&Circuit::Closed, |record| &record.circuit);
+        let state = circuit.as_str();
         self.of(integration).send_if_modified(|heard| {
-            // Told again when the watch was opened again: a pause does not begin anew.
-            let is_news = heard.revision != revision;
+            let is_news = match news {
+                // Told late: it was written before what is known.
+                News::Change => heard.revision < revision,
+                // The same again: a pause does not begin anew.
+                News::Whole => heard.revision != revision,
+            };
             if is_news {
                 *heard = Heard {
                     revision,
@@ -108,6 +164,11 @@ impl Circuits {
             }
             is_news
         });
+    }
+
+    /// How an integration's circuit breaker stands under its present settings.
+    pub(super) fn shows(&self, integration: &IntegrationId, circuit: &Circuit) {
+        self.metrics.circuit(integration, circuit.as_str());
     }
 
     /// Writes what was found, if nothing was written since `revision`. Returns the new revision.
@@ -131,14 +192,14 @@ impl Circuits {
             .await;
         match written {
             Ok(revision) => {
-                self.learn(&integration.id, revision, Some(record));
+                self.learn(&integration.id, revision, Some(record), News::Change);
                 Ok(revision)
             }
             Err(BusError::Conflict) => {
                 // What is known may be gone: with the broker's memory, or by age.
                 let present = self.bus.get::<CircuitBreaker>(&LIMITS, &key).await?;
                 let (revision, record) = present.map_or((0, None), |p| (p.revision, Some(p.record)));
-                self.learn(&integration.id, revision, record);
+                self.learn(&integration.id, revision, record, News::Whole);
                 Err(BusError::Conflict)
             }
             Err(error) => Err(error),

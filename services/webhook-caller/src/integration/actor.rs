@@ -69,16 +69,31 @@ async fn next_allowed(
     mailbox: &mut mpsc::Receiver<Job>,
     held: &mut Option<Job>,
     breaker: &Breaker,
-    limiter: Option<&mut Limiter>,
+    mut limiter: Option<&mut Limiter>,
 ) -> Option<Job> {
-    let job = match held {
-        Some(job) => job,
-        None => held.insert(mailbox.recv().await?),
-    };
-    if let Some(limiter) = limiter
-        && (job.trial.is_some() || breaker.refusal().is_none())
-    {
-        limiter.permit(mailbox.len() + 1).await;
+    loop {
+        let job = match held {
+            Some(job) => job,
+            None => held.insert(mailbox.recv().await?),
+        };
+        let Some(limiter) = limiter.as_deref_mut() else {
+            break;
+        };
+        let permit = limiter.permit(mailbox.len() + 1);
+        match &mut job.trial {
+            Some(trial) => tokio::select! {
+                biased;
+                // The test has run out of patience; it takes no call's place.
+                () = trial.begins.closed() => *held = None,
+                () = permit => break,
+            },
+            None => {
+                if breaker.refusal().is_none() {
+                    permit.await;
+                }
+                break;
+            }
+        }
     }
     held.take()
 }

@@ -82,7 +82,7 @@ impl Lines {
         (line.last - now).max(SHORTEST)
     }
 
-    /// A call has left, by an answer or a refusal.
+    /// A call was made and has left.
     pub(super) fn one_less(&self, integration: &IntegrationId) {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(line) = lines.get_mut(integration) {

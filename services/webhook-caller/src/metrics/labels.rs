@@ -36,7 +36,8 @@ impl Labels {
     /// Whether an integration has series of its own; it gets them when there is room.
     pub(super) fn has_its_own(&self, integration: &IntegrationId) -> bool {
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        own.contains(integration) || (own.len() < self.most && own.insert(integration.clone()))
+        let is_a_name = integration.as_str() != OTHER;
+        own.contains(integration) || (is_a_name && own.len() < self.most && own.insert(integration.clone()))
     }
 
     /// Makes room: returns those that are not there any more.

@@ -5,6 +5,7 @@ mod hint;
 mod sample;
 mod shown;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use proto_schemas::integration_test::{
 use registry::Integration;
 use runtime::clock;
 use runtime::task::Tasks;
+use tokio::time::{Instant, sleep_until};
 
 use crate::error::CallError;
 use crate::format;
@@ -29,6 +31,9 @@ use crate::stage::Caller;
 /// Tests that are made at once, of all integrations: an operator makes one at a time.
 const AT_ONCE: usize = 4;
 
+/// How long questions are still taken that were on their way when the service began to end.
+const LAST_QUESTIONS: Duration = Duration::from_secs(1);
+
 /// Answers questions until shutdown, then finishes those at hand.
 ///
 /// # Errors
@@ -38,13 +43,16 @@ pub(crate) async fn answer(
     mut questions: Questions,
     tasks: Tasks,
 ) -> Result<(), BusError> {
-    let (mut under_way, mut open) = (FuturesUnordered::new(), true);
+    let mut under_way = FuturesUnordered::new();
+    let (mut over, mut ending) = (pin!(tasks.shutdown().clone().cancelled_owned()), None);
     loop {
         tokio::select! {
-            () = tasks.shutdown().cancelled(), if open => {
-                open = false;
+            () = &mut over, if ending.is_none() => {
                 questions.end().await?;
+                ending = Some(Instant::now() + LAST_QUESTIONS);
             }
+            // While the broker is away its word that these were the last does not come.
+            () = sleep_until(ending.unwrap_or_else(Instant::now)), if ending.is_some() => break,
             Some(ended) = under_way.next(), if !under_way.is_empty() => note(ended),
             question = questions.next() => {
                 let Some(question) = question else { break };

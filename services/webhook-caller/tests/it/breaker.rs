@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use bus::TraceContext;
 use proto_schemas::context::TurnResult;
-use proto_schemas::ids::IntegrationId;
+use proto_schemas::ids::{IntegrationId, UnixMillis};
 use proto_schemas::limits::{Circuit, CircuitBreaker};
+use proto_schemas::progress::TurnProgress;
 use proto_schemas::subjects;
 use proto_schemas::topology::{LIMITS, REGISTRY};
 use proto_schemas::turn::Turn;
@@ -68,6 +69,14 @@ async fn write(world: &World, circuit: Circuit) {
         .unwrap();
 }
 
+fn open(pause_millis: u64) -> Circuit {
+    Circuit::Open {
+        pause_millis,
+        times: 1,
+        class: "timeout".to_owned(),
+    }
+}
+
 async fn shown(world: &World, caller: &str, state: &str) -> u64 {
     let labels = format!("integration=\"echo\",state=\"{state}\",");
     let shown = world.series_at(caller, "circuit_state", &labels).await;
@@ -86,20 +95,17 @@ async fn fail_until_open(world: &World) {
 async fn a_failing_webhook_is_left_in_peace_and_tried_out_with_one_call() {
     let world = World::started(settings("1s")).await;
     fail_until_open(&world).await;
-    let calls = world.backend.calls().len();
-    let opened = Instant::now();
+    let failed = world.backend.calls();
+    let calls = failed.len();
     let turns: Vec<_> = (0..5).map(|number| fresh(&number.to_string())).collect();
     let gate = world.backend.hold();
     world.backend.respond_with(echo);
     for turn in &turns {
         world.offer(turn).await;
     }
-    world.backend.wait_for_calls(calls + 1).await;
-    assert!(
-        opened.elapsed() > Duration::from_millis(800),
-        "after {:?}",
-        opened.elapsed()
-    );
+    let trial = &world.backend.wait_for_calls(calls + 1).await[calls];
+    let pause = trial.received_at - failed[calls - 1].received_at;
+    assert!(pause >= Duration::from_secs(1), "tried out after {pause:?}");
     wait_for_circuit(&world, "half_open").await;
     assert_eq!(world.backend.calls().len(), calls + 1, "one call tries it out");
     gate.release();
@@ -142,19 +148,39 @@ async fn each_pause_is_longer_while_trying_out_fails() {
 }
 
 #[tokio::test]
-async fn a_turn_that_would_wait_for_too_long_is_given_up_without_a_call() {
-    let world = World::started(settings("60s")).await;
-    fail_until_open(&world).await;
-    // It was built long ago.
+async fn a_turn_that_has_waited_for_long_is_given_up_without_a_call() {
+    let mut world = World::new().await;
+    world.configure("echo", settings("60s")).await;
+    write(&world, open(60_000)).await;
     let late = turn("late");
-    world.offer(&late).await;
+    world.offer_again(&late).await;
+    let refused_long_ago = TurnProgress {
+        refused_since: Some(UnixMillis(1)),
+        ..TurnProgress::default()
+    };
+    world.keep_progress(&late, &refused_long_ago).await;
+    world.start().await;
     let conclusion = world.wait_for_delivery(&late).await.conclusion;
     assert!(
         matches!(&conclusion.result, TurnResult::Failure { class, .. } if class == "circuit_open"),
         "{conclusion:?}"
     );
     assert_eq!(conclusion.attempts, 0);
-    assert_eq!(world.backend.calls().len(), 3);
+    assert!(world.backend.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_turn_that_waited_for_its_limits_still_waits_for_the_webhook() {
+    let mut world = World::new().await;
+    world.configure("echo", settings("2s")).await;
+    write(&world, open(1000)).await;
+    // It was built long ago, and meets an open breaker for the first time.
+    let late = turn("late");
+    world.offer(&late).await;
+    world.start().await;
+    let conclusion = world.wait_for_delivery(&late).await.conclusion;
+    assert_eq!(conclusion.result.as_str(), "reply", "{conclusion:?}");
+    assert!(world.progress(&late.id).await.unwrap().refused_since.is_some());
 }
 
 #[tokio::test]
@@ -195,21 +221,65 @@ async fn what_one_replica_finds_stops_the_others() {
     }
     let heard = found.elapsed();
     assert!(heard < Duration::from_secs(1), "heard after {heard:?}");
-    // What was in flight has ended; from here on nobody calls.
-    let all = (0..20).map(|number| turn(&number.to_string()));
-    for turn in all {
-        world.wait_for_delivery(&turn).await;
-    }
+    // Each of them was called or refused. From here on nobody calls.
+    wait_until(PATIENCE, "all turns to be looked at", async || {
+        refusals(&world).await + world.backend.calls().len() as u64 >= 20
+    })
+    .await;
     let calls = world.backend.calls().len();
     for number in 20..60 {
-        let turn = turn(&number.to_string());
-        world.offer(&turn).await;
-        world.wait_for_delivery(&turn).await;
+        world.offer(&turn(&number.to_string())).await;
     }
+    wait_until(PATIENCE, "all turns to be refused", async || {
+        refusals(&world).await + calls as u64 >= 60
+    })
+    .await;
     assert_eq!(world.backend.calls().len(), calls);
     for caller in ["a", "b"] {
-        let labels = "integration=\"echo\",result=\"circuit_open\",";
-        assert!(world.count_at(caller, "webhook_requests_total", labels).await > 0);
+        assert!(
+            refused_by(&world, caller).await > 0,
+            "{caller} had nothing to refuse"
+        );
+    }
+}
+
+async fn refused_by(world: &World, caller: &str) -> u64 {
+    let labels = "integration=\"echo\",result=\"circuit_open\",";
+    let refused = world.series_at(caller, "webhook_requests_total", labels).await;
+    refused.unwrap_or_default()
+}
+
+async fn refusals(world: &World) -> u64 {
+    refused_by(world, "a").await + refused_by(world, "b").await
+}
+
+#[tokio::test]
+async fn two_replicas_try_a_webhook_out_with_one_call() {
+    let world = World::new().await;
+    // With the patience of the default budget.
+    world
+        .configure("echo", json!({"limits": {"breaker": {"pause": "1s"}}}))
+        .await;
+    write(&world, open(1000)).await;
+    let _callers = (world.join("a").await, world.join("b").await);
+    let gate = world.backend.hold();
+    for number in 0..20 {
+        world.offer(&turn(&number.to_string())).await;
+    }
+    world.backend.wait_for_calls(1).await;
+    // Both have turned away what came while it is tried out.
+    wait_until(PATIENCE, "both to refuse turns twice", async || {
+        refused_by(&world, "a").await > 10 && refused_by(&world, "b").await > 10
+    })
+    .await;
+    assert_eq!(world.backend.calls().len(), 1);
+    gate.release();
+    for number in 0..20 {
+        let conclusion = world
+            .wait_for_delivery(&turn(&number.to_string()))
+            .await
+            .conclusion;
+        assert_eq!(conclusion.result.as_str(), "reply", "{conclusion:?}");
     }
 }
 
@@ -282,6 +352,29 @@ async fn a_breaker_that_is_lost_with_the_brokers_memory_counts_as_closed() {
         matches!(conclusion.result, TurnResult::Reply { .. }),
         "{conclusion:?}"
     );
+}
+
+#[tokio::test]
+async fn a_webhook_that_was_gone_is_asked_again_when_the_broker_has_lost_that() {
+    let mut world = World::started(settings("60s")).await;
+    world.backend.respond_with(always(410));
+    world.offer(&turn("first")).await;
+    world.wait_for_delivery(&turn("first")).await;
+    wait_for_circuit(&world, "gone").await;
+    world.lose_broker().await;
+    world.regain_broker().await;
+    world.backend.respond_with(echo);
+    wait_until(PATIENCE, "the replica to hear of it", async || {
+        shown(&world, ONLY, "closed").await == 1
+    })
+    .await;
+    let turn = fresh("a");
+    wait_until(PATIENCE, "the broker to take a turn", async || {
+        world.try_offer(&turn).await
+    })
+    .await;
+    let conclusion = world.wait_for_delivery(&turn).await.conclusion;
+    assert_eq!(conclusion.result.as_str(), "reply", "{conclusion:?}");
 }
 
 #[tokio::test]

@@ -5,7 +5,6 @@ use proto_schemas::dead_letter::Attempt;
 use proto_schemas::ids::{IntegrationId, UnixMillis};
 use proto_schemas::progress::TurnProgress;
 use proto_schemas::subjects;
-use proto_schemas::topology::PROGRESS;
 use proto_schemas::turn::Turn;
 use serde_json::json;
 use testkit::condition::{PATIENCE, wait_until};
@@ -147,14 +146,9 @@ async fn a_turn_that_died_between_giving_up_and_commit_is_concluded_without_a_ca
     let progress = TurnProgress {
         attempts: vec![attempt.clone()],
         exhausted: true,
-        fallen_back: false,
+        ..TurnProgress::default()
     };
-    let (key, trace) = (subjects::turn_progress(&turn.id), bus::TraceContext::new());
-    world
-        .bus
-        .put(&PROGRESS, &key, &progress, "progress", trace)
-        .await
-        .unwrap();
+    world.keep_progress(&turn, &progress).await;
     world.offer_again(&turn).await;
     world.start().await;
 

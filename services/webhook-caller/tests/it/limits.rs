@@ -17,8 +17,8 @@ async fn calls_keep_to_the_rate() {
     }
     let calls = world.backend.wait_for_calls(5).await;
     let took = calls[4].received_at - calls[0].received_at;
-    // Four pauses of 250 ms, less what the first call took to arrive.
-    assert!(took >= Duration::from_millis(800), "five calls within {took:?}");
+    // Four pauses of 250 ms, less by how much the first call may be late: a slot lives for 250 ms.
+    assert!(took >= Duration::from_millis(700), "five calls within {took:?}");
 }
 
 #[tokio::test]

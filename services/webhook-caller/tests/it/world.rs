@@ -253,6 +253,14 @@ impl World {
             .map(|found| found.record)
     }
 
+    /// Keeps how far a turn got as a worker before left it.
+    pub(crate) async fn keep_progress(&self, turn: &Turn, progress: &TurnProgress) {
+        let key = subjects::turn_progress(&turn.id);
+        let (identity, trace) = (format!("{key}:before"), TraceContext::new());
+        let kept = self.bus.put(&PROGRESS, &key, progress, &identity, trace);
+        kept.await.unwrap();
+    }
+
     pub(crate) async fn dead_letters(&self) -> Vec<DeadLetter> {
         let found = self
             .bus

@@ -1,18 +1,22 @@
 //! The broker's clock, as it is known here: what it said, carried on by this machine's monotonic clock. Wall clocks of
 //! replicas are never compared.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bus::{Bus, BusError};
 use proto_schemas::ids::BrokerMicros;
 use proto_schemas::topology::LIMITS;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::metrics::{LimitMetrics, Operation};
 
 /// How long a reading is carried on. Clocks drift apart by some 0.1 ms each second at worst.
 const GOOD_FOR: Duration = Duration::from_secs(10);
+/// How long others leave the question to the one who asks.
+const ASKING: Duration = Duration::from_secs(1);
+/// How often those look who have no reading at all meanwhile.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// What the broker's clock said, and when that was here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,15 +51,53 @@ struct Known {
 /// The clock, read anew when its last reading is old, and after the connection broke.
 pub(super) struct BrokerClock {
     bus: Bus,
-    known: Mutex<Option<Known>>,
+    state: Mutex<State>,
     metrics: LimitMetrics,
+}
+
+#[derive(Default)]
+struct State {
+    known: Option<Known>,
+    /// Since when one is asking, so that not all who find the reading old do.
+    asking: Option<Instant>,
+}
+
+/// What the state says to one who wants a reading.
+enum Look {
+    /// Take this one.
+    Good(Reading),
+    /// Ask; this is what was known.
+    Ask(Option<Reading>),
+    /// Another one asks.
+    Wait,
+}
+
+impl State {
+    /// Whoever is told to ask has `ASKING` for it: a limiter that nobody waits for any more must not keep others.
+    fn look(&mut self, connection: u64, now: Instant) -> Look {
+        let known = self.known.filter(|known| known.connection == connection);
+        let age = known.map(|known| now.saturating_duration_since(known.reading.here));
+        let is_asked = self
+            .asking
+            .is_some_and(|since| now.saturating_duration_since(since) < ASKING);
+        match (known, age) {
+            (Some(known), Some(age)) if age < GOOD_FOR || (is_asked && age < 2 * GOOD_FOR) => {
+                Look::Good(known.reading)
+            }
+            (_, _) if is_asked => Look::Wait,
+            (known, _) => {
+                self.asking = Some(now);
+                Look::Ask(known.map(|known| known.reading))
+            }
+        }
+    }
 }
 
 impl BrokerClock {
     pub(super) fn new(bus: Bus, metrics: LimitMetrics) -> Self {
         Self {
             bus,
-            known: Mutex::new(None),
+            state: Mutex::default(),
             metrics,
         }
     }
@@ -65,24 +107,34 @@ impl BrokerClock {
     /// # Errors
     /// [`BusError`] when the broker is away.
     pub(super) async fn reading(&self) -> Result<Reading, BusError> {
-        // Held while asking, so that all who find it old ask once.
-        let mut known = self.known.lock().await;
-        let connection = self.bus.reconnects();
-        let same_broker = known.take_if(|known| known.connection == connection);
-        let reading = match same_broker {
-            Some(Known { reading, .. }) if reading.here.elapsed() < GOOD_FOR => reading,
-            Some(Known { reading, .. }) => self.ask(Some(reading)).await?,
-            None => {
-                // The broker may have lost the bucket with its memory.
-                self.bus.ensure_bucket(&LIMITS).await?;
-                self.ask(None).await?
+        loop {
+            let connection = self.bus.reconnects();
+            let look = self.state().look(connection, Instant::now());
+            match look {
+                Look::Good(reading) => return Ok(reading),
+                Look::Wait => sleep(LOOK).await,
+                Look::Ask(known) => {
+                    let asked = self.ask(known).await;
+                    let mut state = self.state();
+                    state.asking = None;
+                    if let Ok(reading) = asked {
+                        state.known = Some(Known { reading, connection });
+                    }
+                    return asked;
+                }
             }
-        };
-        *known = Some(Known { reading, connection });
-        Ok(reading)
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn ask(&self, known: Option<Reading>) -> Result<Reading, BusError> {
+        if known.is_none() {
+            // The broker may have lost the bucket with its memory.
+            self.bus.ensure_bucket(&LIMITS).await?;
+        }
         let asked = Instant::now();
         let told = self.bus.time(&LIMITS).await?;
         self.metrics.count(Operation::Clock);
@@ -117,6 +169,36 @@ mod tests {
         assert_eq!(reading.at(here + millis(3)), BrokerMicros(5_003_000));
         assert_eq!(reading.instant(BrokerMicros(5_003_000)), here + millis(3));
         assert_eq!(reading.instant(BrokerMicros(1)), here);
+    }
+
+    #[test]
+    fn one_asks_while_the_others_go_on_with_what_is_known() {
+        let now = Instant::now();
+        let known = Known {
+            reading: Reading::new(TOLD, now),
+            connection: 1,
+        };
+        let mut state = State {
+            known: Some(known),
+            asking: None,
+        };
+        assert!(matches!(state.look(1, now + GOOD_FOR / 2), Look::Good(_)));
+        let old = now + GOOD_FOR;
+        assert!(matches!(state.look(1, old), Look::Ask(Some(_))));
+        assert!(matches!(state.look(1, old), Look::Good(_)));
+        assert!(
+            matches!(state.look(2, old), Look::Wait),
+            "another connection, another broker"
+        );
+    }
+
+    #[test]
+    fn one_who_asks_and_goes_away_keeps_the_others_for_a_second_at_most() {
+        let now = Instant::now();
+        let mut state = State::default();
+        assert!(matches!(state.look(1, now), Look::Ask(None)));
+        assert!(matches!(state.look(1, now + ASKING - millis(1)), Look::Wait));
+        assert!(matches!(state.look(1, now + ASKING), Look::Ask(None)));
     }
 
     #[test]
