@@ -112,7 +112,7 @@ impl Integrations {
     ) -> Result<Answer, NotCalled> {
         let answered = self.offer(integration, prepared, None)?.await;
         let answer = answered.map_err(|_| NotCalled::Lost)??;
-        self.lines.one_less(&integration.id);
+        self.lines.one_less(&integration.id, Instant::now());
         Ok(answer)
     }
 

@@ -28,6 +28,8 @@ struct Line {
     last: Instant,
     /// When somebody joined last.
     joined: Instant,
+    /// When a call left last, or the line began.
+    left: Instant,
     pace: Pace,
 }
 
@@ -70,6 +72,7 @@ impl Lines {
         let begin = || Line {
             last: now,
             joined: now,
+            left: now,
             pace: Pace::guessed(guess, now),
         };
         let line = lines.entry(integration.clone()).or_insert_with(begin);
@@ -78,15 +81,26 @@ impl Lines {
         }
         let pace = line.pace.measured(now).div_f64(EAGERNESS);
         line.joined = now;
-        line.last = (line.last + pace).max(now + pace * waiting).min(now + LONGEST);
+        // While nothing leaves, a call takes at least as long as that has lasted. Who comes after as long again is in
+        // time: those in the mailbox take as long as those in flight.
+        let stands_for = now.saturating_duration_since(line.left);
+        line.last = (line.last + pace)
+            .max(now + pace * waiting)
+            .max(now + stands_for)
+            .min(now + LONGEST);
         (line.last - now).max(SHORTEST)
     }
 
     /// A call was made and has left.
-    pub(super) fn one_less(&self, integration: &IntegrationId) {
+    pub(super) fn one_less(&self, integration: &IntegrationId, now: Instant) {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(line) = lines.get_mut(integration) {
+            if now.saturating_duration_since(line.left) > MEASURE {
+                // How long nothing left says nothing of the pace from here on.
+                line.pace = Pace::guessed(line.pace.present, now);
+            }
             line.pace.made = line.pace.made.saturating_add(1);
+            line.left = now;
         }
     }
 }
@@ -135,8 +149,9 @@ mod tests {
     fn the_pace_is_that_at_which_calls_have_left() {
         let (lines, now) = (Lines::default(), Instant::now());
         lines.place(&integration(), now, WAITING, GUESS);
+        let later = now + MEASURE;
         for _ in 0..10 {
-            lines.one_less(&integration());
+            lines.one_less(&integration(), later);
         }
         // Ten calls in two seconds: 200 ms each, 160 ms between two who come.
         let later = now + MEASURE;
@@ -158,6 +173,23 @@ mod tests {
     }
 
     #[test]
+    fn while_nothing_leaves_they_come_ever_less_often() {
+        let (lines, start) = (Lines::default(), Instant::now());
+        let (mut now, mut pauses) = (start, Vec::new());
+        for _ in 0..10 {
+            let pause = lines.place(&integration(), now, 1, millis(1));
+            pauses.push(pause.as_millis());
+            now += pause;
+        }
+        assert_eq!(
+            pauses,
+            [250, 250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000]
+        );
+        lines.one_less(&integration(), now);
+        assert_eq!(lines.place(&integration(), now, 1, millis(1)), SHORTEST);
+    }
+
+    #[test]
     fn few_come_for_nothing_and_there_is_always_one_to_call() {
         let (lines, start) = (Lines::default(), Instant::now());
         let mut comes: BinaryHeap<Reverse<Instant>> = (0..300)
@@ -168,7 +200,7 @@ mod tests {
         while let Some(Reverse(now)) = comes.pop() {
             while waiting > 0 && next_leaves <= now {
                 waiting -= 1;
-                lines.one_less(&integration());
+                lines.one_less(&integration(), next_leaves);
                 next_leaves += GUESS;
             }
             if waiting == 0 {
