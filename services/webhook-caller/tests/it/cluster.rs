@@ -151,31 +151,3 @@ async fn while_the_broker_is_away_no_call_begins() {
     let worst = worst_excess(&arrivals, RATE);
     assert!(worst <= f64::from(BURST) + LEASE, "{worst} calls above the rate");
 }
-
-/// Prints what ARCHITECTURE.md states: part of the rate used, worst window, operations of the broker for each call.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "measures for a minute and asserts nothing: run it by its name, with --nocapture, on a quiet machine"]
-async fn figures_of_the_rate() {
-    for (rate, burst, concurrency, calls) in [(10, 10, 4, 80), (500, 500, 256, 3000)] {
-        for count in [1, 2, 4] {
-            let world = backlog(rate, burst, concurrency, calls + 200).await;
-            let callers = callers(&world, count).await;
-            let arrivals = arrivals(&world.backend.wait_for_calls(calls).await);
-            let mut operations = String::new();
-            for operation in ["write", "conflict", "read", "clock"] {
-                let mut sum = 0;
-                for number in 0..count {
-                    sum += world.limit_operations(&number.to_string(), operation).await;
-                }
-                let made = world.backend.calls().len();
-                operations += &format!(" {operation} {:.3}", sum as f64 / made as f64);
-            }
-            drop(callers);
-            println!(
-                "{rate}/s, {count} callers: {:.1} % used, worst window {:.2} above the rate; for each call{operations}",
-                100.0 * usage(&arrivals, rate),
-                worst_excess(&arrivals, rate),
-            );
-        }
-    }
-}
