@@ -78,19 +78,13 @@ const OPERATIONS: &[(&str, Action, &[&str])] = &[
             "transcripts",
             "progress.delivery",
             "progress.files",
-            "limits.connection-rates",
             "registry.connections",
         ],
     ),
     (
         "egress",
         Action::Send,
-        &[
-            "transcripts",
-            "progress.delivery",
-            "limits.connection-rates",
-            "dead-letters",
-        ],
+        &["transcripts", "progress.delivery", "dead-letters"],
     ),
     (
         "chatbot",

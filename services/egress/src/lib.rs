@@ -15,7 +15,6 @@ use std::sync::Arc;
 use channels::Accounts;
 use proto_schemas::dead_letter::Stage;
 use proto_schemas::topology::DELIVERY_WORK;
-use runtime::limit::Limits;
 use runtime::metrics::StageMetrics;
 use runtime::runner::Runner;
 use runtime::{Process, Service, StartError};
@@ -37,7 +36,6 @@ impl Service for Egress {
         let metrics = Arc::new(EgressMetrics::new(&process.metrics)?);
         let connections = Connections::new(
             config.outgoing.client()?,
-            Arc::new(Limits::new(process.bus.clone(), &process.metrics)?),
             process.tasks.clone(),
             Arc::clone(&metrics),
         );

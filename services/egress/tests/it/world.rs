@@ -32,8 +32,7 @@ pub(crate) struct World {
     pub(crate) callback: CallbackReceiver,
     pub(crate) telegram: FakeTelegram,
     folder: TempDir,
-    /// One or more processes of the service.
-    running: Vec<Running>,
+    running: Option<Running>,
 }
 
 impl World {
@@ -75,7 +74,7 @@ impl World {
             callback,
             telegram,
             folder,
-            running: Vec::new(),
+            running: None,
         };
         world.configure("web", world.http_channel()).await;
         let token = world.secret("token", TOKEN);
@@ -103,7 +102,7 @@ impl World {
         format!("file:{}", path.display())
     }
 
-    /// Launches the service, once more if it runs already.
+    /// Launches the service.
     pub(crate) async fn start(&mut self, more: &[(&str, &str)]) {
         let mut variables = vec![
             ("NATS_URL".to_owned(), self.server.url().to_owned()),
@@ -123,7 +122,8 @@ impl World {
         let (common, own) = configure::<Egress>(variables).unwrap();
         let launching = launch::<Egress>(common, own, CancellationToken::new());
         // Boxed, as all of the bootstrap would be part of every test's future.
-        self.running.push(Box::pin(launching).await.unwrap().unwrap());
+        self.running = Box::pin(launching).await.unwrap();
+        assert!(self.running.is_some());
     }
 
     fn address_file(&self) -> String {
