@@ -81,10 +81,12 @@ pub fn integration_breaker(integration: &IntegrationId) -> String {
     format!("breakers.integrations.{integration}")
 }
 
-/// The integration that a key of [`BREAKERS`] belongs to.
+/// The integration that a key of [`BREAKERS`] belongs to, or the subject of one.
 pub fn integration_of_breaker(key: &str) -> Option<IntegrationId> {
-    let id = key.strip_prefix("breakers.integrations.")?;
-    IntegrationId::new(id).ok()
+    match key.rsplit_once('.')? {
+        ("breakers.integrations" | "$KV.limits.breakers.integrations", id) => IntegrationId::new(id).ok(),
+        _ => None,
+    }
 }
 
 /// Where a test of an integration is asked for.
@@ -121,8 +123,14 @@ mod tests {
     #[test]
     fn an_integration_is_read_back_from_its_breakers_key() {
         let integration = IntegrationId::new("echo").unwrap();
-        let key = integration_breaker(&integration);
-        assert_eq!(integration_of_breaker(&key), Some(integration));
+        let breaker = integration_breaker(&integration);
+        for written in [breaker.clone(), key("limits", &breaker)] {
+            assert_eq!(
+                integration_of_breaker(&written),
+                Some(integration.clone()),
+                "{written}"
+            );
+        }
         assert_eq!(integration_of_breaker("rates.integrations.echo"), None);
     }
 }

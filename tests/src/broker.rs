@@ -9,10 +9,6 @@ use proto_schemas::topology::CONSUMERS;
 /// short for who waits.
 pub const ACK_WAIT: Duration = Duration::from_secs(2);
 
-/// What is read at once.
-const PAGE: usize = 1000;
-const PAGE_BYTES: usize = 16 << 20;
-
 /// Connects to the broker at `url` and creates the topology.
 ///
 /// # Panics
@@ -44,18 +40,11 @@ pub async fn open(url: &str) -> Bus {
 /// # Panics
 /// When the broker is away.
 pub async fn stored(bus: &Bus, stream: &str, subject: &str) -> Vec<Entry> {
-    let (mut stored, mut from) = (Vec::new(), 1);
-    loop {
-        let page = bus
-            .entries(stream, subject, from, PAGE, PAGE_BYTES)
-            .await
-            .unwrap();
-        stored.extend(page.list);
-        match stored.last() {
-            Some(last) if page.behind > 0 => from = last.sequence + 1,
-            Some(_) | None => return stored,
-        }
-    }
+    let mut stored = Vec::new();
+    bus.each(stream, subject, 1, |entry| stored.push(entry))
+        .await
+        .unwrap();
+    stored
 }
 
 /// Whether no consumer has anything to do or in work.

@@ -14,7 +14,7 @@ use proto_schemas::transcript::Transcript;
 use registry::{Bot, Split, SplitBy};
 
 use crate::output::{self, say};
-use crate::{Failure, apply, trace};
+use crate::{Failure, apply};
 use tally::{Report, Tally};
 
 const ALL_TRANSCRIPTS: &str = "transcripts.*";
@@ -64,14 +64,15 @@ async fn read(bus: &Bus, bot: &BotId, since: Duration) -> Result<Tally, Failure>
     let Some(first) = first(bus, since).await.map_err(Failure::new)? else {
         return Ok(tally);
     };
-    trace::each(bus, TRANSCRIPTS.name, ALL_TRANSCRIPTS, first, |entry| {
+    bus.each(TRANSCRIPTS.name, ALL_TRANSCRIPTS, first, |entry| {
         if let Ok(transcript) = entry.decode::<Transcript>()
             && transcript.bot == *bot
         {
             tally.count(&transcript);
         }
     })
-    .await?;
+    .await
+    .map_err(Failure::new)?;
     Ok(tally)
 }
 

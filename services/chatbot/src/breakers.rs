@@ -1,6 +1,6 @@
 //! `chatbot breakers`: which webhooks are left in peace, and how to have one asked again.
 
-use bus::{Bus, Entry, TraceContext};
+use bus::{Bus, TraceContext};
 use clap::Subcommand;
 use proto_schemas::ids::IntegrationId;
 use proto_schemas::limits::{Circuit, CircuitBreaker};
@@ -39,8 +39,10 @@ async fn list(bus: &Bus) -> Result<(), Failure> {
         let Ok(record) = entry.decode::<CircuitBreaker>() else {
             continue;
         };
-        if let (Some(integration), Some(state)) = (integration_of(&entry), told(&record.circuit))
-            && settings_of(bus, &integration).await? == Some(record.settings)
+        if let (Some(integration), Some(state)) = (
+            subjects::integration_of_breaker(&entry.subject),
+            told(&record.circuit),
+        ) && settings_of(bus, &integration).await? == Some(record.settings)
         {
             count += 1;
             say!("{integration}  {state}  since {}", entry.stored_at);
@@ -57,11 +59,6 @@ async fn settings_of(bus: &Bus, integration: &IntegrationId) -> Result<Option<u6
         .await
         .map_err(Failure::new)?;
     Ok(settings.map(|settings| settings.revision))
-}
-
-fn integration_of(entry: &Entry) -> Option<IntegrationId> {
-    let key = entry.subject.strip_prefix(&subjects::key(LIMITS.name, ""))?;
-    subjects::integration_of_breaker(key)
 }
 
 /// In words; none when the webhook is asked.

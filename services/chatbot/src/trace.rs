@@ -15,10 +15,6 @@ use proto_schemas::wire::TRACEPARENT;
 
 use crate::{Failure, dead_letters};
 
-/// Entries that one read brings.
-const PAGE: usize = 256;
-const PAGE_BYTES: usize = 4 * 1024 * 1024;
-
 /// The story of a message, a line per step; times count from when ingress took it.
 pub(crate) async fn of(bus: &Bus, message: &str) -> Result<String, Failure> {
     let message = MessageId::new(message).map_err(Failure::new)?;
@@ -232,30 +228,8 @@ fn line_without_time(story: &mut String, stage: &str, text: &str) {
 /// All messages of a subject.
 pub(crate) async fn all(bus: &Bus, stream: &str, subject: &str) -> Result<Vec<Entry>, Failure> {
     let mut list = Vec::new();
-    each(bus, stream, subject, 1, |entry| list.push(entry)).await?;
+    bus.each(stream, subject, 1, |entry| list.push(entry))
+        .await
+        .map_err(Failure::new)?;
     Ok(list)
-}
-
-/// Visits the messages of a subject with a sequence of at least `from`, and holds a page of them at a time.
-pub(crate) async fn each(
-    bus: &Bus,
-    stream: &str,
-    subject: &str,
-    mut from: u64,
-    mut visit: impl FnMut(Entry),
-) -> Result<(), Failure> {
-    loop {
-        let page = bus
-            .entries(stream, subject, from, PAGE, PAGE_BYTES)
-            .await
-            .map_err(Failure::new)?;
-        let Some(last) = page.list.last() else {
-            return Ok(());
-        };
-        from = last.sequence + 1;
-        page.list.into_iter().for_each(&mut visit);
-        if page.behind == 0 {
-            return Ok(());
-        }
-    }
 }

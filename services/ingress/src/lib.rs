@@ -23,7 +23,6 @@ use std::time::Duration;
 use channels::Accounts;
 use proto_schemas::dead_letter::Stage;
 use runtime::{Process, Service, StartError};
-use tokio_util::sync::CancellationToken;
 
 use backlog::Backlog;
 pub use config::{Config, Rate};
@@ -67,16 +66,9 @@ impl Service for Ingress {
         let bound = runtime::web::bind(config.http_listen).await?;
         process.announce("http", bound.address)?;
         let shutdown = process.tasks.shutdown().clone();
-        process.tasks.critical(
-            "pressure",
-            pressure::watch(
-                pressure,
-                process.bus.clone(),
-                config.pipeline_backlog,
-                shutdown.clone(),
-            ),
-        );
-        process.tasks.critical("sweep", sweep(intake, shutdown.clone()));
+        let watching = pressure::watch(pressure, process.bus.clone(), config.pipeline_backlog);
+        process.tasks.endless("pressure", watching);
+        process.tasks.endless("sweep", sweep(intake));
         process.tasks.critical(
             "http",
             bound.serve(web::router(door, config.max_body_bytes), shutdown),
@@ -86,12 +78,10 @@ impl Service for Ingress {
 }
 
 /// Keeps the memory of limits and accounts to what is in use.
-async fn sweep(intake: Arc<Intake>, shutdown: CancellationToken) -> Result<(), Infallible> {
+async fn sweep(intake: Arc<Intake>) -> Result<(), Infallible> {
     let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
     loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return Ok(()),
-            _ = ticks.tick() => intake.forget_unused(),
-        }
+        ticks.tick().await;
+        intake.forget_unused();
     }
 }

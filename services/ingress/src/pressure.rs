@@ -12,7 +12,6 @@ use std::time::Duration;
 use bus::Bus;
 use proto_schemas::topology::{ConsumerSpec, DELIVERY_WORK, INBOX_EVENTS, TURN_WORK};
 use tokio::time::MissedTickBehavior;
-use tokio_util::sync::CancellationToken;
 
 /// What lies between a message and its reply.
 const STAGES: [ConsumerSpec; 3] = [INBOX_EVENTS, TURN_WORK, DELIVERY_WORK];
@@ -39,20 +38,12 @@ impl Pressure {
     }
 }
 
-/// Looks at the broker until shutdown.
-pub(crate) async fn watch(
-    pressure: Arc<Pressure>,
-    bus: Bus,
-    limit: u64,
-    shutdown: CancellationToken,
-) -> Result<(), Infallible> {
+/// Looks at the broker for as long as it is polled.
+pub(crate) async fn watch(pressure: Arc<Pressure>, bus: Bus, limit: u64) -> Result<(), Infallible> {
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return Ok(()),
-            _ = ticks.tick() => {}
-        }
+        ticks.tick().await;
         let mut most = 0;
         for stage in &STAGES {
             match bus.consumer_state(stage).await {

@@ -114,8 +114,7 @@ impl Breaker {
             since: Instant::now(),
         };
         if let Standing::Closed { .. } = breaker.standing() {
-            // What was found under other settings does not count, and is not shown any more.
-            breaker.circuits.shows(&breaker.integration.id, &Circuit::Closed);
+            breaker.circuits.show_closed(&breaker.integration.id);
         }
         breaker
     }

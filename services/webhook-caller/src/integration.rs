@@ -79,7 +79,6 @@ pub(crate) struct Integrations {
 }
 
 /// What all replicas keep to together.
-#[derive(Clone)]
 pub(crate) struct Cluster {
     pub(crate) limits: Arc<Limits>,
     pub(crate) circuits: Arc<Circuits>,

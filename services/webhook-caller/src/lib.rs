@@ -58,18 +58,10 @@ impl Service for WebhookCaller {
         if let Err(error) = cluster.circuits.read_all().await {
             tracing::warn!(%error, "the circuit breakers are not known yet; they count as closed");
         }
-        let background = background(
-            cluster.circuits.clone(),
-            metrics.clone(),
-            process.registry.clone(),
-        );
-        let shutdown = process.tasks.shutdown().clone();
-        process.tasks.critical("circuits", async move {
-            tokio::select! {
-                () = shutdown.cancelled() => Ok(()),
-                ended = background => ended,
-            }
-        });
+        let circuits = Arc::clone(&cluster.circuits);
+        process.tasks.endless("circuits", circuits.follow());
+        let sweep = sweep(Arc::clone(&metrics), process.registry.clone());
+        process.tasks.endless("sweep", sweep);
         let integrations = Integrations::new(
             config.outgoing.client()?,
             config.concurrency,
@@ -102,19 +94,11 @@ impl Service for WebhookCaller {
     }
 }
 
-/// Follows the circuit breakers, and forgets the series of integrations that are not there any more.
-async fn background(
-    circuits: Arc<Circuits>,
-    metrics: Arc<CallerMetrics>,
-    registry: Registry,
-) -> Result<(), Infallible> {
-    let mut sweeps = tokio::time::interval(SWEEP_INTERVAL);
-    let following = circuits.follow();
-    tokio::pin!(following);
+/// Forgets the series of integrations that are not there any more.
+async fn sweep(metrics: Arc<CallerMetrics>, registry: Registry) -> Result<(), Infallible> {
+    let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
     loop {
-        tokio::select! {
-            ended = &mut following => return ended,
-            _ = sweeps.tick() => metrics.keep_integrations(|id| registry.integration(id).is_some()),
-        }
+        ticks.tick().await;
+        metrics.keep_integrations(|id| registry.integration(id).is_some());
     }
 }

@@ -29,16 +29,21 @@ pub(crate) struct Prepared {
 
 /// The secrets that stand in a request's headers. Some webhooks repeat the key that they refuse, so they are
 /// taken out of what an answer says of an error.
+///
+/// The longest stand first: a shorter one may be the beginning of a longer one.
 #[derive(Clone, Default)]
 pub(crate) struct SentSecrets(Vec<Secret>);
 
 impl SentSecrets {
+    fn keep(&mut self, secret: Secret) {
+        let longer = |kept: &Secret| kept.expose().len() > secret.expose().len();
+        let place = self.0.partition_point(longer);
+        self.0.insert(place, secret);
+    }
+
     pub(crate) fn redact(&self, text: String) -> String {
-        // The longest first: a shorter one may be its beginning.
-        let mut secrets: Vec<&Secret> = self.0.iter().collect();
-        secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
-        secrets
-            .into_iter()
+        self.0
+            .iter()
             .fold(text, |text, secret| text.replace(secret.expose(), SECRET))
     }
 }
@@ -111,7 +116,7 @@ fn text_of(value: &HeaderValue, secrets: &mut SentSecrets) -> Result<String, Cal
         } => {
             let secret = secret(reference)?;
             let text = format!("{prefix}{}", secret.expose());
-            secrets.0.push(secret);
+            secrets.keep(secret);
             Ok(text)
         }
     }

@@ -21,6 +21,9 @@ const TIME_STAMP: &str = "Nats-Time-Stamp";
 /// Status that ends a batch.
 const END_OF_BATCH: u16 = 204;
 const NOT_FOUND: u16 = 404;
+/// Messages of a page, and about how many bytes.
+const PAGE: usize = 256;
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// A stored message.
 #[derive(Debug, Clone)]
@@ -199,6 +202,33 @@ impl Bus {
         tokio::time::timeout(REQUEST_TIMEOUT, collect(&mut answers))
             .await
             .map_err(|_| BusError::Unavailable(format!("reading {stream} took too long")))?
+    }
+}
+
+impl Bus {
+    /// Visits all messages of a subject with a sequence of at least `from`, oldest first, and holds a page of them at a
+    /// time.
+    ///
+    /// # Errors
+    /// [`BusError`] when the broker is away or refuses; what was visited by then was.
+    pub async fn each(
+        &self,
+        stream: &str,
+        subject: &str,
+        mut from: u64,
+        mut visit: impl FnMut(Entry),
+    ) -> Result<(), BusError> {
+        loop {
+            let page = self.entries(stream, subject, from, PAGE, PAGE_BYTES).await?;
+            let Some(last) = page.list.last() else {
+                return Ok(());
+            };
+            from = last.sequence + 1;
+            page.list.into_iter().for_each(&mut visit);
+            if page.behind == 0 {
+                return Ok(());
+            }
+        }
     }
 }
 

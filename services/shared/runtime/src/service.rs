@@ -305,7 +305,7 @@ pub async fn launch<S: Service>(
         () = shutdown.cancelled() => return Ok(None),
         () = wait_for_broker(&bus) => {}
     }
-    tasks.critical("registry", until(shutdown.clone(), following));
+    tasks.endless("registry", following);
     tokio::select! {
         () = shutdown.cancelled() => return Ok(None),
         () = registry.wait_until_loaded() => {}
@@ -367,17 +367,6 @@ impl Running {
             None if drained => ExitCode::SUCCESS,
             None => ExitCode::FAILURE,
         }
-    }
-}
-
-/// Runs what has no end of its own until shutdown.
-async fn until<E>(
-    shutdown: CancellationToken,
-    endless: impl Future<Output = Result<(), E>> + Send,
-) -> Result<(), E> {
-    tokio::select! {
-        () = shutdown.cancelled() => Ok(()),
-        ended = endless => ended,
     }
 }
 

@@ -68,6 +68,21 @@ impl Tasks {
         });
     }
 
+    /// Runs what the service cannot do without and what has no end of its own, until shutdown.
+    pub fn endless<E: Display>(
+        &self,
+        task: &'static str,
+        future: impl Future<Output = Result<(), E>> + Send + 'static,
+    ) {
+        let shutdown = self.shutdown.clone();
+        self.critical(task, async move {
+            tokio::select! {
+                () = shutdown.cancelled() => Ok(()),
+                ended = future => ended,
+            }
+        });
+    }
+
     /// Runs a part whose owner keeps the handle and learns of its end there.
     pub fn owned<T: Send + 'static>(
         &self,

@@ -4,8 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::serve::Listener;
-use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
+use rustls::server::WantsServerCert;
+use rustls::{ConfigBuilder, ServerConfig, WantsVerifier};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -61,14 +62,26 @@ impl Listener for TlsListener {
 /// # Panics
 /// When no key can be made.
 pub fn self_signed() -> (ServerConfig, String) {
+    self_signed_asking(|config| config.with_no_client_auth())
+}
+
+/// The same, with something to say about the certificates of clients.
+///
+/// # Panics
+/// When no key can be made.
+pub fn self_signed_asking(
+    clients: impl FnOnce(
+        ConfigBuilder<ServerConfig, WantsVerifier>,
+    ) -> ConfigBuilder<ServerConfig, WantsServerCert>,
+) -> (ServerConfig, String) {
     let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let pem = signed.cert.pem();
     let key = PrivateKeyDer::try_from(signed.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
+        .unwrap();
+    let config = clients(config)
         .with_single_cert(vec![signed.cert.into()], key)
         .unwrap();
     (config, pem)

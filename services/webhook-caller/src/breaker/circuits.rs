@@ -18,9 +18,6 @@ use crate::metrics::CallerMetrics;
 
 /// Pause before a broken watch is opened again.
 const REOPEN_PAUSE: Duration = Duration::from_millis(250);
-/// Records that one read brings.
-const PAGE: usize = 256;
-const PAGE_BYTES: usize = 1024 * 1024;
 
 /// The circuits of all integrations: one for the process.
 pub(crate) struct Circuits {
@@ -87,24 +84,17 @@ impl Circuits {
     /// [`BusError`] when the broker is away.
     pub(crate) async fn read_all(&self) -> Result<(), BusError> {
         let subject = subjects::key(LIMITS.name, subjects::BREAKERS);
-        let (mut absent, mut from) = (self.known(), 1);
-        loop {
-            let page = self
-                .bus
-                .entries(&bucket_stream(&LIMITS), &subject, from, PAGE, PAGE_BYTES)
-                .await?;
-            for entry in &page.list {
-                let key = entry.subject.rsplit_once('.').map_or("", |(_, id)| id);
-                if let (Ok(integration), Ok(record)) = (IntegrationId::new(key), entry.decode()) {
+        let mut absent = self.known();
+        self.bus
+            .each(&bucket_stream(&LIMITS), &subject, 1, |entry| {
+                if let (Some(integration), Ok(record)) =
+                    (subjects::integration_of_breaker(&entry.subject), entry.decode())
+                {
                     absent.remove(&integration);
                     self.learn(&integration, entry.sequence, Some(record), News::Whole);
                 }
-            }
-            match page.list.last() {
-                Some(last) if page.behind > 0 => from = last.sequence + 1,
-                Some(_) | None => break,
-            }
-        }
+            })
+            .await?;
         for integration in absent {
             self.learn(&integration, 0, None, News::Whole);
         }
@@ -134,7 +124,7 @@ impl Circuits {
     pub(super) fn of(&self, integration: &IntegrationId) -> watch::Sender<Heard> {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         let nothing = || {
-            self.metrics.circuit(integration, Circuit::Closed.as_str());
+            self.show_closed(integration);
             watch::Sender::new(Heard {
                 revision: 0,
                 record: None,
@@ -166,9 +156,9 @@ impl Circuits {
         });
     }
 
-    /// How an integration's circuit breaker stands under its present settings.
-    pub(super) fn shows(&self, integration: &IntegrationId, circuit: &Circuit) {
-        self.metrics.circuit(integration, circuit.as_str());
+    /// Shows an integration's circuit breaker as closed, whatever was found under other settings.
+    pub(super) fn show_closed(&self, integration: &IntegrationId) {
+        self.metrics.circuit(integration, Circuit::Closed.as_str());
     }
 
     /// Writes what was found, if nothing was written since `revision`. Returns the new revision.

@@ -153,6 +153,19 @@ fn a_secret_that_the_webhook_repeats_is_taken_out_of_the_errors_text() {
 }
 
 #[test]
+fn of_two_secrets_of_which_one_begins_the_other_nothing_is_left() {
+    let (short, long) = (
+        SecretFile::new("short", "k3y"),
+        SecretFile::new("long", "k3y-and-more"),
+    );
+    let headers =
+        serde_json::json!({"a-short": {"secret": short.reference()}, "b-long": {"secret": long.reference()}});
+    let prepared = prepare_with(serde_json::json!({ "headers": headers })).unwrap();
+    let shown = prepared.secrets.redact("k3y-and-more or k3y".to_owned());
+    assert_eq!(shown, "[secret] or [secret]");
+}
+
+#[test]
 fn the_apis_version_is_named_unless_the_integration_names_another() {
     let headers = |headers: serde_json::Value| {
         let settings = serde_json::json!({"format": {"anthropic": {"model": "m"}}, "headers": headers});

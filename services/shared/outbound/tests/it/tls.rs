@@ -6,10 +6,9 @@ use axum::Router;
 use axum::routing::get as on_get;
 use outbound::{CallFailure, Client, Policy, call_class, error_text};
 use reqwest::Method;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::server::{WantsServerCert, WebPkiClientVerifier};
-use rustls::{ConfigBuilder, RootCertStore, ServerConfig, WantsVerifier};
-use testkit::tls::self_signed;
+use rustls::RootCertStore;
+use rustls::server::WebPkiClientVerifier;
+use testkit::tls::{self_signed, self_signed_asking};
 use url::Url;
 
 use crate::servers::serve_tls;
@@ -22,25 +21,6 @@ pub(crate) async fn tls_server() -> (Url, String) {
 
 fn router() -> Router {
     Router::new().route("/", on_get(|| async { "hello" }))
-}
-
-/// The same, with something to say about the certificates of clients.
-async fn server_that_asks(
-    clients: impl FnOnce(
-        ConfigBuilder<ServerConfig, WantsVerifier>,
-    ) -> ConfigBuilder<ServerConfig, WantsServerCert>,
-) -> (Url, String) {
-    let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let pem = signed.cert.pem();
-    let key = PrivateKeyDer::try_from(signed.signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap();
-    let config = clients(config)
-        .with_single_cert(vec![signed.cert.into()], key)
-        .unwrap();
-    (serve_tls(router(), config).await, pem)
 }
 
 pub(crate) fn policy() -> Policy {
@@ -92,7 +72,8 @@ async fn server_for_one() -> (Url, String, String) {
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(known), provider)
         .build()
         .unwrap();
-    let (url, server) = server_that_asks(|config| config.with_client_cert_verifier(verifier)).await;
+    let (config, server) = self_signed_asking(|config| config.with_client_cert_verifier(verifier));
+    let url = serve_tls(router(), config).await;
     (url, owner.cert.pem() + &owner.signing_key.serialize_pem(), server)
 }
 
