@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use bus::Bus;
 use proto_schemas::dead_letter::DeadLetter;
-use proto_schemas::topology::{CONSUMERS, DEAD_LETTERS, DELIVERIES, FETCHES, TURNS};
+use proto_schemas::topology::{
+    CONSUMERS, DEAD_LETTERS, DELIVERIES, DELIVERY_WORK, FETCH_WORK, FETCHES, TURN_WORK, TURNS,
+};
 use registry::Manifest;
 use serde_json::{Value, json};
 use testkit::backend::FakeBackend;
@@ -201,6 +203,17 @@ impl World {
         self.injector.look_after(Instant::now() + LOOK).await;
         if !is_idle(&self.bus).await || !is_idle(&self.bus).await {
             return false;
+        }
+        for slots in [TURN_WORK, FETCH_WORK, DELIVERY_WORK] {
+            if self
+                .bus
+                .balance(&slots)
+                .await
+                .map_or(1, |balance| balance.unknown)
+                > 0
+            {
+                return false;
+            }
         }
         let (callbacks, telegram) = (&self.injector.callbacks, &self.injector.telegram);
         self.ledger.shown() == callbacks.received().len() + telegram.sent().len()

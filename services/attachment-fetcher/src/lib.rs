@@ -20,7 +20,7 @@ use proto_schemas::dead_letter::Stage;
 use proto_schemas::topology::FETCH_WORK;
 use runtime::metrics::StageMetrics;
 use runtime::runner::Runner;
-use runtime::{Process, Service, StartError};
+use runtime::{Process, Service, StartError, leftovers};
 
 pub use config::Config;
 use metrics::FetchMetrics;
@@ -54,8 +54,9 @@ impl Service for AttachmentFetcher {
             max_file_bytes: config.max_file_bytes,
             metrics,
         });
-        let runner = runner(&process, fetcher, config.concurrency)?;
+        let runner = runner(&process, Arc::clone(&fetcher), config.concurrency)?;
         process.tasks.critical("fetches", runner.run());
+        leftovers::watch(&process, fetcher, FETCH_WORK)?;
         let shutdown = process.tasks.shutdown().clone();
         process
             .tasks

@@ -10,7 +10,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, BusError, ObjectError, Outgoing, Work};
+use bus::{Bus, BusError, Entry, ObjectError, Outgoing, Revision, TraceContext, Work};
 use channels::{Account, Accounts, DownloadError, Downloaded};
 use domain::retry::{self, Budget, NextStep};
 use outbound::Client;
@@ -20,10 +20,10 @@ use proto_schemas::ids::{ConnectionId, ConversationId, MessageId, TurnId};
 use proto_schemas::inbox::{Attached, InboxEntry};
 use proto_schemas::progress::{FilesProgress, OutgoingFile};
 use proto_schemas::subjects;
-use proto_schemas::topology::PROGRESS;
+use proto_schemas::topology::{INBOX, PROGRESS};
 use proto_schemas::wire::DecodeError;
 use registry::Registry;
-use runtime::stage::{self, GiveUp, Job, Outcome, Stage};
+use runtime::stage::{self, GiveUp, Job, Outcome, Settles, Stage};
 use runtime::{clock, random};
 
 use crate::download::{name_of, reply_file};
@@ -117,7 +117,40 @@ impl Stage for Fetcher {
     }
 }
 
+impl Settles for Fetcher {
+    async fn is_settled(&self, fetch: &Fetch, _trace: TraceContext) -> Result<bool, BusError> {
+        match fetch {
+            Fetch::In {
+                message_id,
+                conversation,
+                ..
+            } => self.is_attached(message_id, conversation).await,
+            Fetch::Out { turn, .. } => {
+                let key = subjects::files_progress(turn);
+                let said: Option<Revision<FilesProgress>> = self.bus.get(&PROGRESS, &key).await?;
+                Ok(said.is_some())
+            }
+        }
+    }
+}
+
 impl Fetcher {
+    /// Whether the inbox says what became of a message's files.
+    async fn is_attached(
+        &self,
+        message: &MessageId,
+        conversation: &ConversationId,
+    ) -> Result<bool, BusError> {
+        let mut found = false;
+        let visit = |entry: Entry| {
+            found |= matches!(entry.decode(), Ok(InboxEntry::Attached(attached)) if attached.message_id == *message);
+        };
+        self.bus
+            .each(INBOX.name, &subjects::inbox(conversation), 1, visit)
+            .await?;
+        Ok(found)
+    }
+
     /// Fetches a user's files and appends what became of them to the inbox.
     async fn bring_in(
         &self,

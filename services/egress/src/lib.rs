@@ -17,7 +17,7 @@ use proto_schemas::dead_letter::Stage;
 use proto_schemas::topology::DELIVERY_WORK;
 use runtime::metrics::StageMetrics;
 use runtime::runner::Runner;
-use runtime::{Process, Service, StartError};
+use runtime::{Process, Service, StartError, leftovers};
 
 pub use config::Config;
 use connection::Connections;
@@ -39,16 +39,16 @@ impl Service for Egress {
             process.tasks.clone(),
             Arc::clone(&metrics),
         );
-        let sender = Sender {
+        let sender = Arc::new(Sender {
             bus: process.bus.clone(),
             registry: process.registry.clone(),
             accounts: Accounts::default(),
             links: config.links.open()?,
             connections,
             budget: config.budget,
-        };
+        });
         let runner = Runner {
-            stage: Arc::new(sender),
+            stage: Arc::clone(&sender),
             name: Stage::Egress,
             consumer: DELIVERY_WORK,
             concurrency: config.concurrency,
@@ -58,6 +58,7 @@ impl Service for Egress {
             shutdown: process.tasks.shutdown().clone(),
         };
         process.tasks.critical("deliveries", runner.run());
+        leftovers::watch(&process, sender, DELIVERY_WORK)?;
         Ok(())
     }
 }

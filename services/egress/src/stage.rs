@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, BusError, ObjectError, Work};
+use bus::{Bus, BusError, ObjectError, TraceContext, Work};
 use bytes::Bytes;
 use channels::{Account, Accounts, OutgoingReply, Part, ReplyKind, SendError};
 use domain::retry::{Budget, NextStep, next_step};
@@ -16,7 +16,7 @@ use proto_schemas::transcript::Receipt;
 use proto_schemas::wire::DecodeError;
 use registry::{Connection, Registry};
 use runtime::links::Links;
-use runtime::stage::{GiveUp, Job, Outcome, Stage};
+use runtime::stage::{GiveUp, Job, Outcome, Settles, Stage};
 use runtime::{clock, random, stage};
 
 use crate::connection::{self, Connections};
@@ -99,6 +99,13 @@ impl Stage for Sender {
     fn accepted_at(&self, delivery: &Delivery) -> Option<UnixMillis> {
         // A replay is as old as the operator likes.
         (delivery.replay == 0).then_some(delivery.accepted_at)
+    }
+}
+
+impl Settles for Sender {
+    async fn is_settled(&self, delivery: &Delivery, _trace: TraceContext) -> Result<bool, BusError> {
+        let last = Last::of(&self.bus, delivery).await?;
+        Ok(last.shows_finished(delivery))
     }
 }
 

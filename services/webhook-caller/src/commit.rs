@@ -127,7 +127,7 @@ pub(crate) async fn publish_delivery(
     bus: &Bus,
     turn: &Turn,
     conclusion: &Conclusion,
-    job: &Job,
+    trace: TraceContext,
 ) -> Result<(), BusError> {
     let files = conclusion.result.attachments();
     if !files.is_empty() {
@@ -142,7 +142,7 @@ pub(crate) async fn publish_delivery(
                 subjects::fetch_out(&turn.id),
                 &fetch,
                 &identity,
-                job.trace,
+                trace,
             )?)
             .await
         {
@@ -153,7 +153,7 @@ pub(crate) async fn publish_delivery(
     let delivery = conclude::delivery(turn, conclusion);
     let subject = subjects::delivery(&turn.conversation);
     let identity = format!("delivery:{}", turn.id);
-    bus.publish(Outgoing::new(subject, &delivery, &identity, job.trace)?)
+    bus.publish(Outgoing::new(subject, &delivery, &identity, trace)?)
         .await?;
     Ok(())
 }

@@ -30,7 +30,7 @@ use registry::Registry;
 use runtime::limit::Limits;
 use runtime::metrics::StageMetrics;
 use runtime::runner::Runner;
-use runtime::{Process, Service, StartError};
+use runtime::{Process, Service, StartError, leftovers};
 
 use breaker::Circuits;
 pub use config::Config;
@@ -88,6 +88,7 @@ impl Service for WebhookCaller {
             shutdown: process.tasks.shutdown().clone(),
         };
         process.tasks.critical("turns", runner.run());
+        leftovers::watch(&process, Arc::clone(&caller), TURN_WORK)?;
         let tests = trial::answer(caller, questions, process.tasks.clone());
         process.tasks.critical("tests", tests);
         Ok(())

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, BusError, Work};
+use bus::{Bus, BusError, TraceContext, Work};
 use domain::retry::{self, Budget, NextStep, next_step};
 use proto_schemas::content::StoredFile;
 use proto_schemas::context::{Conclusion, TurnResult};
@@ -15,7 +15,7 @@ use proto_schemas::turn::{Task, Turn};
 use proto_schemas::wire::DecodeError;
 use registry::{Integration, Registry, RetryBudget};
 use runtime::links::Links;
-use runtime::stage::{GiveUp, Job, Outcome, Stage};
+use runtime::stage::{GiveUp, Job, Outcome, Settles, Stage};
 use runtime::{clock, random, stage};
 
 use crate::breaker::Refusal;
@@ -100,6 +100,23 @@ impl Stage for Caller {
 
     fn accepted_at(&self, turn: &Turn) -> Option<UnixMillis> {
         Some(turn.accepted_at)
+    }
+}
+
+impl Settles for Caller {
+    async fn is_settled(&self, turn: &Turn, trace: TraceContext) -> Result<bool, BusError> {
+        match commit::stand(&self.bus, turn).await? {
+            Stand::Open(_) => Ok(false),
+            Stand::Overtaken => Ok(true),
+            // Whoever has it may not have come to the delivery; a second one is recognised.
+            Stand::Committed(conclusion) => {
+                match commit::publish_delivery(&self.bus, turn, &conclusion, trace).await {
+                    Ok(()) => Ok(true),
+                    Err(BusError::SlotTaken) => Ok(false),
+                    Err(error) => Err(error),
+                }
+            }
+        }
     }
 }
 
@@ -327,7 +344,7 @@ impl Caller {
 
     /// Publishes what the context says. If that was done before, the broker or egress knows it.
     async fn deliver(&self, turn: &Turn, conclusion: &Conclusion, job: &Job) -> Outcome {
-        match Box::pin(commit::publish_delivery(&self.bus, turn, conclusion, job)).await {
+        match Box::pin(commit::publish_delivery(&self.bus, turn, conclusion, job.trace)).await {
             Ok(()) => Outcome::Done,
             Err(BusError::SlotTaken) => Outcome::retry_after(
                 slot_pause(job.delivered),

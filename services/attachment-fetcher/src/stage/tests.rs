@@ -202,3 +202,25 @@ async fn a_fetch_that_is_given_up_lets_its_conversation_go_on() {
     };
     assert_eq!((name.as_str(), reason.as_str()), ("a.png", "oversize"));
 }
+
+#[tokio::test]
+async fn a_fetch_is_settled_when_its_own_outcome_stands_where_others_look() {
+    let (nats, host) = (NatsServer::start().await, FileHost::start().await);
+    let fetcher = fetcher(&nats).await;
+    let (_, out) = reply(&host.add("a.pdf", "application/pdf", "content"));
+    let fetch_in = |message: &str| Fetch::In {
+        message_id: MessageId::new(message).unwrap(),
+        conversation: ConversationId::new("conv_1").unwrap(),
+        connection: ConnectionId::new("nobody").unwrap(),
+        files: Vec::new(),
+    };
+    let (mine, other) = (fetch_in("msg_1"), fetch_in("msg_2"));
+    let settled = async |fetch: &Fetch| fetcher.is_settled(fetch, TraceContext::new()).await.unwrap();
+    assert!(!settled(&out).await && !settled(&mine).await);
+    for fetch in [&out, &mine] {
+        let outcome = fetcher.handle(fetch, &job(1, CONNECTION_PATIENCE)).await;
+        assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
+    }
+    assert!(settled(&out).await && settled(&mine).await);
+    assert!(!settled(&other).await);
+}

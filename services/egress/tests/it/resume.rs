@@ -38,6 +38,20 @@ async fn a_delivery_that_died_after_its_transcript_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn a_finished_delivery_that_the_broker_left_in_its_slot_is_removed() {
+    let mut world = World::new().await;
+    let delivery = over_http("a", "said");
+    let subject = subjects::transcript(&delivery.conversation);
+    world
+        .publish(subject, &transcript(&delivery, sent(&["turn_a_m1_0"])))
+        .await;
+    world.leave(&delivery).await;
+    world.start(&[]).await;
+    world.conclude(&delivery).await;
+    assert!(world.callback.attempts().is_empty());
+}
+
+#[tokio::test]
 async fn a_finished_delivery_that_comes_as_a_new_one_is_not_sent_again() {
     let world = World::started().await;
     let delivery = over_http("a", "said");

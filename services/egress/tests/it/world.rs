@@ -172,6 +172,22 @@ impl World {
         self.bus.flush().await.unwrap();
     }
 
+    /// Puts a delivery into its slot as a killed broker may leave it: its consumer does not know of it. Before the service
+    /// starts.
+    pub(crate) async fn leave(&self, delivery: &Delivery) {
+        self.server
+            .deliver_once(DELIVERY_WORK.stream, DELIVERY_WORK.name)
+            .await;
+        self.offer_again(delivery).await;
+        let consumer = self.bus.consumer(&DELIVERY_WORK).await.unwrap();
+        let pull = consumer.work(1).await.unwrap();
+        wait_until(PATIENCE, "the consumer to forget the delivery", async || {
+            self.bus.balance(&DELIVERY_WORK).await.unwrap().unknown == 1
+        })
+        .await;
+        drop(pull);
+    }
+
     pub(crate) async fn is_gone(&self, delivery: &Delivery) -> bool {
         let slot = subjects::delivery(&delivery.conversation);
         self.bus.last(DELIVERIES.name, &slot).await.unwrap().is_none()

@@ -7,6 +7,7 @@
 //! * the connection is kept for ever: while the broker is away every call fails with
 //!   [`BusError::Unavailable`], and [`Bus::connected`] tells.
 
+mod balance;
 mod buckets;
 mod connect;
 mod consume;
@@ -17,6 +18,7 @@ mod read;
 mod topology;
 mod trace;
 
+pub use balance::Balance;
 pub use buckets::{ALL_KEYS, Change, Changes, Revision};
 pub use connect::{Bus, BusConfig};
 pub use consume::{Consumer, Work, WorkStream};

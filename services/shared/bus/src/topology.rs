@@ -39,6 +39,8 @@ pub struct ConsumerState {
     pub ack_pending: u64,
     /// Messages delivered more than once and not settled.
     pub redelivered: u64,
+    /// The sequence of the newest message that was delivered.
+    pub delivered_through: u64,
 }
 
 impl Bus {
@@ -91,6 +93,7 @@ impl Bus {
             pending: info.num_pending,
             ack_pending: info.num_ack_pending as u64,
             redelivered: info.num_redelivered as u64,
+            delivered_through: info.delivered.stream_sequence,
         })
     }
 

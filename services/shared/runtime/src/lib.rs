@@ -14,6 +14,7 @@ pub mod clock;
 pub mod config;
 pub mod health;
 pub mod lease;
+pub mod leftovers;
 pub mod limit;
 pub mod links;
 pub mod metrics;

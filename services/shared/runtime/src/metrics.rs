@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use crate::stage::Outcome;
@@ -92,6 +93,42 @@ impl Metrics {
     /// [`MetricError`] when a metric cannot be written.
     pub fn render(&self) -> Result<String, MetricError> {
         Ok(TextEncoder::new().encode_to_string(&self.registry.gather())?)
+    }
+}
+
+/// What is counted of messages that stay in their slots although they are settled.
+#[derive(Clone)]
+pub struct LeftoverMetrics {
+    removed: IntCounter,
+    unexplained: IntGauge,
+}
+
+impl LeftoverMetrics {
+    /// Declares them.
+    ///
+    /// # Errors
+    /// [`MetricError`] when they are declared twice.
+    pub fn new(metrics: &Metrics) -> Result<Self, MetricError> {
+        let none: [&str; 0] = [];
+        Ok(Self {
+            removed: metrics
+                .counters(
+                    "leftovers_removed_total",
+                    "Settled messages that the broker had kept, removed to free their slots.",
+                    &none,
+                )?
+                .with_label_values(&none),
+            unexplained: metrics.gauge(
+                "unexplained_messages",
+                "Messages in the stage's stream that its consumer does not know of and that are not settled.",
+            )?,
+        })
+    }
+
+    pub(crate) fn looked(&self, removed: u64, unexplained: u64) {
+        self.removed.inc_by(removed);
+        self.unexplained
+            .set(i64::try_from(unexplained).unwrap_or(i64::MAX));
     }
 }
 

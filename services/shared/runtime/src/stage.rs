@@ -48,6 +48,20 @@ pub trait Stage: Send + Sync + 'static {
     }
 }
 
+/// A stage that takes its work from slots, and can tell whether a message has only been left there.
+pub trait Settles: Stage<Input: Wire> {
+    /// Whether nothing is left to do for a message: all that it leads to is published, or is by this call. The message
+    /// may be in other hands, so its work must not be begun here.
+    ///
+    /// # Errors
+    /// [`BusError`] when that cannot be found out.
+    fn is_settled(
+        &self,
+        input: &Self::Input,
+        trace: TraceContext,
+    ) -> impl Future<Output = Result<bool, BusError>> + Send;
+}
+
 /// Decodes a value of type `T`, as most stages do.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! A real nats-server as a child process, with JetStream in a folder of its own.
 
 mod binary;
+mod request;
 
 pub use binary::locate;
 

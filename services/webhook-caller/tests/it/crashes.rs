@@ -111,6 +111,21 @@ async fn a_turn_that_died_between_commit_and_delivery_is_delivered_without_a_sec
 }
 
 #[tokio::test]
+async fn a_committed_turn_that_the_broker_left_in_its_slot_is_delivered_and_removed() {
+    let mut world = World::new().await;
+    world.configure("echo", json!({})).await;
+    let turn = turn("a");
+    let committed = context(&turn, "said before the crash");
+    world.commit(&committed, 0).await;
+    world.leave(&turn).await;
+    world.start().await;
+    let delivery = world.wait_for_delivery(&turn).await;
+    world.wait_until_gone(&turn).await;
+    assert_eq!(delivery.conclusion, committed.last);
+    assert!(world.backend.calls().is_empty());
+}
+
+#[tokio::test]
 async fn a_turn_that_died_between_delivery_and_ack_is_delivered_once() {
     let mut world = World::new().await;
     world.configure("echo", json!({})).await;

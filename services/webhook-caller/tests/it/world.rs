@@ -189,6 +189,20 @@ impl World {
         self.bus.flush().await.unwrap();
     }
 
+    /// Puts a turn into its slot as a killed broker may leave it: its consumer does not know of it. Before the service
+    /// starts.
+    pub(crate) async fn leave(&self, turn: &Turn) {
+        self.server.deliver_once(TURN_WORK.stream, TURN_WORK.name).await;
+        self.offer_again(turn).await;
+        let consumer = self.bus.consumer(&TURN_WORK).await.unwrap();
+        let pull = consumer.work(1).await.unwrap();
+        wait_until(PATIENCE, "the consumer to forget the turn", async || {
+            self.bus.balance(&TURN_WORK).await.unwrap().unknown == 1
+        })
+        .await;
+        drop(pull);
+    }
+
     pub(crate) async fn is_gone(&self, turn: &Turn) -> bool {
         let slot = subjects::turn(&turn.conversation);
         self.bus.last(TURNS.name, &slot).await.unwrap().is_none()

@@ -7,5 +7,6 @@
 mod delivery;
 mod ends;
 mod fixture;
+mod leftovers;
 mod service;
 mod tiny;
