@@ -42,7 +42,22 @@ pub struct Bus {
     counts: Arc<Counts>,
 }
 
-#[derive(Default)]
+/// The time from a connect to the next loss of the connection. What was handed out in one may be given to others in
+/// the next: a server that was killed does not remember all of it.
+#[derive(Debug, Clone)]
+pub struct Session {
+    counts: Arc<Counts>,
+    reconnects: u64,
+}
+
+impl Session {
+    /// Whether the connection was not lost since.
+    pub fn lasts(&self) -> bool {
+        self.counts.reconnects.load(Ordering::Relaxed) == self.reconnects
+    }
+}
+
+#[derive(Debug, Default)]
 struct Counts {
     reconnects: AtomicU64,
     permission_errors: AtomicU64,
@@ -91,9 +106,17 @@ impl Bus {
         self.connected.clone()
     }
 
-    /// How often the connection came back.
+    /// How often the connection came back, or is about to.
     pub fn reconnects(&self) -> u64 {
         self.counts.reconnects.load(Ordering::Relaxed)
+    }
+
+    /// The present session; while the broker is away the next one.
+    pub fn session(&self) -> Session {
+        Session {
+            counts: Arc::clone(&self.counts),
+            reconnects: self.reconnects(),
+        }
     }
 
     /// How often the server refused a subject.

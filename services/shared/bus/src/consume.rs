@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::consumer::pull::{MessagesErrorKind, Stream};
 use async_nats::jetstream::message::{AckKind, Acker};
-use async_nats::{HeaderMap, HeaderValue};
+use async_nats::{HeaderMap, HeaderValue, Subject};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use proto_schemas::ids::UnixMillis;
@@ -44,6 +44,8 @@ pub struct Work {
     /// When the stream stored it.
     pub stored_at: UnixMillis,
     headers: HeaderMap,
+    /// Where it is settled.
+    reply: Option<Subject>,
     acker: Acker,
 }
 
@@ -120,6 +122,7 @@ impl Work {
                 UnixMillis(u64::try_from(millis).unwrap_or(0)),
             )
         });
+        let reply = message.reply.clone();
         let (message, acker) = message.split();
         let subject = message.subject.to_string();
         Self {
@@ -130,6 +133,7 @@ impl Work {
             sequence,
             delivered,
             stored_at,
+            reply,
             acker,
         }
     }
@@ -184,12 +188,18 @@ impl Work {
         self.settle(AckKind::Term).await
     }
 
-    /// A sign of life: `ack_wait` starts anew.
+    /// A sign of life, confirmed by the broker: `ack_wait` has started anew.
     ///
     /// # Errors
-    /// As for [`Work::ack`].
-    pub async fn keep_alive(&self) -> Result<(), BusError> {
-        self.settle(AckKind::Progress).await
+    /// [`BusError::Unavailable`] when the broker is away or did not hear it in time.
+    pub async fn keep_alive(&self, bus: &Bus) -> Result<(), BusError> {
+        bus.check_connected()?;
+        let no_reply = || BusError::Unavailable("the message names nobody who waits for signs".to_owned());
+        let reply = self.reply.clone().ok_or_else(no_reply)?;
+        let heard = bus.client.request(reply, AckKind::Progress.into()).await;
+        heard
+            .map(|_| ())
+            .map_err(|error| BusError::Unavailable(error.to_string()))
     }
 
     async fn settle(&self, kind: AckKind) -> Result<(), BusError> {

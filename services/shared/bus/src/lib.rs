@@ -20,7 +20,7 @@ mod trace;
 
 pub use balance::Balance;
 pub use buckets::{ALL_KEYS, Change, Changes, Revision};
-pub use connect::{Bus, BusConfig};
+pub use connect::{Bus, BusConfig, Session};
 pub use consume::{Consumer, Work, WorkStream};
 pub use objects::{ObjectError, StoredBytes};
 pub use publish::{BusError, Outgoing, Published};

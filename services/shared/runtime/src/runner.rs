@@ -8,17 +8,18 @@
 //! | panic | as retry |
 //! | fatal | leaves it unacked and ends the service |
 
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, BusError, Published, Work, WorkStream};
+use bus::{Bus, BusError, Published, Session, Work, WorkStream};
 use domain::retry;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use proto_schemas::topology::ConsumerSpec;
-use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
+use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -39,6 +40,8 @@ const TELL_EVERY: u32 = 50;
 const PULSE: Duration = Duration::from_secs(1);
 /// Signs of life to the server, per `ack_wait`. The first comes after a third: most work is done before.
 const KEEP_ALIVES_PER_ACK_WAIT: u32 = 3;
+/// How soon a sign of life is given again that was not heard.
+const UNHEARD_PAUSE: Duration = Duration::from_millis(100);
 /// The most messages pulled ahead. They wait without a sign of life, so they must be few.
 const MAX_BATCH: usize = 256;
 
@@ -62,6 +65,23 @@ pub struct Runner<S> {
     pub shutdown: CancellationToken,
 }
 
+/// A pull that stands.
+struct Pull {
+    stream: WorkStream,
+    ack_wait: Duration,
+    session: Session,
+}
+
+impl Pull {
+    /// Why what it was handed may be another's by now; `looked` is when its buffer was looked into last.
+    fn is_stale(&self, looked: Instant) -> Option<&'static str> {
+        if !self.session.lasts() {
+            return Some("the connection to the broker was lost");
+        }
+        (looked.elapsed() >= standstill(self.ack_wait)).then_some("took nothing for long")
+    }
+}
+
 /// The process cannot go on.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -78,20 +98,22 @@ impl<S: Stage> Runner<S> {
             let opening = self.open();
             tokio::pin!(opening);
             // What is in flight goes on meanwhile, with its signs of life.
-            let (mut stream, ack_wait) = loop {
+            let mut pull = loop {
                 tokio::select! {
                     () = self.shutdown.cancelled() => break 'open,
                     Some(settled) = in_flight.next(), if !in_flight.is_empty() => self.ended(settled)?,
                     opened = &mut opening => break opened,
                 }
             };
+            let standstill = standstill(pull.ack_wait);
             let mut looked = Instant::now();
-            let mut watch = interval(PULSE.min(standstill(ack_wait) / 2));
+            let mut watch = interval(PULSE.min(standstill / 2));
             loop {
-                if looked.elapsed() >= standstill(ack_wait) {
+                if let Some(cause) = pull.is_stale(looked) {
                     tracing::warn!(
                         stream = self.consumer.stream,
-                        "took nothing for long; what was handed out meanwhile may be another's by now"
+                        cause,
+                        "what was handed out may be another's by now"
                     );
                     break;
                 }
@@ -101,19 +123,19 @@ impl<S: Stage> Runner<S> {
                 tokio::select! {
                     biased;
                     () = self.shutdown.cancelled() => {
-                        if looked.elapsed() < standstill(ack_wait) {
-                            give_back(stream).await;
+                        if pull.is_stale(looked).is_none() {
+                            give_back(pull.stream).await;
                         }
                         break 'open;
                     }
                     Some(settled) = in_flight.next(), if !in_flight.is_empty() => self.ended(settled)?,
                     _ = watch.tick() => self.pulse.beat(),
-                    work = stream.next(), if in_flight.len() < self.concurrency => match work {
-                        // Found in the buffer after a standstill.
-                        Ok(_) if looked.elapsed() >= standstill(ack_wait) => {}
+                    work = pull.stream.next(), if in_flight.len() < self.concurrency => match work {
+                        // Found in the buffer after a standstill, or after the broker was away.
+                        Ok(_) if pull.is_stale(looked).is_some() => {}
                         Ok(work) => {
                             self.metrics.in_flight.inc();
-                            in_flight.push(self.process(work, ack_wait));
+                            in_flight.push(self.process(work, pull.ack_wait, pull.session.clone()));
                         }
                         Err(error) => {
                             tracing::warn!(%error, stream = self.consumer.stream, "the pull broke; opening another");
@@ -136,12 +158,18 @@ impl<S: Stage> Runner<S> {
     }
 
     /// Opens a pull, for as long as it takes: the broker may be away, the topology not there yet.
-    async fn open(&self) -> (WorkStream, Duration) {
+    async fn open(&self) -> Pull {
         let batch = self.concurrency.min(MAX_BATCH);
         for attempt in 1_u32.. {
             let opened = async {
+                // Before anything can be handed out.
+                let session = self.bus.session();
                 let consumer = self.bus.consumer(&self.consumer).await?;
-                Ok::<_, BusError>((consumer.work(batch).await?, consumer.ack_wait()))
+                Ok::<_, BusError>(Pull {
+                    stream: consumer.work(batch).await?,
+                    ack_wait: consumer.ack_wait(),
+                    session,
+                })
             };
             match opened.await {
                 Ok(opened) => return opened,
@@ -156,20 +184,20 @@ impl<S: Stage> Runner<S> {
         unreachable!("the attempts do not end")
     }
 
-    async fn process(&self, work: Work, ack_wait: Duration) -> Result<(), Fatal> {
+    async fn process(&self, work: Work, ack_wait: Duration, session: Session) -> Result<(), Fatal> {
         let trace = work.trace().child();
         let job = Job {
             sequence: work.sequence,
             delivered: work.delivered,
             stored_at: work.stored_at,
             trace,
-            lease: Lease::new(ack_wait),
+            lease: Lease::new(ack_wait).within(session),
         };
         let span = tracing::info_span!("message", trace_id = trace.trace_id(), subject = work.subject);
         async {
             let began = Instant::now();
             let handled = pin!(AssertUnwindSafe(self.handle(&work, &job)).catch_unwind());
-            let (outcome, age) = keep_alive(handled, &work, &job.lease, ack_wait)
+            let (outcome, age) = keep_alive(handled, &self.bus, &work, &job.lease, ack_wait)
                 .await
                 .unwrap_or_else(|panic| {
                     let cause = format!("panicked: {}", panic_text(panic.as_ref()));
@@ -265,21 +293,38 @@ impl<S: Stage> Runner<S> {
 /// is handed over has its place in the one that hands it over, too.
 async fn keep_alive<T>(
     mut handled: Pin<&mut impl Future<Output = T>>,
+    bus: &Bus,
     work: &Work,
     lease: &Lease,
     ack_wait: Duration,
 ) -> T {
     let every = ack_wait / KEEP_ALIVES_PER_ACK_WAIT;
-    let mut beats = interval_at(Instant::now() + every, every);
-    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            biased;
-            handled = handled.as_mut() => return handled,
-            _ = beats.tick() => if lease.renew() && let Err(error) = work.keep_alive().await {
-                tracing::debug!(%error, "no sign of life could be given");
-            },
+    let signs = async {
+        let mut pause = every;
+        loop {
+            tokio::time::sleep(pause).await;
+            if !lease.is_alive() {
+                // It may be another's: one more sign would count as that one's.
+                return std::future::pending::<Infallible>().await;
+            }
+            let given = Instant::now();
+            // Boxed: most work is done before the first sign.
+            pause = match Box::pin(work.keep_alive(bus)).await {
+                Ok(()) => {
+                    lease.renew(given);
+                    every.saturating_sub(given.elapsed())
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "no sign of life could be given");
+                    UNHEARD_PAUSE
+                }
+            };
         }
+    };
+    tokio::select! {
+        biased;
+        handled = handled.as_mut() => handled,
+        never = signs => match never {},
     }
 }
 

@@ -39,6 +39,43 @@ async fn work_that_takes_longer_than_ack_wait_is_not_delivered_twice() {
 }
 
 #[tokio::test]
+async fn signs_that_the_broker_does_not_hear_prolong_no_claim() {
+    let world = World::new(Some(ACK_WAIT)).await;
+    let stage = Scripted::holding(&world, |_| Outcome::Done);
+    world.run(&stage, 4);
+    world.publish("slow").await;
+    let lease = stage.wait_for(1).await.remove(0).lease;
+    world.server.pause().await;
+    wait_until(PATIENCE, "the claim to be lost", async || !lease.is_held()).await;
+    assert_eq!(world.bus.reconnects(), 0, "the connection stands");
+    world.server.resume();
+    stage.release();
+    world.wait_until_gone("slow").await;
+    assert!(!lease.is_held(), "once lost it stays lost");
+}
+
+#[tokio::test]
+async fn a_claim_ends_when_the_broker_is_lost_and_its_work_is_not_given_back() {
+    let mut world = World::new(Some(ACK_WAIT)).await;
+    let stage = Scripted::holding(&world, |handled| match handled.delivered {
+        1 => Outcome::retry_after(Duration::ZERO, "not yet"),
+        _ => Outcome::Done,
+    });
+    world.run(&stage, 4);
+    world.publish("slow").await;
+    let lease = stage.wait_for(1).await.remove(0).lease;
+    assert!(lease.is_held());
+    let mut connected = world.bus.connected();
+    world.server.kill();
+    connected.wait_for(|connected| !*connected).await.unwrap();
+    world.server.restart().await;
+    connected.wait_for(|connected| *connected).await.unwrap();
+    assert!(!lease.is_held());
+    stage.release();
+    world.wait_until_gone("slow").await;
+}
+
+#[tokio::test]
 async fn the_concurrency_is_reached_and_never_exceeded() {
     let world = World::new(None).await;
     let stage = Scripted::holding(&world, |_| Outcome::Done);

@@ -11,6 +11,7 @@ use proto_schemas::ids::UnixMillis;
 use proto_schemas::topology::{DEAD_LETTERS, TURN_WORK, TURNS};
 use proto_schemas::wire::{DecodeError, Wire};
 use runtime::health::Health;
+use runtime::lease::Lease;
 use runtime::metrics::{Metrics, StageMetrics};
 use runtime::runner::{Fatal, Runner};
 use runtime::stage::{self, GiveUp, Job, Outcome, Stage};
@@ -190,6 +191,8 @@ pub(crate) struct Handled {
     pub(crate) text: String,
     pub(crate) delivered: u64,
     pub(crate) at: Instant,
+    /// Its claim on the message.
+    pub(crate) lease: Lease,
 }
 
 type Script = Box<dyn Fn(&Handled) -> Outcome + Send + Sync>;
@@ -298,6 +301,7 @@ impl Stage for Scripted {
             text: note.text.clone(),
             delivered: job.delivered,
             at: Instant::now(),
+            lease: job.lease.clone(),
         };
         self.handled.lock().unwrap().push(handled.clone());
         let in_flight = self.in_flight.fetch_add(1, Ordering::Relaxed) + 1;
