@@ -1,5 +1,5 @@
-//! `limits`: what holds for all replicas of webhook-caller together: how much of an integration's rate is used up, and
-//! whether its webhook is asked at all.
+//! `limits`: what holds for all replicas of a service together: how much of the rate of an integration or a connection
+//! is used up, and whether a webhook is asked at all.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

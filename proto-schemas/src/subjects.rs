@@ -1,7 +1,7 @@
 //! The subjects, written and read in one place.
 
 use crate::dead_letter::Stage;
-use crate::ids::{ConversationId, DeadLetterId, IntegrationId, MessageId, TurnId};
+use crate::ids::{ConnectionId, ConversationId, DeadLetterId, IntegrationId, MessageId, TurnId};
 
 /// Where a conversation's inbox entries go.
 pub fn inbox(conversation: &ConversationId) -> String {
@@ -71,6 +71,11 @@ pub fn files_progress(turn: &TurnId) -> String {
 /// Key of an integration's rate in `limits`.
 pub fn integration_rate(integration: &IntegrationId) -> String {
     format!("rates.integrations.{integration}")
+}
+
+/// Key of a connection's rate in `limits`.
+pub fn connection_rate(connection: &ConnectionId) -> String {
+    format!("rates.connections.{connection}")
 }
 
 /// All circuit breakers in `limits`.

@@ -188,7 +188,7 @@ pub const LIMITS: BucketSpec = BucketSpec {
     history: 1,
     ttl: Some(DAY),
     in_memory: true,
-    about: "Rates of integrations, taken in leases, and open circuit breakers; by compare-and-set.",
+    about: "Rates of integrations and connections, taken in leases, and open circuit breakers; by compare-and-set.",
 };
 
 /// All buckets.

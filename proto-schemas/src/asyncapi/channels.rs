@@ -19,7 +19,7 @@ pub(super) struct Keys {
 }
 
 /// What the pipeline keeps.
-const STATE: [Keys; 6] = [
+const STATE: [Keys; 7] = [
     Keys {
         channel: "contexts",
         bucket: CONTEXTS,
@@ -54,6 +54,13 @@ const STATE: [Keys; 6] = [
         key: "rates.integrations.{integration}",
         carries: "rate-limit.v1",
         about: "How far the rate of an integration is used up. Each write takes a lease of some calls.",
+    },
+    Keys {
+        channel: "limits.connection-rates",
+        bucket: LIMITS,
+        key: "rates.connections.{connection}",
+        carries: "rate-limit.v1",
+        about: "How far the rate of a connection is used up: what its platform lets one account send.",
     },
     Keys {
         channel: "limits.breakers",
@@ -289,6 +296,7 @@ mod tests {
         let turn = crate::ids::TurnId::new("turn_1").unwrap();
         let message = crate::ids::MessageId::new("msg_1").unwrap();
         let integration = crate::ids::IntegrationId::new("int_1").unwrap();
+        let connection = crate::ids::ConnectionId::new("con_1").unwrap();
         let letter = crate::ids::DeadLetterId::new("dl_1").unwrap();
         let stage = crate::dead_letter::Stage::Egress;
         let written = [
@@ -325,6 +333,10 @@ mod tests {
             (
                 "limits.breakers",
                 crate::subjects::key("limits", &crate::subjects::integration_breaker(&integration)),
+            ),
+            (
+                "limits.connection-rates",
+                crate::subjects::key("limits", &crate::subjects::connection_rate(&connection)),
             ),
             (QUESTION, crate::subjects::integration_test(&integration)),
         ];

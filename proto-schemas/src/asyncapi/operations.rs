@@ -78,13 +78,19 @@ const OPERATIONS: &[(&str, Action, &[&str])] = &[
             "transcripts",
             "progress.delivery",
             "progress.files",
+            "limits.connection-rates",
             "registry.connections",
         ],
     ),
     (
         "egress",
         Action::Send,
-        &["transcripts", "progress.delivery", "dead-letters"],
+        &[
+            "transcripts",
+            "progress.delivery",
+            "limits.connection-rates",
+            "dead-letters",
+        ],
     ),
     (
         "chatbot",

@@ -9,16 +9,18 @@ use channels::{Account, Part, ReplyKind, SendError, SendMeta, Sent};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, RateLimiter};
+use governor::{DefaultKeyedRateLimiter, RateLimiter};
 use outbound::Client;
 use proto_schemas::content::ReplyAddress;
 use proto_schemas::ids::ConnectionId;
+use proto_schemas::subjects;
 use registry::Connection;
 use runtime::actor::{self, Directory, Mailbox};
 use runtime::clock;
 use runtime::lease::Lease;
+use runtime::limit::{Limiter, Limits};
 use runtime::task::Tasks;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::limits::{self, Lane};
@@ -50,15 +52,22 @@ struct Letter {
 pub(crate) struct Connections {
     actors: Directory<ConnectionId, Arc<Connection>, Letter>,
     client: Client,
+    limits: Arc<Limits>,
     tasks: Tasks,
     metrics: Arc<EgressMetrics>,
 }
 
 impl Connections {
-    pub(crate) fn new(client: Client, tasks: Tasks, metrics: Arc<EgressMetrics>) -> Self {
+    pub(crate) fn new(
+        client: Client,
+        limits: Arc<Limits>,
+        tasks: Tasks,
+        metrics: Arc<EgressMetrics>,
+    ) -> Self {
         Self {
             actors: Directory::default(),
             client,
+            limits,
             tasks,
             metrics,
         }
@@ -85,8 +94,12 @@ impl Connections {
 
     fn build(&self, connection: &Connection) -> Mailbox<Letter> {
         let kind = connection.channel.kind();
+        let account = limits::account_rate(kind).map(|rate| {
+            let key = subjects::connection_rate(&connection.id);
+            Mutex::new(Limiter::new(Arc::clone(&self.limits), &key, rate))
+        });
         let pace = Pace {
-            account: limits::account_quota(kind).map(RateLimiter::direct),
+            account,
             private: limits::chat_quota(kind, Lane::Private).map(RateLimiter::keyed),
             group: limits::chat_quota(kind, Lane::Group).map(RateLimiter::keyed),
         };
@@ -99,7 +112,7 @@ impl Connections {
 
 /// The limits of an account and its chats.
 struct Pace {
-    account: Option<DefaultDirectRateLimiter>,
+    account: Option<Mutex<Limiter>>,
     private: Option<DefaultKeyedRateLimiter<String>>,
     group: Option<DefaultKeyedRateLimiter<String>>,
 }
@@ -124,7 +137,8 @@ impl Pace {
             tokio::time::sleep(wait).await;
         }
         if let Some(account) = &self.account {
-            account.until_ready().await;
+            // One after the other, in the order in which they came.
+            account.lock().await.permit(1).await;
         }
         Ok(())
     }

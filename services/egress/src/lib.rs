@@ -15,6 +15,7 @@ use std::sync::Arc;
 use channels::Accounts;
 use proto_schemas::dead_letter::Stage;
 use proto_schemas::topology::DELIVERY_WORK;
+use runtime::limit::Limits;
 use runtime::metrics::StageMetrics;
 use runtime::runner::Runner;
 use runtime::{Process, Service, StartError, leftovers};
@@ -36,6 +37,7 @@ impl Service for Egress {
         let metrics = Arc::new(EgressMetrics::new(&process.metrics)?);
         let connections = Connections::new(
             config.outgoing.client()?,
+            Arc::new(Limits::new(process.bus.clone(), &process.metrics)?),
             process.tasks.clone(),
             Arc::clone(&metrics),
         );

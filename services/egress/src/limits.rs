@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use domain::rate::Rate;
 use governor::Quota;
 use proto_schemas::content::{ChannelKind, ReplyAddress};
 
@@ -14,7 +15,7 @@ pub(crate) const WAITING: usize = 256;
 pub(crate) const LONGEST_WAIT_HERE: Duration = Duration::from_secs(5);
 
 /// Telegram: about 30 messages a second over all chats.
-const TELEGRAM_PER_SECOND: NonZeroU32 = NonZeroU32::new(30).unwrap();
+const TELEGRAM_PER_SECOND: u32 = 30;
 /// Telegram: one message a second in a chat, short bursts allowed.
 const TELEGRAM_CHAT_BURST: NonZeroU32 = NonZeroU32::new(5).unwrap();
 /// Telegram: 20 messages a minute in a group.
@@ -30,15 +31,19 @@ pub(crate) enum Lane {
     Group,
 }
 
-/// The limit of a whole account.
-pub(crate) fn account_quota(kind: ChannelKind) -> Option<Quota> {
+/// The limit of a whole account, for all replicas together.
+pub(crate) fn account_rate(kind: ChannelKind) -> Option<Rate> {
     match kind {
         ChannelKind::Http => None,
-        ChannelKind::Telegram => Some(Quota::per_second(TELEGRAM_PER_SECOND)),
+        ChannelKind::Telegram => Some(Rate {
+            calls: TELEGRAM_PER_SECOND,
+            per: Duration::from_secs(1),
+            burst: TELEGRAM_PER_SECOND,
+        }),
     }
 }
 
-/// The limit of one chat.
+/// The limit of one chat, for one replica: replies of a conversation leave one after the other anyway.
 pub(crate) fn chat_quota(kind: ChannelKind, lane: Lane) -> Option<Quota> {
     match (kind, lane) {
         (ChannelKind::Http, Lane::Private | Lane::Group) => None,

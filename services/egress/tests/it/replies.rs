@@ -10,6 +10,9 @@ use testkit::condition::{PATIENCE, wait_until};
 use crate::samples::{CHAT, over_http, over_telegram, sent, transcript, with_result};
 use crate::world::World;
 
+/// What the account may send over all its chats.
+const TELEGRAM_PER_SECOND: f64 = 30.0;
+
 #[tokio::test]
 async fn a_reply_is_posted_to_the_callback_and_written_down() {
     let world = World::started().await;
@@ -132,6 +135,36 @@ async fn a_chat_gets_no_more_than_telegram_allows() {
     let took = parts[5].at - parts[0].at;
     // A second, less what the first part took to arrive.
     assert!(took >= Duration::from_millis(800), "six parts within {took:?}");
+}
+
+#[tokio::test]
+async fn two_senders_keep_to_one_rate_of_the_account() {
+    let mut world = World::new().await;
+    for number in 0..90 {
+        let mut delivery = over_telegram(&number.to_string(), "Hello!");
+        // To each chat one, so that no chat's own limit counts.
+        delivery.address.chat_id = (1_000 + number).to_string();
+        world.offer(&delivery).await;
+    }
+    for _ in 0..2 {
+        world.start(&[]).await;
+    }
+    let sent = world.telegram.wait_for_sent(90).await;
+    let first = sent[0].at;
+    for (begin, earlier) in sent.iter().enumerate() {
+        for (count, later) in (1_u32..).zip(&sent[begin..]) {
+            let allowed = TELEGRAM_PER_SECOND * (later.at - earlier.at).as_secs_f64();
+            // The burst, and one lease.
+            let above = f64::from(count) - allowed;
+            assert!(
+                above <= 33.0,
+                "{above} above the rate, {:?} after the first",
+                later.at - first
+            );
+        }
+    }
+    let took = sent[89].at - first;
+    assert!(took >= Duration::from_millis(1500), "90 messages within {took:?}");
 }
 
 #[tokio::test]

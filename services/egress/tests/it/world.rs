@@ -32,7 +32,8 @@ pub(crate) struct World {
     pub(crate) callback: CallbackReceiver,
     pub(crate) telegram: FakeTelegram,
     folder: TempDir,
-    running: Option<Running>,
+    /// One or more processes of the service.
+    running: Vec<Running>,
 }
 
 impl World {
@@ -74,7 +75,7 @@ impl World {
             callback,
             telegram,
             folder,
-            running: None,
+            running: Vec::new(),
         };
         world.configure("web", world.http_channel()).await;
         let token = world.secret("token", TOKEN);
@@ -102,7 +103,7 @@ impl World {
         format!("file:{}", path.display())
     }
 
-    /// Launches the service.
+    /// Launches the service, once more if it runs already.
     pub(crate) async fn start(&mut self, more: &[(&str, &str)]) {
         let mut variables = vec![
             ("NATS_URL".to_owned(), self.server.url().to_owned()),
@@ -122,8 +123,7 @@ impl World {
         let (common, own) = configure::<Egress>(variables).unwrap();
         let launching = launch::<Egress>(common, own, CancellationToken::new());
         // Boxed, as all of the bootstrap would be part of every test's future.
-        self.running = Box::pin(launching).await.unwrap();
-        assert!(self.running.is_some());
+        self.running.push(Box::pin(launching).await.unwrap().unwrap());
     }
 
     fn address_file(&self) -> String {

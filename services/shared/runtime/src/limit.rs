@@ -1,5 +1,5 @@
-//! A rate that holds for the whole cluster: calls are made in slots that are taken from the broker in leases
-//! ([`domain::rate`]).
+//! The rate of an integration or a connection, for the whole cluster: calls are made in slots that are taken from the
+//! broker in leases ([`domain::rate`]).
 //!
 //! Guarantees: no call begins without a slot, nor later after its opening than the slot lives; while the broker is
 //! away, or has been since the lease was taken, none begins at all. All replicas go by the broker's clock.
