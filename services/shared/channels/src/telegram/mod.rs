@@ -6,6 +6,7 @@ mod receive;
 mod render;
 mod send;
 mod update;
+mod wording;
 
 use registry::{Secret, TelegramConnection};
 use url::Url;

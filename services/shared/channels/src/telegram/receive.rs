@@ -6,8 +6,8 @@ use proto_schemas::content::{FileLocation, FileSource, User};
 use serde::de::IgnoredAny;
 use subtle::ConstantTimeEq;
 
-use super::Account;
 use super::update::{Chat, Entity, Media, Message, Person, PhotoSize, Update};
+use super::{Account, wording};
 use crate::inbound::{Inbound, InboundFile, InboundMessage, Refusal, Request, json_problem, media_type};
 use crate::names::sanitise_name;
 
@@ -42,18 +42,8 @@ const OTHER_UPDATES: [&str; 24] = [
     "managed_bot",
 ];
 
-/// Contents of a message that we do not answer. A venue has a location too, so it comes first.
-const OTHER_CONTENTS: [&str; 9] = [
-    "sticker",
-    "venue",
-    "location",
-    "contact",
-    "poll",
-    "dice",
-    "story",
-    "checklist",
-    "paid_media",
-];
+/// Contents of a message that we do not answer.
+const OTHER_CONTENTS: [&str; 3] = ["story", "checklist", "paid_media"];
 
 /// What a message asks of the bot by a command.
 enum Command {
@@ -92,10 +82,12 @@ impl Account {
 
     fn read(&self, message: Message) -> Inbound {
         let file = file(&message);
-        let (text, entities) = match (&message.text, &message.caption) {
-            (Some(text), _) => (text.as_str(), &message.entities),
-            (None, Some(caption)) => (caption.as_str(), &message.caption_entities),
-            (None, None) => ("", &message.entities),
+        let words = wording::in_words(&message);
+        let (text, entities) = match (&message.text, &message.caption, &words) {
+            (Some(text), _, _) => (text.as_str(), &message.entities),
+            (None, Some(caption), _) => (caption.as_str(), &message.caption_entities),
+            (None, None, Some(words)) => (words.as_str(), &message.entities),
+            (None, None, None) => ("", &message.entities),
         };
         if text.is_empty() && file.is_none() {
             return ignored(known(&OTHER_CONTENTS, &message.others).unwrap_or("service_message"));

@@ -42,6 +42,12 @@ pub(super) struct Message {
     pub(super) video_note: Option<Media>,
     pub(super) audio: Option<Media>,
     pub(super) voice: Option<Media>,
+    pub(super) sticker: Option<Sticker>,
+    pub(super) venue: Option<Venue>,
+    pub(super) location: Option<Location>,
+    pub(super) contact: Option<Contact>,
+    pub(super) poll: Option<Poll>,
+    pub(super) dice: Option<Dice>,
     #[serde(flatten)]
     pub(super) others: BTreeMap<String, IgnoredAny>,
 }
@@ -92,4 +98,50 @@ pub(super) struct Media {
     pub(super) file_name: Option<String>,
     pub(super) mime_type: Option<String>,
     pub(super) file_size: Option<u64>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Sticker {
+    /// What it stands for; absent in some sets.
+    pub(super) emoji: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Location {
+    pub(super) latitude: f64,
+    pub(super) longitude: f64,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Venue {
+    pub(super) location: Location,
+    pub(super) title: String,
+    pub(super) address: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Contact {
+    pub(super) phone_number: String,
+    #[serde(default)]
+    pub(super) first_name: String,
+    pub(super) last_name: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Poll {
+    pub(super) question: String,
+    #[serde(default)]
+    pub(super) options: Vec<PollOption>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct PollOption {
+    pub(super) text: String,
+}
+
+/// A die, a dart, a slot machine: an emoji that has drawn a number.
+#[derive(Deserialize)]
+pub(super) struct Dice {
+    pub(super) emoji: String,
+    pub(super) value: u32,
 }

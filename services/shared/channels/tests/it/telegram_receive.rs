@@ -168,9 +168,6 @@ fn shown_file(file: &InboundFile) -> String {
 #[test]
 fn recorded_events_that_are_no_messages_are_ignored_by_name() {
     for (body, expected) in [
-        (fixture!("sticker"), "sticker"),
-        (fixture!("location"), "location"),
-        (fixture!("contact"), "contact"),
         (fixture!("edited"), "edited_message"),
         (fixture!("callback_query"), "callback_query"),
         (fixture!("bot_blocked"), "my_chat_member"),
@@ -179,6 +176,39 @@ fn recorded_events_that_are_no_messages_are_ignored_by_name() {
         (r#"{"update_id":1}"#, "unknown_update"),
     ] {
         assert_eq!(kind(body), expected);
+    }
+}
+
+#[test]
+fn contents_without_text_are_put_into_words() {
+    for (body, words) in [
+        (fixture!("sticker"), "[sticker 😡]"),
+        (fixture!("location"), "[location: 52.520008, 13.404954]"),
+        (fixture!("contact"), "[contact: Bob, +4915112345678]"),
+    ] {
+        assert_eq!(message(body).text, words);
+    }
+    let place = json!({"latitude": 52.5, "longitude": -13.0});
+    for (content, words) in [
+        (
+            json!({"sticker": {"file_id": "s", "is_animated": false}}),
+            "[sticker]",
+        ),
+        (
+            json!({"venue": {"location": place, "title": "Gate", "address": "Square 1"}, "location": place}),
+            "[venue: Gate, Square 1 (52.5, -13)]",
+        ),
+        (
+            json!({"contact": {"phone_number": "+1", "first_name": "Ada", "last_name": "Byron"}}),
+            "[contact: Ada Byron, +1]",
+        ),
+        (
+            json!({"poll": {"id": "1", "question": "Where?", "options": [{"text": "here"}, {"text": "there"}]}}),
+            "[poll: Where? (here / there)]",
+        ),
+        (json!({"dice": {"emoji": "🎲", "value": 4}}), "[🎲 4]"),
+    ] {
+        assert_eq!(message(&update(content).to_string()).text, words);
     }
 }
 
