@@ -10,6 +10,7 @@
 mod config;
 mod download;
 mod metrics;
+mod range;
 mod serve;
 mod stage;
 

@@ -23,6 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::MOST_FILE_BYTES;
 use crate::metrics::{FetchMetrics, ServeResult};
+use crate::range::{self, Wanted};
 
 /// How long a request waits for others to be served.
 const PLACE_WAIT: Duration = Duration::from_secs(5);
@@ -77,11 +78,12 @@ async fn serve(
     State(server): State<Arc<FileServer>>,
     Path(key): Path<String>,
     query: Result<Query<LinkQuery>, QueryRejection>,
+    asked: HeaderMap,
 ) -> Response {
     match server.read(&key, query.ok().map(|Query(link)| link)).await {
         Ok((headers, bytes)) => {
             server.metrics.served(ServeResult::Served);
-            (headers, bytes).into_response()
+            (headers, part(&asked, bytes)).into_response()
         }
         Err(refused) => {
             refused.log(&key);
@@ -126,6 +128,23 @@ impl FileServer {
     }
 }
 
+/// What is asked for of a file.
+fn part(asked: &HeaderMap, file: Bytes) -> Response {
+    let length = file.len();
+    match range::wanted(asked, length) {
+        Wanted::Whole => file.into_response(),
+        Wanted::Part(range) => {
+            let place = format!("bytes {}-{}/{length}", range.start, range.end - 1);
+            let content = [(header::CONTENT_RANGE, place)];
+            (StatusCode::PARTIAL_CONTENT, content, file.slice(range)).into_response()
+        }
+        Wanted::Beyond => {
+            let content = [(header::CONTENT_RANGE, format!("bytes */{length}"))];
+            (StatusCode::RANGE_NOT_SATISFIABLE, content).into_response()
+        }
+    }
+}
+
 async fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Refused> {
     match tokio::time::timeout(PLACE_WAIT, Arc::clone(places).acquire_owned()).await {
         Ok(Ok(place)) => Ok(place),
@@ -134,7 +153,8 @@ async fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Refused>
 }
 
 fn headers(key: &str, file: &StoredBytes, good_for: Duration) -> HeaderMap {
-    const FIXED: [(HeaderName, &str); 2] = [
+    const FIXED: [(HeaderName, &str); 3] = [
+        (header::ACCEPT_RANGES, "bytes"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"),
     ];

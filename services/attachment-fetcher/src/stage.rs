@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Bus, BusError, Entry, ObjectError, Outgoing, Revision, TraceContext, Work};
-use channels::{Account, Accounts, DownloadError, Downloaded};
+use channels::{Account, Accounts, DownloadError, Downloaded, is_stray_page, sniffed_type};
 use domain::retry::{self, Budget, NextStep};
 use outbound::Client;
 use proto_schemas::content::{Attachment, FileLocation, FileSource, IncomingFile, StoredFile};
@@ -37,8 +37,6 @@ const BUDGET: Budget = Budget {
 /// How long a fetch waits for an operator to mend its connection. After that the conversation goes on without
 /// the files.
 const CONNECTION_PATIENCE: Duration = Duration::from_secs(60 * 60);
-/// The type of a file of which nobody says what it is.
-const UNKNOWN_TYPE: &str = "application/octet-stream";
 
 /// Brings files into the object store.
 pub(crate) struct Fetcher {
@@ -288,6 +286,10 @@ impl Fetcher {
             return Ok(Tried::Settled(Ok(stored)));
         }
         match download.await {
+            Ok(file) if is_stray_page(&file.bytes, &wanted.name, file.mime_type.as_deref()) => {
+                let reason = "a web page came in its place".to_owned();
+                Ok(self.give_up(wanted, "html_instead_of_file", reason))
+            }
             Ok(file) => Ok(Tried::Settled(Ok(self.store(wanted, file).await?))),
             Err(DownloadError::Permanent { class, detail }) => Ok(self.give_up(wanted, class, detail)),
             Err(DownloadError::Transient { class, detail }) => match next {
@@ -304,7 +306,7 @@ impl Fetcher {
     }
 
     async fn store(&self, wanted: &Wanted, file: Downloaded) -> Result<StoredFile, BusError> {
-        let mime_type = file.mime_type.unwrap_or_else(|| UNKNOWN_TYPE.to_owned());
+        let mime_type = sniffed_type(&file.bytes, file.mime_type.as_deref());
         self.bus.store_file(&wanted.key, &mime_type, &file.bytes).await?;
         let stored = wanted.stored(mime_type, file.bytes.len());
         self.metrics.stored(wanted.direction, stored.bytes);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::http::HeaderMap;
 use bus::{Bus, BusError, Outgoing, Published, TraceContext};
 use bytes::Bytes;
-use channels::{Accounts, Inbound, InboundFile, InboundMessage, Refusal, Request};
+use channels::{Accounts, Inbound, InboundFile, InboundMessage, Refusal, Request, sniffed_type};
 use data_encoding::HEXLOWER;
 use domain::ids;
 use proto_schemas::content::{ChannelKind, FileLocation, FileSource, ReplyAddress, StoredFile};
@@ -25,9 +25,6 @@ use crate::backlog::{Backlog, newest};
 use crate::error::Refused;
 use crate::limits::Limiter;
 use crate::recent::Recent;
-
-/// The type of a file whose sender claims none.
-const UNKNOWN_TYPE: &str = "application/octet-stream";
 
 /// What a push is checked against and stored with.
 pub(crate) struct Intake {
@@ -205,7 +202,7 @@ impl Intake {
                     bytes,
                 } => {
                     let key = format!("{conversation}/{message}/{index}/{name}");
-                    let mime_type = mime_type.unwrap_or_else(|| UNKNOWN_TYPE.to_owned());
+                    let mime_type = sniffed_type(&bytes, mime_type.as_deref());
                     self.bus.store_file(&key, &mime_type, &bytes).await?;
                     stored_source(StoredFile {
                         key,

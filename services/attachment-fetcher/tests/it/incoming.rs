@@ -8,17 +8,20 @@ use proto_schemas::wire::{MESSAGE_TYPE, Wire};
 
 use crate::fixture::{Fixture, HTTP, TELEGRAM, fetch_in, on_telegram, source, stored};
 
+/// A picture, to whoever looks at its first bytes.
+const PIXELS: &[u8] = b"\xff\xd8\xff\xe0pixels";
+
 #[tokio::test]
 async fn a_photo_of_telegram_is_attached_and_served_at_its_link() {
     let fixture = Fixture::start(&[]).await;
-    fixture.telegram.add_file("AgAC-big", "pixels");
+    fixture.telegram.add_file("AgAC-big", PIXELS);
     let mut photo = on_telegram("photo.jpg", "AgAC-big");
     photo.mime_type = Some("image/jpeg".to_owned());
     let files = fixture.fetch_in(TELEGRAM, vec![photo]).await;
     let file = stored(&files[0]);
     assert_eq!(
         (file.name.as_str(), file.mime_type.as_str(), file.bytes),
-        ("photo.jpg", "image/jpeg", 6)
+        ("photo.jpg", "image/jpeg", 10)
     );
     assert_eq!(file.key, "conv_1/msg_1_a/0/photo.jpg");
 
@@ -27,7 +30,7 @@ async fn a_photo_of_telegram_is_attached_and_served_at_its_link() {
         (served.status().as_u16(), &served.headers()["content-type"]),
         (200, &"image/jpeg".parse().unwrap())
     );
-    assert_eq!(served.bytes().await.unwrap(), "pixels");
+    assert_eq!(served.bytes().await.unwrap(), PIXELS);
     let labels = "direction=\"in\",result=\"stored\",service=\"attachment-fetcher\"";
     assert_eq!(
         fixture
@@ -40,7 +43,7 @@ async fn a_photo_of_telegram_is_attached_and_served_at_its_link() {
         fixture
             .metric(&format!("chatbot_attachment_bytes_total{{{labels}}}"))
             .await,
-        6
+        10
     );
 }
 

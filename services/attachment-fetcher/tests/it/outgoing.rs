@@ -56,6 +56,32 @@ async fn a_page_in_place_of_a_file_is_unavailable_unless_it_was_asked_for() {
 }
 
 #[tokio::test]
+async fn what_a_file_is_called_does_not_make_it_so() {
+    let fixture = Fixture::start(&[]).await;
+    let (pdf, picture) = ("application/pdf", "image/png");
+    let urls = [
+        fixture
+            .host
+            .add("expired", pdf, "<!DOCTYPE html><html><body>Sign in"),
+        fixture.host.add("scan", picture, "%PDF-1.7 scanned"),
+        fixture.host.add("fake", picture, "no picture"),
+    ];
+    let asked = urls.map(|url| json!({"url": url, "filename": "a"}));
+    let files = fixture.fetch_out(json!(asked)).await;
+    let [
+        OutgoingFile::Unavailable { reason, .. },
+        OutgoingFile::Stored(scan),
+        OutgoingFile::Stored(fake),
+    ] = &files[..]
+    else {
+        panic!("{files:?}")
+    };
+    assert_eq!(reason, "a web page came in its place");
+    assert_eq!(scan.mime_type, pdf);
+    assert_eq!(fake.mime_type, "application/octet-stream");
+}
+
+#[tokio::test]
 async fn what_no_further_try_would_mend_is_tried_once() {
     let fixture = Fixture::start(&[]).await;
     let refused = fixture.host.add_script("refused", Scripted::status(403));

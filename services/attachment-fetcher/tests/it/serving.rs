@@ -67,6 +67,26 @@ async fn a_head_request_tells_size_and_type_without_the_file() {
 }
 
 #[tokio::test]
+async fn a_part_of_a_file_can_be_had() {
+    let fixture = Fixture::start(&[]).await;
+    store(&fixture, "conv_1/msg_1/0", "text/plain", "content").await;
+    let link = fixture.links.link("conv_1/msg_1/0");
+    let get = |range: &'static str| client().get(&link).header("range", range).send();
+    let part = get("bytes=3-").await.unwrap();
+    assert_eq!(
+        (part.status().as_u16(), &part.headers()["content-range"]),
+        (206, &"bytes 3-6/7".parse().unwrap())
+    );
+    assert_eq!(part.headers()["accept-ranges"], "bytes");
+    assert_eq!(part.text().await.unwrap(), "tent");
+    let beyond = get("bytes=7-").await.unwrap();
+    assert_eq!(
+        (beyond.status().as_u16(), &beyond.headers()["content-range"]),
+        (416, &"bytes */7".parse().unwrap())
+    );
+}
+
+#[tokio::test]
 async fn a_link_that_is_forged_changed_or_cut_opens_nothing() {
     let fixture = Fixture::start(&[]).await;
     store(&fixture, "conv_1/msg_1/0", "text/plain", "content").await;

@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::inbound::media_type;
 use crate::outgoing::SendError;
+use crate::sniff::{is_html, may_be_html};
 
 /// How long one file may take.
 pub const DOWNLOAD_DEADLINE: Duration = Duration::from_secs(120);
@@ -67,7 +68,8 @@ pub async fn download_url(
         .map_err(unanswered)?;
     check_status(response.status())?;
     let served = served_type(&response);
-    if served.as_deref().is_some_and(is_html) && !may_be_html(name, mime_type) {
+    if served.as_deref().is_some_and(is_html) && !may_be_html(name, mime_type.and_then(media_type).as_deref())
+    {
         // Expired links and sign-in pages answer 200 with a page for people.
         return Err(DownloadError::permanent(
             "html_instead_of_file",
@@ -108,18 +110,6 @@ fn served_type(response: &Response) -> Option<String> {
         .to_str()
         .ok()
         .and_then(media_type)
-}
-
-fn is_html(mime_type: &str) -> bool {
-    matches!(mime_type, "text/html" | "application/xhtml+xml")
-}
-
-fn may_be_html(name: &str, claimed: Option<&str>) -> bool {
-    let name = name.to_ascii_lowercase();
-    claimed.and_then(media_type).as_deref().is_some_and(is_html)
-        || [".html", ".htm", ".xhtml"]
-            .iter()
-            .any(|ending| name.ends_with(ending))
 }
 
 fn unanswered(error: reqwest::Error) -> DownloadError {

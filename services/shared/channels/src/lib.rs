@@ -16,6 +16,7 @@ mod http;
 mod inbound;
 mod names;
 mod outgoing;
+mod sniff;
 mod split;
 mod telegram;
 
@@ -29,3 +30,4 @@ pub use outgoing::{
     FileLink, OutgoingFile, OutgoingReply, Part, PartContent, ReplyKind, SendError, SendMeta, Sent,
     UploadForm,
 };
+pub use sniff::{is_stray_page, sniffed_type};
