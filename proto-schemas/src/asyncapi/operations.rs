@@ -64,7 +64,11 @@ const OPERATIONS: &[(&str, Action, &[&str])] = &[
         Action::Consume(FETCH_WORK),
         &["fetches.in", "fetches.out"],
     ),
-    ("attachment-fetcher", Action::Receive, &["registry.connections"]),
+    (
+        "attachment-fetcher",
+        Action::Receive,
+        &["inbox", "progress.files", "registry.connections"],
+    ),
     (
         "attachment-fetcher",
         Action::Send,

@@ -10,7 +10,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, BusError, Entry, ObjectError, Outgoing, Revision, TraceContext, Work};
+use bus::{Bus, BusError, Entry, ObjectError, Outgoing, Revision, Work};
 use channels::{Account, Accounts, DownloadError, Downloaded, is_stray_page, sniffed_type};
 use domain::retry::{self, Budget, NextStep};
 use outbound::Client;
@@ -23,7 +23,7 @@ use proto_schemas::subjects;
 use proto_schemas::topology::{INBOX, PROGRESS};
 use proto_schemas::wire::DecodeError;
 use registry::Registry;
-use runtime::stage::{self, GiveUp, Job, Outcome, Settles, Stage};
+use runtime::stage::{self, GiveUp, Job, Left, Outcome, Settles, Stage};
 use runtime::{clock, random};
 
 use crate::download::{name_of, reply_file};
@@ -116,7 +116,7 @@ impl Stage for Fetcher {
 }
 
 impl Settles for Fetcher {
-    async fn is_settled(&self, fetch: &Fetch, _trace: TraceContext) -> Result<bool, BusError> {
+    async fn is_settled(&self, fetch: &Fetch, _left: Left) -> Result<bool, BusError> {
         match fetch {
             Fetch::In {
                 message_id,

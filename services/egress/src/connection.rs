@@ -43,9 +43,18 @@ pub(crate) struct Job {
     pub(crate) lease: Lease,
 }
 
+/// Why a part was not sent.
+#[derive(Debug)]
+pub(crate) enum Unsent {
+    /// The platform, or a limit, would not have it.
+    Refused(SendError),
+    /// The delivery may be another replica's by now: that one looks up how far it got, and sends it.
+    NotOurs,
+}
+
 struct Letter {
     job: Job,
-    answer: oneshot::Sender<Result<Sent, SendError>>,
+    answer: oneshot::Sender<Result<Sent, Unsent>>,
 }
 
 /// The actors.
@@ -74,10 +83,12 @@ impl Connections {
     }
 
     /// Sends a part when the limits allow it.
-    pub(crate) async fn send(&self, connection: &Arc<Connection>, job: Job) -> Result<Sent, SendError> {
-        let busy = |detail: &str| SendError::RateLimited {
-            retry_after: BUSY_PAUSE,
-            detail: detail.to_owned(),
+    pub(crate) async fn send(&self, connection: &Arc<Connection>, job: Job) -> Result<Sent, Unsent> {
+        let busy = |detail: &str| {
+            Unsent::Refused(SendError::RateLimited {
+                retry_after: BUSY_PAUSE,
+                detail: detail.to_owned(),
+            })
         };
         let mailbox = self
             .actors
@@ -118,11 +129,13 @@ struct Pace {
 }
 
 impl Pace {
-    /// Waits until the chat and the account may send.
+    /// Waits until the chat and the account may send. Takes nothing of what the account may when the delivery is not ours
+    /// any more.
     ///
     /// # Errors
-    /// The wait, when it is longer than one is willing to wait here.
-    async fn permit(&self, address: &ReplyAddress) -> Result<(), Duration> {
+    /// [`Unsent`], with the wait when it is longer than one is willing to wait here.
+    async fn permit(&self, address: &ReplyAddress, lease: &Lease) -> Result<(), Unsent> {
+        ours(lease)?;
         let chats = match limits::lane(address) {
             Lane::Private => &self.private,
             Lane::Group => &self.group,
@@ -132,15 +145,20 @@ impl Pace {
         {
             let wait = until.wait_time_from(DefaultClock::default().now());
             if wait > limits::LONGEST_WAIT_HERE {
-                return Err(wait);
+                return Err(Unsent::Refused(SendError::RateLimited {
+                    retry_after: wait,
+                    detail: "the chat's limit is used up".to_owned(),
+                }));
             }
             tokio::time::sleep(wait).await;
         }
         if let Some(account) = &self.account {
             // One after the other, in the order in which they came.
-            account.lock().await.permit(1).await;
+            let mut account = account.lock().await;
+            ours(lease)?;
+            account.permit(1).await;
         }
-        Ok(())
+        ours(lease)
     }
 
     fn forget_quiet_chats(&self) {
@@ -173,20 +191,20 @@ async fn run(mut mailbox: mpsc::Receiver<Letter>, pace: Pace, client: Client, me
 
 async fn deliver(letter: Letter, pace: &Pace, client: &Client, metrics: &EgressMetrics) {
     let Letter { job, answer } = letter;
-    let sent = match pace.permit(&job.address).await {
-        // Another replica has looked up how far it got, and sends it.
-        Ok(()) if !job.lease.is_held() => Err(SendError::RateLimited {
-            retry_after: BUSY_PAUSE,
-            detail: "the delivery was taken for dead while it waited".to_owned(),
-        }),
-        Ok(()) => send(&job, client, metrics).await,
-        Err(retry_after) => Err(SendError::RateLimited {
-            retry_after,
-            detail: "the chat's limit is used up".to_owned(),
-        }),
+    let sent = match pace.permit(&job.address, &job.lease).await {
+        Ok(()) => send(&job, client, metrics).await.map_err(Unsent::Refused),
+        Err(unsent) => Err(unsent),
     };
     // Nobody listens any more only when the process ends without a drain; the delivery comes again then.
     let _unheard = answer.send(sent);
+}
+
+fn ours(lease: &Lease) -> Result<(), Unsent> {
+    if lease.is_held() {
+        Ok(())
+    } else {
+        Err(Unsent::NotOurs)
+    }
 }
 
 async fn send(job: &Job, client: &Client, metrics: &EgressMetrics) -> Result<Sent, SendError> {
@@ -227,18 +245,34 @@ mod tests {
         }
     }
 
+    fn lease() -> Lease {
+        Lease::new(Duration::from_secs(30))
+    }
+
     #[tokio::test]
     async fn a_long_wait_is_told_and_not_waited_for() {
         let pace = pace(1);
-        assert_eq!(pace.permit(&chat("1")).await, Ok(()));
-        let wait = pace.permit(&chat("1")).await.unwrap_err();
-        assert!(wait > limits::LONGEST_WAIT_HERE, "{wait:?}");
+        pace.permit(&chat("1"), &lease()).await.unwrap();
+        let unsent = pace.permit(&chat("1"), &lease()).await.unwrap_err();
+        let Unsent::Refused(SendError::RateLimited { retry_after, .. }) = unsent else {
+            panic!("{unsent:?}")
+        };
+        assert!(retry_after > limits::LONGEST_WAIT_HERE, "{retry_after:?}");
     }
 
     #[tokio::test]
     async fn one_chats_limit_is_not_another_ones() {
         let pace = pace(1);
-        assert_eq!(pace.permit(&chat("1")).await, Ok(()));
-        assert_eq!(pace.permit(&chat("2")).await, Ok(()));
+        pace.permit(&chat("1"), &lease()).await.unwrap();
+        pace.permit(&chat("2"), &lease()).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_ours_any_more_takes_no_place() {
+        let (pace, lost) = (pace(1), lease());
+        tokio::time::advance(Duration::from_secs(30)).await;
+        let unsent = pace.permit(&chat("1"), &lost).await.unwrap_err();
+        assert!(matches!(unsent, Unsent::NotOurs), "{unsent:?}");
+        pace.permit(&chat("1"), &lease()).await.unwrap();
     }
 }

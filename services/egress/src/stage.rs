@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, BusError, ObjectError, TraceContext, Work};
+use bus::{Bus, BusError, ObjectError, Work};
 use bytes::Bytes;
 use channels::{Account, Accounts, OutgoingReply, Part, ReplyKind, SendError};
 use domain::retry::{Budget, NextStep, next_step};
@@ -16,10 +16,10 @@ use proto_schemas::transcript::Receipt;
 use proto_schemas::wire::DecodeError;
 use registry::{Connection, Registry};
 use runtime::links::Links;
-use runtime::stage::{GiveUp, Job, Outcome, Settles, Stage};
+use runtime::stage::{GiveUp, Job, Left, Outcome, Settles, Stage};
 use runtime::{clock, random, stage};
 
-use crate::connection::{self, Connections};
+use crate::connection::{self, Connections, Unsent};
 use crate::files::{self, Files};
 use crate::receipt::{self, Last};
 
@@ -66,7 +66,7 @@ impl Stage for Sender {
             }
             Err(error) => return error.into(),
         };
-        let (connection, account) = match self.account(delivery) {
+        let (connection, account) = match self.account(delivery, job) {
             Ok(found) => found,
             Err(outcome) => return outcome,
         };
@@ -103,7 +103,7 @@ impl Stage for Sender {
 }
 
 impl Settles for Sender {
-    async fn is_settled(&self, delivery: &Delivery, _trace: TraceContext) -> Result<bool, BusError> {
+    async fn is_settled(&self, delivery: &Delivery, _left: Left) -> Result<bool, BusError> {
         let last = Last::of(&self.bus, delivery).await?;
         Ok(last.shows_finished(delivery))
     }
@@ -118,7 +118,7 @@ impl Sender {
         Ok(DeliveryProgress::default())
     }
 
-    fn account(&self, delivery: &Delivery) -> Result<(Arc<Connection>, Arc<Account>), Outcome> {
+    fn account(&self, delivery: &Delivery, job: &Job) -> Result<(Arc<Connection>, Arc<Account>), Outcome> {
         let id = &delivery.connection;
         let problem = match self.registry.connection(id) {
             Some(connection) => match self.accounts.open(&connection) {
@@ -127,7 +127,7 @@ impl Sender {
             },
             None => format!("there is no connection {id}"),
         };
-        if clock::now().since(delivery.conclusion.committed_at) < CONNECTION_PATIENCE {
+        if clock::now().since(job.stored_at) < CONNECTION_PATIENCE {
             return Err(Outcome::retry(problem));
         }
         Err(Outcome::GiveUp(GiveUp::permanent("unusable_connection", problem)))
@@ -171,7 +171,10 @@ impl Sender {
                         receipt::keep_progress(&self.bus, delivery, &progress, job).await?;
                     }
                 }
-                Err(error) => return Err(self.failed(delivery, progress, error, job).await),
+                Err(Unsent::NotOurs) => {
+                    return Err(Outcome::retry("another replica may have taken the delivery over"));
+                }
+                Err(Unsent::Refused(error)) => return Err(self.failed(delivery, progress, error, job).await),
             }
         }
         Ok(Receipt::Sent {
@@ -204,7 +207,7 @@ impl Sender {
         let (class, detail) = match error {
             // What the platform or our own pace asks for spends no attempt.
             SendError::RateLimited { retry_after, detail } => {
-                if clock::now().since(delivery.conclusion.committed_at) >= PACE_PATIENCE {
+                if clock::now().since(job.stored_at) >= PACE_PATIENCE {
                     return Outcome::GiveUp(GiveUp::permanent("rate_limited", detail));
                 }
                 return Outcome::retry_after(retry_after.mul_f64(1.0 + 0.1 * random::fraction()), detail);

@@ -1,5 +1,7 @@
 //! Commit, delivery, and how far a turn got when it comes again.
 
+use std::time::Duration;
+
 use bus::{Bus, BusError, Outgoing, Revision, TraceContext};
 use domain::conclude;
 use proto_schemas::context::{Conclusion, Context};
@@ -8,7 +10,11 @@ use proto_schemas::progress::TurnProgress;
 use proto_schemas::subjects;
 use proto_schemas::topology::{CONTEXTS, PROGRESS};
 use proto_schemas::turn::Turn;
-use runtime::stage::Job;
+use runtime::clock;
+use runtime::stage::{Job, Left};
+
+/// Longer than any call and its wait for a place: the longest timeout that may be configured is ten minutes.
+const LONGEST_CALL: Duration = Duration::from_secs(15 * 60);
 
 /// How far a turn got before it came again.
 pub(crate) enum Stand {
@@ -31,25 +37,59 @@ pub(crate) enum Commit {
     Lost,
 }
 
-/// Looks up how far a turn got.
-pub(crate) async fn stand(bus: &Bus, turn: &Turn) -> Result<Stand, BusError> {
+/// What a turn's conversation shows of it.
+enum Seen {
+    Open,
+    Committed(Box<Conclusion>),
+    Overtaken(Box<Revision<Context>>),
+}
+
+async fn look(bus: &Bus, turn: &Turn) -> Result<Seen, BusError> {
     let context: Option<Revision<Context>> = bus.get(&CONTEXTS, turn.conversation.as_str()).await?;
     match context {
         Some(context) if concludes(&context.record, turn) => {
-            Ok(Stand::Committed(Box::new(context.record.last)))
+            Ok(Seen::Committed(Box::new(context.record.last)))
         }
         Some(context) if context.revision < turn.context_revision => Err(stale_read()),
-        Some(context) if context.revision > turn.context_revision => {
+        Some(context) if context.revision > turn.context_revision => Ok(Seen::Overtaken(Box::new(context))),
+        Some(_) | None => Ok(Seen::Open),
+    }
+}
+
+/// Looks up how far a turn got.
+pub(crate) async fn stand(bus: &Bus, turn: &Turn) -> Result<Stand, BusError> {
+    match look(bus, turn).await? {
+        Seen::Committed(conclusion) => Ok(Stand::Committed(conclusion)),
+        Seen::Overtaken(context) => {
             ring_again(bus, turn, &context).await?;
             Ok(Stand::Overtaken)
         }
-        Some(_) | None => {
+        Seen::Open => {
             let progress: Option<Revision<TurnProgress>> =
                 bus.get(&PROGRESS, &subjects::turn_progress(&turn.id)).await?;
             Ok(Stand::Open(
                 progress.map(|found| found.record).unwrap_or_default(),
             ))
         }
+    }
+}
+
+/// Whether nothing is left to do for a turn that lies in its slot; its delivery is published if it may be missing. A turn
+/// that was overtaken may be in the midst of its call, and its conversation has one call at a time: only one that is
+/// older than any call is let go of.
+pub(crate) async fn is_settled(bus: &Bus, turn: &Turn, left: Left) -> Result<bool, BusError> {
+    match look(bus, turn).await? {
+        Seen::Open => Ok(false),
+        Seen::Overtaken(context) if clock::now().since(left.stored_at) >= LONGEST_CALL => {
+            ring_again(bus, turn, &context).await?;
+            Ok(true)
+        }
+        Seen::Overtaken(_) => Ok(false),
+        Seen::Committed(conclusion) => match publish_delivery(bus, turn, &conclusion, left.trace).await {
+            Ok(()) => Ok(true),
+            Err(BusError::SlotTaken) => Ok(false),
+            Err(error) => Err(error),
+        },
     }
 }
 

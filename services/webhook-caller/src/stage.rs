@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, BusError, TraceContext, Work};
+use bus::{Bus, BusError, Work};
 use domain::retry::{self, Budget, NextStep, next_step};
 use proto_schemas::content::StoredFile;
 use proto_schemas::context::{Conclusion, TurnResult};
@@ -15,7 +15,7 @@ use proto_schemas::turn::{Task, Turn};
 use proto_schemas::wire::DecodeError;
 use registry::{Integration, Registry, RetryBudget};
 use runtime::links::Links;
-use runtime::stage::{GiveUp, Job, Outcome, Settles, Stage};
+use runtime::stage::{GiveUp, Job, Left, Outcome, Settles, Stage};
 use runtime::{clock, random, stage};
 
 use crate::breaker::Refusal;
@@ -104,19 +104,8 @@ impl Stage for Caller {
 }
 
 impl Settles for Caller {
-    async fn is_settled(&self, turn: &Turn, trace: TraceContext) -> Result<bool, BusError> {
-        match commit::stand(&self.bus, turn).await? {
-            Stand::Open(_) => Ok(false),
-            Stand::Overtaken => Ok(true),
-            // Whoever has it may not have come to the delivery; a second one is recognised.
-            Stand::Committed(conclusion) => {
-                match commit::publish_delivery(&self.bus, turn, &conclusion, trace).await {
-                    Ok(()) => Ok(true),
-                    Err(BusError::SlotTaken) => Ok(false),
-                    Err(error) => Err(error),
-                }
-            }
-        }
+    async fn is_settled(&self, turn: &Turn, left: Left) -> Result<bool, BusError> {
+        commit::is_settled(&self.bus, turn, left).await
     }
 }
 

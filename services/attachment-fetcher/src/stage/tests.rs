@@ -215,7 +215,11 @@ async fn a_fetch_is_settled_when_its_own_outcome_stands_where_others_look() {
         files: Vec::new(),
     };
     let (mine, other) = (fetch_in("msg_1"), fetch_in("msg_2"));
-    let settled = async |fetch: &Fetch| fetcher.is_settled(fetch, TraceContext::new()).await.unwrap();
+    let left = Left {
+        stored_at: clock::now(),
+        trace: TraceContext::new(),
+    };
+    let settled = async |fetch: &Fetch| fetcher.is_settled(fetch, left).await.unwrap();
     assert!(!settled(&out).await && !settled(&mine).await);
     for fetch in [&out, &mine] {
         let outcome = fetcher.handle(fetch, &job(1, CONNECTION_PATIENCE)).await;

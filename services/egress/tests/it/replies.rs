@@ -140,14 +140,15 @@ async fn a_chat_gets_no_more_than_telegram_allows() {
 #[tokio::test]
 async fn two_senders_keep_to_one_rate_of_the_account() {
     let mut world = World::new().await;
+    for _ in 0..2 {
+        // So few that neither can take all there are.
+        world.start(&[("CONCURRENCY", "40")]).await;
+    }
     for number in 0..90 {
         let mut delivery = over_telegram(&number.to_string(), "Hello!");
         // To each chat one, so that no chat's own limit counts.
         delivery.address.chat_id = (1_000 + number).to_string();
         world.offer(&delivery).await;
-    }
-    for _ in 0..2 {
-        world.start(&[]).await;
     }
     let sent = world.telegram.wait_for_sent(90).await;
     let first = sent[0].at;

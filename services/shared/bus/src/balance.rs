@@ -23,7 +23,7 @@ impl Bus {
         let before = self.consumer_state(spec).await?;
         let held = self.held(spec.stream).await?;
         let after = self.consumer_state(spec).await?;
-        let known = known(before).max(known(after));
+        let known = known(&before).max(known(&after));
         Ok(Balance {
             unknown: held.saturating_sub(known),
             delivered_through: before.delivered_through,
@@ -37,6 +37,6 @@ impl Bus {
     }
 }
 
-fn known(state: ConsumerState) -> u64 {
+fn known(state: &ConsumerState) -> u64 {
     state.pending + state.ack_pending
 }

@@ -39,6 +39,7 @@ pub struct Bus {
     pub(crate) jetstream: jetstream::Context,
     pub(crate) config: Arc<BusConfig>,
     connected: watch::Receiver<bool>,
+    reconnects: watch::Receiver<u64>,
     counts: Arc<Counts>,
 }
 
@@ -46,20 +47,30 @@ pub struct Bus {
 /// the next: a server that was killed does not remember all of it.
 #[derive(Debug, Clone)]
 pub struct Session {
-    counts: Arc<Counts>,
-    reconnects: u64,
+    reconnects: watch::Receiver<u64>,
+    began_at: u64,
 }
 
 impl Session {
     /// Whether the connection was not lost since.
     pub fn lasts(&self) -> bool {
-        self.counts.reconnects.load(Ordering::Relaxed) == self.reconnects
+        *self.reconnects.borrow() == self.began_at
+    }
+
+    /// Waits until it is lost, or closed for good.
+    pub async fn over(&mut self) {
+        let began_at = self.began_at;
+        // An error says that the client is no more.
+        drop(
+            self.reconnects
+                .wait_for(|reconnects| *reconnects != began_at)
+                .await,
+        );
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Counts {
-    reconnects: AtomicU64,
     permission_errors: AtomicU64,
 }
 
@@ -69,10 +80,14 @@ impl Bus {
     /// # Errors
     /// [`BusError::Refused`] when the address is no address.
     pub async fn connect(config: BusConfig) -> Result<Self, BusError> {
-        let (sender, connected) = watch::channel(false);
+        let (state, connected) = watch::channel(false);
+        let (losses, reconnects) = watch::channel(0);
         let counts = Arc::new(Counts::default());
-        let for_events = Arc::clone(&counts);
-        let sender = Arc::new(sender);
+        let noted = Arc::new(Noted {
+            connected: state,
+            reconnects: losses,
+            counts: Arc::clone(&counts),
+        });
         let options = ConnectOptions::new()
             .name(&config.name)
             .retry_on_initial_connect()
@@ -80,7 +95,7 @@ impl Bus {
             .request_timeout(Some(REQUEST_TIMEOUT))
             .reconnect_delay_callback(reconnect_delay)
             .event_callback(move |event| {
-                note(&event, &sender, &for_events);
+                noted.note(&event);
                 std::future::ready(())
             });
         let servers: Vec<&str> = config.url.split(',').map(str::trim).collect();
@@ -97,6 +112,7 @@ impl Bus {
             jetstream,
             config: Arc::new(config),
             connected,
+            reconnects,
             counts,
         })
     }
@@ -108,14 +124,14 @@ impl Bus {
 
     /// How often the connection came back, or is about to.
     pub fn reconnects(&self) -> u64 {
-        self.counts.reconnects.load(Ordering::Relaxed)
+        *self.reconnects.borrow()
     }
 
     /// The present session; while the broker is away the next one.
     pub fn session(&self) -> Session {
         Session {
-            counts: Arc::clone(&self.counts),
-            reconnects: self.reconnects(),
+            reconnects: self.reconnects.clone(),
+            began_at: self.reconnects(),
         }
     }
 
@@ -152,30 +168,41 @@ fn reconnect_delay(attempts: usize) -> Duration {
         .mul_f64(rand::rng().random_range(0.8..1.2))
 }
 
-fn note(event: &Event, connected: &watch::Sender<bool>, counts: &Counts) {
-    match event {
-        Event::Connected => {
-            connected.send_replace(true);
-            tracing::info!("connected to the broker");
-        }
-        Event::Disconnected => {
-            connected.send_replace(false);
-            counts.reconnects.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!("lost the broker; reconnecting");
-        }
-        Event::Closed => {
-            connected.send_replace(false);
-        }
-        Event::ServerError(error) => {
-            let text = error.to_string();
-            if text.to_ascii_lowercase().contains("permissions violation") {
-                counts.permission_errors.fetch_add(1, Ordering::Relaxed);
+/// What the client's events are written down in.
+struct Noted {
+    connected: watch::Sender<bool>,
+    reconnects: watch::Sender<u64>,
+    counts: Arc<Counts>,
+}
+
+impl Noted {
+    fn note(&self, event: &Event) {
+        match event {
+            Event::Connected => {
+                self.connected.send_replace(true);
+                tracing::info!("connected to the broker");
             }
-            tracing::error!(error = text, "the broker refused something");
+            Event::Disconnected => {
+                self.connected.send_replace(false);
+                self.reconnects.send_modify(|reconnects| *reconnects += 1);
+                tracing::warn!("lost the broker; reconnecting");
+            }
+            Event::Closed => {
+                self.connected.send_replace(false);
+            }
+            Event::ServerError(error) => {
+                let text = error.to_string();
+                if text.to_ascii_lowercase().contains("permissions violation") {
+                    self.counts.permission_errors.fetch_add(1, Ordering::Relaxed);
+                }
+                tracing::error!(error = text, "the broker refused something");
+            }
+            Event::SlowConsumer(_) => tracing::error!("a subscription overflowed and lost messages"),
+            Event::LameDuckMode => tracing::warn!("the broker is about to shut down"),
+            Event::Draining => tracing::debug!("draining the connection"),
+            Event::ClientError(error) => {
+                tracing::debug!(error = error.to_string(), "connection attempt failed")
+            }
         }
-        Event::SlowConsumer(_) => tracing::error!("a subscription overflowed and lost messages"),
-        Event::LameDuckMode => tracing::warn!("the broker is about to shut down"),
-        Event::Draining => tracing::debug!("draining the connection"),
-        Event::ClientError(error) => tracing::debug!(error = error.to_string(), "connection attempt failed"),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::consumer::pull::{MessagesErrorKind, Stream};
 use async_nats::jetstream::message::{AckKind, Acker};
-use async_nats::{HeaderMap, HeaderValue, Subject};
+use async_nats::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use proto_schemas::ids::UnixMillis;
@@ -24,6 +24,7 @@ const PULL_HEARTBEAT: Duration = Duration::from_secs(5);
 pub struct Consumer {
     inner: PullConsumer,
     ack_wait: Duration,
+    leader: Option<String>,
 }
 
 /// Work as it arrives.
@@ -44,8 +45,6 @@ pub struct Work {
     /// When the stream stored it.
     pub stored_at: UnixMillis,
     headers: HeaderMap,
-    /// Where it is settled.
-    reply: Option<Subject>,
     acker: Acker,
 }
 
@@ -61,8 +60,14 @@ impl Bus {
             .get_consumer_from_stream(spec.name, spec.stream)
             .await
             .map_err(|error| BusError::Unavailable(error.to_string()))?;
-        let ack_wait = inner.cached_info().config.ack_wait;
-        Ok(Consumer { inner, ack_wait })
+        let info = inner.cached_info();
+        let ack_wait = info.config.ack_wait;
+        let leader = info.cluster.as_ref().and_then(|cluster| cluster.leader.clone());
+        Ok(Consumer {
+            inner,
+            ack_wait,
+            leader,
+        })
     }
 }
 
@@ -70,6 +75,11 @@ impl Consumer {
     /// How long the server waits for a sign of life, as the consumer is configured.
     pub fn ack_wait(&self) -> Duration {
         self.ack_wait
+    }
+
+    /// The server of a cluster that hands its messages out.
+    pub fn leader(&self) -> Option<&str> {
+        self.leader.as_deref()
     }
 
     /// Begins to pull, at most `batch` messages ahead of what is taken.
@@ -122,7 +132,6 @@ impl Work {
                 UnixMillis(u64::try_from(millis).unwrap_or(0)),
             )
         });
-        let reply = message.reply.clone();
         let (message, acker) = message.split();
         let subject = message.subject.to_string();
         Self {
@@ -133,7 +142,6 @@ impl Work {
             sequence,
             delivered,
             stored_at,
-            reply,
             acker,
         }
     }
@@ -188,18 +196,12 @@ impl Work {
         self.settle(AckKind::Term).await
     }
 
-    /// A sign of life, confirmed by the broker: `ack_wait` has started anew.
+    /// A sign of life: `ack_wait` starts anew, if the broker hears it.
     ///
     /// # Errors
-    /// [`BusError::Unavailable`] when the broker is away or did not hear it in time.
-    pub async fn keep_alive(&self, bus: &Bus) -> Result<(), BusError> {
-        bus.check_connected()?;
-        let no_reply = || BusError::Unavailable("the message names nobody who waits for signs".to_owned());
-        let reply = self.reply.clone().ok_or_else(no_reply)?;
-        let heard = bus.client.request(reply, AckKind::Progress.into()).await;
-        heard
-            .map(|_| ())
-            .map_err(|error| BusError::Unavailable(error.to_string()))
+    /// As for [`Work::ack`].
+    pub async fn keep_alive(&self) -> Result<(), BusError> {
+        self.settle(AckKind::Progress).await
     }
 
     async fn settle(&self, kind: AckKind) -> Result<(), BusError> {

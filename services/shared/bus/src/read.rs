@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use async_nats::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use proto_schemas::ids::BrokerMicros;
+use proto_schemas::ids::{BrokerMicros, UnixMillis};
 use proto_schemas::topology::{BucketSpec, bucket_stream};
 use proto_schemas::wire::{self, Wire};
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,13 @@ impl Entry {
     /// One of its headers.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(async_nats::HeaderValue::as_str)
+    }
+
+    /// When the server stored it; none when it did not say so in a way that can be read.
+    pub fn stored_millis(&self) -> Option<UnixMillis> {
+        let time = async_nats::datetime::parse_rfc3339(&self.stored_at).ok()?;
+        let millis = u64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()?;
+        Some(UnixMillis(millis))
     }
 }
 
@@ -168,7 +175,7 @@ impl Bus {
     }
 
     /// The messages of a subject with a sequence of at least `from`, oldest first: at most `count`, and about
-    /// `max_bytes`. A literal subject is quick; a wildcard walks the stream and is for the command line only.
+    /// `max_bytes`. A literal subject is quick; a wildcard walks the stream.
     ///
     /// # Errors
     /// [`BusError`] when the broker is away or refuses.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
 use async_nats::jetstream::context::CreateStreamErrorKind;
-use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, StorageType};
+use async_nats::jetstream::stream::{
+    self, DeleteMessageErrorKind, DiscardPolicy, RetentionPolicy, StorageType,
+};
 use async_nats::jetstream::{kv, object_store};
 use proto_schemas::topology::{
     ATTACHMENTS, BUCKETS, BucketSpec, CONSUMERS, ConsumerSpec, Retention, STREAMS, StreamSpec,
@@ -31,7 +33,7 @@ pub enum OnDifference {
 }
 
 /// What a consumer has to do, for metrics and scaling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsumerState {
     /// Messages not delivered yet.
     pub pending: u64,
@@ -41,6 +43,8 @@ pub struct ConsumerState {
     pub redelivered: u64,
     /// The sequence of the newest message that was delivered.
     pub delivered_through: u64,
+    /// The server of a cluster that hands its messages out.
+    pub leader: Option<String>,
 }
 
 impl Bus {
@@ -94,13 +98,14 @@ impl Bus {
             ack_pending: info.num_ack_pending as u64,
             redelivered: info.num_redelivered as u64,
             delivered_through: info.delivered.stream_sequence,
+            leader: info.cluster.and_then(|cluster| cluster.leader),
         })
     }
 
-    /// Removes one message from a stream, for the command line: a dead letter that was replayed or purged.
+    /// Removes one message from a stream: a dead letter that was replayed or purged, a message that was left in its slot.
     ///
     /// # Errors
-    /// [`BusError::Refused`] when it is not there.
+    /// [`BusError::Refused`] when it is not there, [`BusError::Unavailable`] when the broker is away.
     pub async fn delete(&self, stream: &str, sequence: u64) -> Result<(), BusError> {
         self.check_connected()?;
         let unavailable = |error: &dyn std::error::Error| BusError::Unavailable(error.to_string());
@@ -113,9 +118,12 @@ impl Bus {
             .delete_message(sequence)
             .await
             .map(|_| ())
-            .map_err(|error| BusError::Refused {
-                code: 0,
-                description: error.to_string(),
+            .map_err(|error| match error.kind() {
+                DeleteMessageErrorKind::JetStream(refused) => BusError::Refused {
+                    code: refused.error_code().0,
+                    description: refused.to_string(),
+                },
+                DeleteMessageErrorKind::Request | DeleteMessageErrorKind::TimedOut => unavailable(&error),
             })
     }
 

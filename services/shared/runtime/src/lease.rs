@@ -1,64 +1,164 @@
 //! Whether work is still this process's own. A process may stand still for longer than the server waits for a sign
 //! of life: then another one has the work, and what it does must not be done again here, nor be disturbed.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bus::Session;
 use tokio::time::Instant;
 
-/// A claim on one message, kept by signs of life that the server has heard. Clones are the same claim.
+/// Proofs that the server is there, within the time that it may be silent.
+const PROOFS: u32 = 6;
+/// The longest time between two of them.
+const LONGEST_SILENCE: Duration = Duration::from_secs(1);
+
+/// A claim on one message, kept by signs of life. Clones are the same claim.
 ///
 /// It is half as long as the server's patience, because the server counts from when it handed the message out, which
-/// may be as much as the other half before it was taken up here: see [`standstill`]. Once lost it stays lost. It ends
-/// with the session in which the message was handed out: a server that was killed may not remember that it was.
+/// may be as much as the other half before it was taken up here: see [`standstill`]. It counts from the last sign that
+/// the server has surely heard, and ends with the [`Tenure`] in which the message was handed out. Once lost it stays
+/// lost.
 #[derive(Debug, Clone)]
 pub struct Lease {
-    renewed: Arc<Mutex<Option<Instant>>>,
+    signs: Arc<Mutex<Signs>>,
     length: Duration,
-    session: Option<Session>,
+    tenure: Option<Tenure>,
 }
 
-/// How long a process may stand still before it must not trust what was handed to it meanwhile.
+/// The moments at which signs of life were given. Being handed out counts as one.
+#[derive(Debug)]
+struct Signs {
+    /// The last one; the server may not have heard it.
+    given: Instant,
+    /// One that it has heard.
+    heard: Instant,
+    /// Whether the claim was found to be lost.
+    lost: bool,
+}
+
+/// The time in which the server surely remembers what it handed out over one pull: as long as the connection stands,
+/// the same server leads the consumer, and it is not silent for long. Clones are the same tenure.
+#[derive(Debug, Clone)]
+pub struct Tenure {
+    session: Session,
+    leader: Option<String>,
+    patience: Duration,
+    heard: Arc<Mutex<Heard>>,
+}
+
+#[derive(Debug)]
+struct Heard {
+    /// The server has heard what was said up to this moment.
+    through: Instant,
+    /// It was silent for too long, or another one has taken over.
+    over: bool,
+}
+
+/// How long a process may stand still before it must not trust what was handed to it meanwhile; and how long the server
+/// may be silent.
 pub fn standstill(ack_wait: Duration) -> Duration {
     ack_wait / 2
+}
+
+impl Tenure {
+    /// One that begins now, under this leader.
+    pub(crate) fn new(session: Session, leader: Option<String>, ack_wait: Duration) -> Self {
+        let heard = Heard {
+            through: Instant::now(),
+            over: false,
+        };
+        Self {
+            session,
+            leader,
+            patience: standstill(ack_wait),
+            heard: Arc::new(Mutex::new(heard)),
+        }
+    }
+
+    /// Whether it has not ended.
+    pub(crate) fn lasts(&self) -> bool {
+        let heard = self.heard();
+        self.session.lasts() && !heard.over && heard.through.elapsed() < self.patience
+    }
+
+    /// The server that leads now has answered something that was said at this moment.
+    pub(crate) fn hears(&self, said: Instant, leader: Option<&str>) {
+        let mut heard = self.heard();
+        heard.over |= heard.through.elapsed() >= self.patience || leader != self.leader.as_deref();
+        heard.through = heard.through.max(said);
+    }
+
+    /// How often the server is asked for something, to know what it has heard.
+    pub(crate) fn proof_period(&self) -> Duration {
+        (self.patience / PROOFS).min(LONGEST_SILENCE)
+    }
+
+    /// The connection over which it began.
+    pub(crate) fn session(&self) -> Session {
+        self.session.clone()
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Lease {
     /// A claim on a message that has just been taken.
     pub fn new(ack_wait: Duration) -> Self {
+        let now = Instant::now();
+        let signs = Signs {
+            given: now,
+            heard: now,
+            lost: false,
+        };
         Self {
-            renewed: Arc::new(Mutex::new(Some(Instant::now()))),
+            signs: Arc::new(Mutex::new(signs)),
             length: ack_wait - standstill(ack_wait),
-            session: None,
+            tenure: None,
         }
     }
 
-    /// The same for a message that was handed out in a session.
-    pub fn within(self, session: Session) -> Self {
+    /// The same for a message that was handed out in a tenure.
+    pub(crate) fn within(self, tenure: Tenure) -> Self {
         Self {
-            session: Some(session),
+            tenure: Some(tenure),
             ..self
         }
     }
 
     /// Whether nobody else can have the work.
     pub fn is_held(&self) -> bool {
-        self.session.as_ref().is_none_or(Session::lasts) && self.is_alive()
+        let mut signs = self.signs();
+        self.catch_up(&mut signs);
+        let tenure_lasts = self.tenure.as_ref().is_none_or(Tenure::lasts);
+        signs.lost |= !tenure_lasts || signs.heard.elapsed() >= self.length;
+        !signs.lost
     }
 
-    /// Whether the server, if it remembers that this process has the work, cannot have taken it for dead.
+    /// Whether this process has not stood still with the work: the server waits for more signs of it, if it has heard
+    /// the others.
     pub(crate) fn is_alive(&self) -> bool {
-        let renewed = self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
-        renewed.is_some_and(|renewed| renewed.elapsed() < self.length)
+        self.signs().given.elapsed() < self.length
     }
 
-    /// The server has heard a sign of life that was given at this moment.
-    pub(crate) fn renew(&self, given: Instant) {
-        let mut renewed = self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
-        *renewed = renewed
-            .filter(|renewed| renewed.elapsed() < self.length)
-            .map(|_| given);
+    /// A sign of life is about to be given.
+    pub(crate) fn gives_sign(&self) {
+        let mut signs = self.signs();
+        self.catch_up(&mut signs);
+        signs.given = Instant::now();
+    }
+
+    /// Notes whether the last sign was heard.
+    fn catch_up(&self, signs: &mut Signs) {
+        let unheard = |tenure: &Tenure| tenure.heard().through < signs.given;
+        if !self.tenure.as_ref().is_some_and(unheard) {
+            signs.heard = signs.given;
+        }
+    }
+
+    fn signs(&self) -> MutexGuard<'_, Signs> {
+        self.signs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -69,12 +169,12 @@ mod tests {
     const ACK_WAIT: Duration = Duration::from_secs(3);
 
     #[tokio::test(start_paused = true)]
-    async fn it_lasts_as_long_as_it_is_renewed_in_time() {
+    async fn it_lasts_as_long_as_signs_are_given_in_time() {
         let lease = Lease::new(ACK_WAIT);
         for _ in 0..5 {
             tokio::time::advance(ACK_WAIT / 3).await;
-            assert!(lease.is_held());
-            lease.renew(Instant::now());
+            assert!(lease.is_held() && lease.is_alive());
+            lease.gives_sign();
         }
     }
 
@@ -82,18 +182,8 @@ mod tests {
     async fn after_standing_still_it_is_lost_for_good() {
         let lease = Lease::new(ACK_WAIT);
         tokio::time::advance(ACK_WAIT / 2).await;
-        assert!(!lease.is_held());
-        lease.renew(Instant::now());
-        assert!(!lease.is_held());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_sign_counts_from_when_it_was_given() {
-        let lease = Lease::new(ACK_WAIT);
-        let given = Instant::now();
-        tokio::time::advance(ACK_WAIT / 3).await;
-        lease.renew(given);
-        tokio::time::advance(ACK_WAIT / 6).await;
+        assert!(!lease.is_held() && !lease.is_alive());
+        lease.gives_sign();
         assert!(!lease.is_held());
     }
 }

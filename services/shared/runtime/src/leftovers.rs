@@ -5,9 +5,9 @@
 //! settled, and above it only when it starts the next time (2.15.1, found by `make faults`). Nobody is ever handed such a
 //! message, and its slot stays taken: what waits for the slot would wait for ever.
 //!
-//! So each replica compares the stream with its consumer now and then, and soon after it has lost the broker. If the
-//! stream holds more than the consumer knows of, the stage is asked about every message that was delivered, and what is
-//! settled is removed.
+//! So each replica compares the stream with its consumer now and then, and soon after the broker has come back. If the
+//! stream holds more than the consumer knows of, the stage is asked about the messages that were delivered, and what is
+//! settled is removed. That may be one that somebody still has in hand, and is about to let go of.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -20,10 +20,12 @@ use proto_schemas::wire::TRACEPARENT;
 use crate::metrics::LeftoverMetrics;
 use crate::random;
 use crate::service::{Process, StartError};
-use crate::stage::Settles;
+use crate::stage::{Left, Settles};
 
 /// How often a stream is compared with its consumer, at least. Up to twice as long, so that replicas take turns.
 const PERIOD: Duration = Duration::from_secs(15);
+/// And how seldom, after looks that found nothing to remove though something is there.
+const LONGEST_PERIOD: Duration = Duration::from_secs(15 * 60);
 /// How soon after the start, and after the broker has come back; up to twice as long.
 const SOON: Duration = Duration::from_secs(1);
 /// What is missing at each of so many looks is not just on its way.
@@ -33,6 +35,15 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// Messages read at once, and about how many bytes.
 const PAGE: usize = 64;
 const PAGE_BYTES: usize = 1024 * 1024;
+
+/// What one look found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// Messages that the consumer does not know of.
+    pub unknown: u64,
+    /// Messages that were settled, and are removed.
+    pub removed: u64,
+}
 
 /// Looks after the slots that one stage works off.
 pub struct Leftovers<S> {
@@ -64,22 +75,31 @@ pub fn watch<S: Settles>(process: &Process, stage: Arc<S>, consumer: ConsumerSpe
 impl<S: Settles> Leftovers<S> {
     /// Looks now and then, for ever. What fails is tried again at the next look.
     async fn run(self) -> Result<(), Infallible> {
-        let mut connected = self.bus.connected();
         let mut pause = SOON;
+        // From before the first look, so that a loss in the midst of one is not missed.
+        let mut session = self.bus.session();
+        let mut connected = self.bus.connected();
         loop {
-            let returns = async {
-                let gone = connected.wait_for(|connected| !connected).await.is_ok();
-                if !gone || connected.wait_for(|connected| *connected).await.is_err() {
-                    // The connection is closed for good; the service ends.
-                    std::future::pending::<()>().await;
-                }
+            let back = async {
+                session.over().await;
+                connected.wait_for(|connected| *connected).await.is_ok()
             };
             tokio::select! {
                 () = tokio::time::sleep(spread(pause)) => {}
-                () = returns => tokio::time::sleep(spread(SOON)).await,
+                is_back = back => {
+                    if !is_back {
+                        // The client is no more; the service ends.
+                        return std::future::pending().await;
+                    }
+                    pause = SOON;
+                    tokio::time::sleep(spread(SOON)).await;
+                }
             }
+            session = self.bus.session();
             pause = match self.look().await {
-                Ok(()) => PERIOD,
+                Ok(Look { unknown: 0, .. }) => PERIOD,
+                Ok(Look { removed: 0, .. }) => (pause * 2).clamp(PERIOD, LONGEST_PERIOD),
+                Ok(Look { .. }) => PERIOD,
                 Err(error) => {
                     let stream = self.consumer.stream;
                     tracing::debug!(%error, stream, "the stream cannot be compared with its consumer");
@@ -93,27 +113,28 @@ impl<S: Settles> Leftovers<S> {
     ///
     /// # Errors
     /// [`BusError`] when the broker is away or refuses.
-    pub async fn look(&self) -> Result<(), BusError> {
+    pub async fn look(&self) -> Result<Look, BusError> {
         let Balance {
             unknown,
             delivered_through,
         } = self.balance().await?;
-        let removed = if unknown == 0 {
-            0
-        } else {
-            self.remove_settled(delivered_through).await?
-        };
-        let unexplained = unknown.saturating_sub(removed);
-        self.metrics.looked(removed, unexplained);
-        if unknown > 0 {
-            tracing::warn!(
-                stream = self.consumer.stream,
-                unknown,
-                removed,
-                "the stream held messages that its consumer does not know of; those that are settled were removed"
-            );
+        if unknown == 0 {
+            self.metrics.unexplained(0);
+            return Ok(Look { unknown, removed: 0 });
         }
-        Ok(())
+        let removed = self.remove_settled(unknown, delivered_through).await?;
+        self.metrics.removed(removed);
+        // Other replicas remove as well.
+        let left = self.balance().await?.unknown;
+        self.metrics.unexplained(left);
+        tracing::warn!(
+            stream = self.consumer.stream,
+            unknown,
+            removed,
+            left,
+            "the stream held messages that its consumer does not know of; settled ones were removed"
+        );
+        Ok(Look { unknown, removed })
     }
 
     /// The least of several looks.
@@ -130,10 +151,10 @@ impl<S: Settles> Leftovers<S> {
         Ok(least)
     }
 
-    /// Removes what is settled of what was delivered; how many messages that was.
-    async fn remove_settled(&self, delivered_through: u64) -> Result<u64, BusError> {
+    /// Removes what is settled of what was delivered, until so many are found; how many it were.
+    async fn remove_settled(&self, unknown: u64, delivered_through: u64) -> Result<u64, BusError> {
         let (mut from, mut removed) = (1, 0);
-        while from <= delivered_through {
+        while from <= delivered_through && removed < unknown {
             let page = self
                 .bus
                 .entries(self.consumer.stream, ">", from, PAGE, PAGE_BYTES)
@@ -141,7 +162,7 @@ impl<S: Settles> Leftovers<S> {
             let Some(last) = page.list.last() else { break };
             from = last.sequence + 1;
             for entry in &page.list {
-                if entry.sequence <= delivered_through && self.is_settled(entry).await? {
+                if entry.sequence <= delivered_through && self.is_settled(entry).await {
                     removed += self.remove(entry).await?;
                 }
             }
@@ -149,13 +170,24 @@ impl<S: Settles> Leftovers<S> {
         Ok(removed)
     }
 
-    /// What cannot be decoded is the runner's to bury.
-    async fn is_settled(&self, entry: &Entry) -> Result<bool, BusError> {
-        let Ok(input) = entry.decode::<S::Input>() else {
-            return Ok(false);
+    /// What cannot be decoded is the runner's to bury, and what cannot be looked up is not settled: it must not keep
+    /// those behind it from being looked at.
+    async fn is_settled(&self, entry: &Entry) -> bool {
+        let (Ok(input), Some(stored_at)) = (entry.decode::<S::Input>(), entry.stored_millis()) else {
+            return false;
         };
         let trace = entry.header(TRACEPARENT).and_then(TraceContext::parse);
-        self.stage.is_settled(&input, trace.unwrap_or_default()).await
+        let left = Left {
+            stored_at,
+            trace: trace.unwrap_or_default(),
+        };
+        match self.stage.is_settled(&input, left).await {
+            Ok(settled) => settled,
+            Err(error) => {
+                tracing::debug!(%error, subject = entry.subject, "it cannot be looked up whether it is settled");
+                false
+            }
+        }
     }
 
     async fn remove(&self, entry: &Entry) -> Result<u64, BusError> {

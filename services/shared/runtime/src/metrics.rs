@@ -125,10 +125,12 @@ impl LeftoverMetrics {
         })
     }
 
-    pub(crate) fn looked(&self, removed: u64, unexplained: u64) {
-        self.removed.inc_by(removed);
-        self.unexplained
-            .set(i64::try_from(unexplained).unwrap_or(i64::MAX));
+    pub(crate) fn removed(&self, messages: u64) {
+        self.removed.inc_by(messages);
+    }
+
+    pub(crate) fn unexplained(&self, messages: u64) {
+        self.unexplained.set(i64::try_from(messages).unwrap_or(i64::MAX));
     }
 }
 

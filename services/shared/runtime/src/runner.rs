@@ -3,7 +3,7 @@
 //! | the stage returns | the runner does |
 //! |---|---|
 //! | done, duplicate | ack |
-//! | retry | nak with a delay; nothing when the work is not ours any more |
+//! | retry | nak with a delay; nothing when the work was taken for dead |
 //! | give up, or undecodable | dead letter confirmed, outcome committed, then term |
 //! | panic | as retry |
 //! | fatal | leaves it unacked and ends the service |
@@ -14,19 +14,20 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, BusError, Published, Session, Work, WorkStream};
+use bus::{Bus, BusError, Published, Work, WorkStream};
 use domain::retry;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use proto_schemas::topology::ConsumerSpec;
-use tokio::time::{Instant, interval};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::burial::{self, Remains};
 use crate::clock;
 use crate::health::Pulse;
-use crate::lease::{Lease, standstill};
+use crate::lease::{Lease, Tenure, standstill};
 use crate::metrics::StageMetrics;
 use crate::random;
 use crate::stage::{GiveUp, Job, Outcome, Stage};
@@ -38,10 +39,8 @@ const REOPEN_PAUSE: Duration = Duration::from_millis(200);
 const TELL_EVERY: u32 = 50;
 /// How often the loop shows life at least.
 const PULSE: Duration = Duration::from_secs(1);
-/// Signs of life to the server, per `ack_wait`. The first comes after a third: most work is done before.
-const KEEP_ALIVES_PER_ACK_WAIT: u32 = 3;
-/// How soon a sign of life is given again that was not heard.
-const UNHEARD_PAUSE: Duration = Duration::from_millis(100);
+/// Signs of life to the server, per `ack_wait`. The first comes after a quarter: most work is done before.
+const KEEP_ALIVES_PER_ACK_WAIT: u32 = 4;
 /// The most messages pulled ahead. They wait without a sign of life, so they must be few.
 const MAX_BATCH: usize = 256;
 
@@ -69,14 +68,14 @@ pub struct Runner<S> {
 struct Pull {
     stream: WorkStream,
     ack_wait: Duration,
-    session: Session,
+    tenure: Tenure,
 }
 
 impl Pull {
     /// Why what it was handed may be another's by now; `looked` is when its buffer was looked into last.
     fn is_stale(&self, looked: Instant) -> Option<&'static str> {
-        if !self.session.lasts() {
-            return Some("the connection to the broker was lost");
+        if !self.tenure.lasts() {
+            return Some("the broker was away");
         }
         (looked.elapsed() >= standstill(self.ack_wait)).then_some("took nothing for long")
     }
@@ -93,6 +92,32 @@ impl<S: Stage> Runner<S> {
     /// # Errors
     /// [`Fatal`] when the stage says that the process cannot go on.
     pub async fn run(self) -> Result<(), Fatal> {
+        let (current, tenures) = watch::channel(None);
+        tokio::select! {
+            ended = self.take_work(&current) => ended,
+            never = self.prove(tenures) => match never {},
+        }
+    }
+
+    /// Asks the broker again and again for something, to know that it has heard what was said before.
+    async fn prove(&self, mut tenures: watch::Receiver<Option<Tenure>>) -> Infallible {
+        loop {
+            let tenure = tenures.borrow_and_update().clone();
+            let Some(tenure) = tenure.filter(Tenure::lasts) else {
+                if tenures.changed().await.is_err() {
+                    return std::future::pending().await;
+                }
+                continue;
+            };
+            let asked = Instant::now();
+            if let Ok(state) = self.bus.consumer_state(&self.consumer).await {
+                tenure.hears(asked, state.leader.as_deref());
+            }
+            tokio::time::sleep(tenure.proof_period()).await;
+        }
+    }
+
+    async fn take_work(&self, current: &watch::Sender<Option<Tenure>>) -> Result<(), Fatal> {
         let mut in_flight = FuturesUnordered::new();
         'open: while !self.shutdown.is_cancelled() {
             let opening = self.open();
@@ -105,9 +130,11 @@ impl<S: Stage> Runner<S> {
                     opened = &mut opening => break opened,
                 }
             };
+            current.send_replace(Some(pull.tenure.clone()));
+            let mut session = pull.tenure.session();
             let standstill = standstill(pull.ack_wait);
             let mut looked = Instant::now();
-            let mut watch = interval(PULSE.min(standstill / 2));
+            let mut ticks = interval(PULSE.min(standstill / 2));
             loop {
                 if let Some(cause) = pull.is_stale(looked) {
                     tracing::warn!(
@@ -129,13 +156,15 @@ impl<S: Stage> Runner<S> {
                         break 'open;
                     }
                     Some(settled) = in_flight.next(), if !in_flight.is_empty() => self.ended(settled)?,
-                    _ = watch.tick() => self.pulse.beat(),
+                    _ = ticks.tick() => self.pulse.beat(),
+                    // At once: the client pulls on by itself over the next connection.
+                    () = session.over() => {}
                     work = pull.stream.next(), if in_flight.len() < self.concurrency => match work {
                         // Found in the buffer after a standstill, or after the broker was away.
                         Ok(_) if pull.is_stale(looked).is_some() => {}
                         Ok(work) => {
                             self.metrics.in_flight.inc();
-                            in_flight.push(self.process(work, pull.ack_wait, pull.session.clone()));
+                            in_flight.push(self.process(work, pull.ack_wait, pull.tenure.clone()));
                         }
                         Err(error) => {
                             tracing::warn!(%error, stream = self.consumer.stream, "the pull broke; opening another");
@@ -165,10 +194,12 @@ impl<S: Stage> Runner<S> {
                 // Before anything can be handed out.
                 let session = self.bus.session();
                 let consumer = self.bus.consumer(&self.consumer).await?;
+                let ack_wait = consumer.ack_wait();
+                let leader = consumer.leader().map(str::to_owned);
                 Ok::<_, BusError>(Pull {
+                    tenure: Tenure::new(session, leader, ack_wait),
                     stream: consumer.work(batch).await?,
-                    ack_wait: consumer.ack_wait(),
-                    session,
+                    ack_wait,
                 })
             };
             match opened.await {
@@ -184,20 +215,20 @@ impl<S: Stage> Runner<S> {
         unreachable!("the attempts do not end")
     }
 
-    async fn process(&self, work: Work, ack_wait: Duration, session: Session) -> Result<(), Fatal> {
+    async fn process(&self, work: Work, ack_wait: Duration, tenure: Tenure) -> Result<(), Fatal> {
         let trace = work.trace().child();
         let job = Job {
             sequence: work.sequence,
             delivered: work.delivered,
             stored_at: work.stored_at,
             trace,
-            lease: Lease::new(ack_wait).within(session),
+            lease: Lease::new(ack_wait).within(tenure),
         };
         let span = tracing::info_span!("message", trace_id = trace.trace_id(), subject = work.subject);
         async {
             let began = Instant::now();
             let handled = pin!(AssertUnwindSafe(self.handle(&work, &job)).catch_unwind());
-            let (outcome, age) = keep_alive(handled, &self.bus, &work, &job.lease, ack_wait)
+            let (outcome, age) = keep_alive(handled, &work, &job.lease, ack_wait)
                 .await
                 .unwrap_or_else(|panic| {
                     let cause = format!("panicked: {}", panic_text(panic.as_ref()));
@@ -205,7 +236,7 @@ impl<S: Stage> Runner<S> {
                     (Outcome::retry(cause), None)
                 });
             self.metrics.settled(outcome.name(), began.elapsed(), age);
-            self.settle(&work, outcome, &job.lease).await
+            self.settle(&work, outcome, &job.lease, ack_wait).await
         }
         .instrument(span)
         .await
@@ -259,18 +290,27 @@ impl<S: Stage> Runner<S> {
         }
     }
 
-    async fn settle(&self, work: &Work, outcome: Outcome, lease: &Lease) -> Result<(), Fatal> {
+    async fn settle(
+        &self,
+        work: &Work,
+        outcome: Outcome,
+        lease: &Lease,
+        ack_wait: Duration,
+    ) -> Result<(), Fatal> {
         let settled = match outcome {
             Outcome::Done | Outcome::Duplicate => work.ack().await,
             Outcome::GiveUp(_) => work.term().await,
             // The server would take it for the word of the one who has the work now.
-            Outcome::Retry { cause, .. } if !lease.is_held() => {
+            Outcome::Retry { cause, .. } if !lease.is_alive() => {
                 tracing::debug!(cause, "comes again by itself: it was taken for dead");
                 Ok(())
             }
             Outcome::Retry { after, cause } => {
-                let delay =
+                let wanted =
                     after.unwrap_or_else(|| retry::redelivery_delay(work.delivered, random::fraction()));
+                // If another one has the work, its own signs of life keep it for that long.
+                let least = if lease.is_held() { Duration::ZERO } else { ack_wait };
+                let delay = wanted.max(least);
                 tracing::debug!(
                     cause,
                     delay_ms = delay.as_millis(),
@@ -293,38 +333,25 @@ impl<S: Stage> Runner<S> {
 /// is handed over has its place in the one that hands it over, too.
 async fn keep_alive<T>(
     mut handled: Pin<&mut impl Future<Output = T>>,
-    bus: &Bus,
     work: &Work,
     lease: &Lease,
     ack_wait: Duration,
 ) -> T {
     let every = ack_wait / KEEP_ALIVES_PER_ACK_WAIT;
-    let signs = async {
-        let mut pause = every;
-        loop {
-            tokio::time::sleep(pause).await;
-            if !lease.is_alive() {
-                // It may be another's: one more sign would count as that one's.
-                return std::future::pending::<Infallible>().await;
-            }
-            let given = Instant::now();
-            // Boxed: most work is done before the first sign.
-            pause = match Box::pin(work.keep_alive(bus)).await {
-                Ok(()) => {
-                    lease.renew(given);
-                    every.saturating_sub(given.elapsed())
-                }
-                Err(error) => {
+    let mut beats = interval_at(Instant::now() + every, every);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            handled = handled.as_mut() => return handled,
+            // After a standstill it may be another's, and would count as that one's.
+            _ = beats.tick() => if lease.is_alive() {
+                lease.gives_sign();
+                if let Err(error) = work.keep_alive().await {
                     tracing::debug!(%error, "no sign of life could be given");
-                    UNHEARD_PAUSE
                 }
-            };
+            },
         }
-    };
-    tokio::select! {
-        biased;
-        handled = handled.as_mut() => handled,
-        never = signs => match never {},
     }
 }
 

@@ -48,6 +48,15 @@ pub trait Stage: Send + Sync + 'static {
     }
 }
 
+/// A message that lies in its slot, whoever has it.
+#[derive(Debug, Clone, Copy)]
+pub struct Left {
+    /// When the stream stored it.
+    pub stored_at: UnixMillis,
+    /// Its trace; goes with everything that is published for it.
+    pub trace: TraceContext,
+}
+
 /// A stage that takes its work from slots, and can tell whether a message has only been left there.
 pub trait Settles: Stage<Input: Wire> {
     /// Whether nothing is left to do for a message: all that it leads to is published, or is by this call. The message
@@ -58,7 +67,7 @@ pub trait Settles: Stage<Input: Wire> {
     fn is_settled(
         &self,
         input: &Self::Input,
-        trace: TraceContext,
+        left: Left,
     ) -> impl Future<Output = Result<bool, BusError>> + Send;
 }
 

@@ -126,6 +126,22 @@ async fn a_committed_turn_that_the_broker_left_in_its_slot_is_delivered_and_remo
 }
 
 #[tokio::test]
+async fn an_overtaken_turn_in_its_slot_is_let_be_while_it_may_be_in_its_call() {
+    let mut world = World::new().await;
+    world.configure("echo", json!({})).await;
+    let turn = turn("a");
+    let revision = world.commit(&context(&rival(&turn), "first"), 0).await;
+    world.leave(&turn).await;
+    world.start().await;
+    wait_until(PATIENCE, "a look at the slots", async || {
+        world.count("unexplained_messages", "").await == 1
+    })
+    .await;
+    assert!(!world.is_gone(&turn).await);
+    assert_eq!(world.context(&turn).await.unwrap().revision, revision);
+}
+
+#[tokio::test]
 async fn a_turn_that_died_between_delivery_and_ack_is_delivered_once() {
     let mut world = World::new().await;
     world.configure("echo", json!({})).await;

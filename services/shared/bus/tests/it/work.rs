@@ -111,7 +111,7 @@ async fn a_sign_of_life_keeps_work_and_its_lack_gives_it_to_another() {
     let mut deliveries = 1;
     while deliveries < 3 {
         tokio::select! {
-            _ = signs.tick() => kept.keep_alive(&broker.bus).await.unwrap(),
+            _ = signs.tick() => kept.keep_alive().await.unwrap(),
             work = pull.next() => {
                 let work = work.unwrap();
                 assert_eq!(work.subject, "inbox.left");

@@ -55,10 +55,10 @@ async fn signs_that_the_broker_does_not_hear_prolong_no_claim() {
 }
 
 #[tokio::test]
-async fn a_claim_ends_when_the_broker_is_lost_and_its_work_is_not_given_back() {
-    let mut world = World::new(Some(ACK_WAIT)).await;
-    let stage = Scripted::holding(&world, |handled| match handled.delivered {
-        1 => Outcome::retry_after(Duration::ZERO, "not yet"),
+async fn a_claim_ends_when_the_broker_is_lost_and_its_work_is_not_given_back_at_once() {
+    let mut world = World::new(None).await;
+    let stage = Scripted::holding(&world, |handled| match handled.text.as_str() {
+        "slow" => Outcome::retry_after(Duration::ZERO, "not yet"),
         _ => Outcome::Done,
     });
     world.run(&stage, 4);
@@ -68,11 +68,19 @@ async fn a_claim_ends_when_the_broker_is_lost_and_its_work_is_not_given_back() {
     let mut connected = world.bus.connected();
     world.server.kill();
     connected.wait_for(|connected| !*connected).await.unwrap();
+    assert!(!lease.is_held());
+
     world.server.restart().await;
     connected.wait_for(|connected| *connected).await.unwrap();
-    assert!(!lease.is_held());
     stage.release();
-    world.wait_until_gone("slow").await;
+    wait_until(PATIENCE, "the outcome", async || world.outcomes("retry") == "1").await;
+    world.publish("other").await;
+    world.wait_until_gone("other").await;
+    assert_eq!(
+        stage.tally()["slow"],
+        1,
+        "another may have it, and keeps it by its signs"
+    );
 }
 
 #[tokio::test]

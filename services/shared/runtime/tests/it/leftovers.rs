@@ -9,7 +9,7 @@ use proto_schemas::topology::{INBOX, INBOX_EVENTS};
 use proto_schemas::wire::DecodeError;
 use runtime::leftovers::Leftovers;
 use runtime::metrics::LeftoverMetrics;
-use runtime::stage::{self, Job, Outcome, Settles, Stage};
+use runtime::stage::{self, Job, Left, Outcome, Settles, Stage};
 use testkit::condition::{PATIENCE, wait_until};
 
 use crate::fixture::{Note, World};
@@ -30,7 +30,7 @@ impl Stage for Told {
 }
 
 impl Settles for Told {
-    async fn is_settled(&self, note: &Note, _trace: TraceContext) -> Result<bool, BusError> {
+    async fn is_settled(&self, note: &Note, _left: Left) -> Result<bool, BusError> {
         Ok(note.text.starts_with("settled"))
     }
 }
