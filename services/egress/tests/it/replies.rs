@@ -63,6 +63,72 @@ async fn a_long_reply_is_sent_in_parts_in_order() {
 }
 
 #[tokio::test]
+async fn markdown_is_formatted_in_every_part_of_a_telegram_reply() {
+    let world = World::started().await;
+    let code = "let answer = 42;\n".repeat(300);
+    let text = format!("Some **bold** 😀 words:\n\n```rust\n{code}```\n\n**Done**");
+    let delivery = over_telegram("a", &text);
+    world.offer(&delivery).await;
+    world.conclude(&delivery).await;
+    let parts = world.telegram.sent_to(CHAT);
+    let kinds: Vec<Vec<_>> = parts
+        .iter()
+        .map(|part| {
+            part.entities
+                .iter()
+                .map(|entity| entity["type"].clone())
+                .collect()
+        })
+        .collect();
+    assert_eq!(kinds, [["bold", "pre"], ["pre", "bold"]]);
+    for part in &parts {
+        assert!(
+            !part.text.contains("**") && !part.text.contains("```"),
+            "{}",
+            part.text
+        );
+        let pre = part
+            .entities
+            .iter()
+            .find(|entity| entity["type"] == "pre")
+            .unwrap();
+        assert_eq!(pre["language"], "rust");
+    }
+    let lines: usize = parts
+        .iter()
+        .map(|part| part.text.matches("let answer").count())
+        .sum();
+    assert_eq!(lines, 300);
+}
+
+#[tokio::test]
+async fn formats_that_telegram_refuses_are_left_out() {
+    let world = World::started().await;
+    world.telegram.fail_next(
+        "sendMessage",
+        400,
+        "Bad Request: can't parse entities: of all things",
+        None,
+    );
+    let delivery = over_telegram("a", "Some **bold** words");
+    world.offer(&delivery).await;
+    world.conclude(&delivery).await;
+    let parts = world.telegram.sent_to(CHAT);
+    assert_eq!((parts.len(), parts[0].text.as_str()), (1, "Some bold words"));
+    assert!(parts[0].entities.is_empty());
+}
+
+#[tokio::test]
+async fn a_callback_gets_the_markdown_as_it_is() {
+    let world = World::started().await;
+    let text = "# Title\n\nSome **bold** words & <tags>";
+    let delivery = over_http("a", text);
+    world.offer(&delivery).await;
+    world.conclude(&delivery).await;
+    assert_eq!(world.callback.received()[0].text(), text);
+}
+
+#[tokio::test]
 async fn a_failure_is_told_as_one_and_a_reset_too() {
     let world = World::started().await;
     let failure = TurnResult::Failure {

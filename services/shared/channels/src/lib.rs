@@ -14,6 +14,7 @@ mod accounts;
 mod download;
 mod http;
 mod inbound;
+mod markdown;
 mod names;
 mod outgoing;
 mod sniff;
@@ -25,6 +26,7 @@ pub use accounts::Accounts;
 pub use download::{DOWNLOAD_DEADLINE, DownloadError, Downloaded, download_url};
 pub use http::{MAX_ATTACHMENTS, MAX_CALLBACK_TEXT_BYTES, MAX_FIELD_CHARS, MAX_TEXT_BYTES, MAX_URL_BYTES};
 pub use inbound::{Inbound, InboundFile, InboundMessage, Refusal, Request};
+pub use markdown::telegram::{Entity, EntityKind};
 pub use names::{MAX_NAME_CHARS, sanitise_name};
 pub use outgoing::{
     FileLink, OutgoingFile, OutgoingReply, Part, PartContent, ReplyKind, SendError, SendMeta, Sent,

@@ -7,6 +7,8 @@ use outbound::{Denied, call_class, error_text};
 use proto_schemas::content::StoredFile;
 use serde::Serialize;
 
+use crate::markdown::telegram::Entity;
+
 /// How long sending a text may take. The platforms answer within a second or two.
 pub(crate) const SEND_DEADLINE: Duration = Duration::from_secs(30);
 /// How long sending a file may take: 50 MB at about 4 Mbit/s.
@@ -19,7 +21,7 @@ pub(crate) const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
 /// A reply to be rendered.
 #[derive(Debug, Clone, Copy)]
 pub struct OutgoingReply<'a> {
-    /// The text; may be empty when there are files.
+    /// The text, in Markdown; may be empty when there are files.
     pub text: &'a str,
     /// The files, in order.
     pub files: &'a [OutgoingFile],
@@ -52,8 +54,10 @@ pub struct Part {
 pub enum PartContent {
     /// A text, and links to files where the channel takes them.
     Message {
-        /// The text.
+        /// The text, in the channel's own markup.
         text: String,
+        /// Its formats, where the channel is told of them beside the text.
+        entities: Vec<Entity>,
         /// The files, as links.
         links: Vec<FileLink>,
     },

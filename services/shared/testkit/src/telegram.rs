@@ -3,6 +3,7 @@
 
 mod api;
 mod chats;
+mod entities;
 mod request;
 mod update;
 

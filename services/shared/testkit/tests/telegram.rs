@@ -264,6 +264,64 @@ async fn unknown_and_oversize_files_are_not_offered() {
 }
 
 #[tokio::test]
+async fn entities_that_telegram_would_refuse_are_refused() {
+    let telegram = FakeTelegram::start(TOKEN).await;
+    let send = async |entity: Value| {
+        let parameters = json!({ "chat_id": CHAT, "text": "a😀b", "entities": [entity] });
+        let (status, body) = call(&telegram, "sendMessage", &parameters).await;
+        (
+            status,
+            body["description"].as_str().unwrap_or_default().to_owned(),
+        )
+    };
+    for (entity, expected) in [
+        (
+            json!({ "type": "bold", "offset": 2, "length": 1 }),
+            "entity begins in a middle",
+        ),
+        (
+            json!({ "type": "bold", "offset": 0, "length": 2 }),
+            "entity beginning at UTF-16 offset 0 ends in",
+        ),
+        (
+            json!({ "type": "bold", "offset": 3, "length": 2 }),
+            "entity beginning at UTF-16 offset 3 ends after",
+        ),
+        (
+            json!({ "type": "bold", "offset": 5, "length": 1 }),
+            "entity begins after the end",
+        ),
+        (
+            json!({ "type": "bold", "offset": -1, "length": 1 }),
+            "receive an entity with incorrect offset",
+        ),
+        (
+            json!({ "type": "bold", "offset": 0, "length": 0 }),
+            "receive an entity with incorrect length",
+        ),
+        (
+            json!({ "type": "loud", "offset": 0, "length": 1 }),
+            "can't parse entities",
+        ),
+        (
+            json!({ "type": "text_link", "offset": 0, "length": 1 }),
+            "can't parse entities",
+        ),
+    ] {
+        let (status, description) = send(entity).await;
+        let expected = format!("Bad Request: {expected}");
+        assert!(
+            status == 400 && description.starts_with(&expected),
+            "{status} {description}"
+        );
+    }
+    assert!(telegram.sent().is_empty());
+    let whole = json!({ "type": "bold", "offset": 0, "length": 4 });
+    assert_eq!(send(whole.clone()).await.0, 200);
+    assert_eq!(telegram.sent()[0].entities, [whole]);
+}
+
+#[tokio::test]
 async fn a_chat_beyond_its_rate_is_told_how_long_to_wait() {
     let telegram = FakeTelegram::start(TOKEN).await;
     telegram.limit_each_chat(2, Duration::from_secs(3600));

@@ -32,7 +32,7 @@ struct Callback<'a> {
     attachments: &'a [FileLink],
 }
 
-/// One part with everything, unless the text is beyond all measure; the links go with the last part.
+/// One part with everything, the text as it was written, unless the text is beyond all measure; the links go with the last part.
 pub(crate) fn render(reply: &OutgoingReply<'_>) -> Vec<Part> {
     let mut links = Vec::new();
     let mut lines = Vec::new();
@@ -48,17 +48,19 @@ pub(crate) fn render(reply: &OutgoingReply<'_>) -> Vec<Part> {
         }
     }
     let text = with_lines(reply.text, &lines);
-    let mut texts = split(&text, MAX_CALLBACK_TEXT_BYTES, char::len_utf8);
+    let text = text.trim();
+    let mut texts = split(text, MAX_CALLBACK_TEXT_BYTES, &[], |range| range.len());
     if texts.is_empty() && !links.is_empty() {
-        texts.push("");
+        texts.push(0..0);
     }
     let last = texts.len().saturating_sub(1);
     in_order(
         texts
             .into_iter()
             .enumerate()
-            .map(|(index, text)| PartContent::Message {
-                text: text.to_owned(),
+            .map(|(index, range)| PartContent::Message {
+                text: text[range].to_owned(),
+                entities: Vec::new(),
                 links: if index == last {
                     std::mem::take(&mut links)
                 } else {
@@ -76,7 +78,7 @@ impl Account {
         part: &Part,
         meta: &SendMeta<'_>,
     ) -> Result<Sent, SendError> {
-        let PartContent::Message { text, links } = &part.content else {
+        let PartContent::Message { text, links, .. } = &part.content else {
             return Err(SendError::permanent(
                 "foreign_part",
                 "this channel takes no uploads",

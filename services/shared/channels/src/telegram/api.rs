@@ -13,7 +13,7 @@ use crate::outgoing::{DEFAULT_PAUSE, MAX_ANSWER_BYTES, SendError};
 const MAX_DETAIL_CHARS: usize = 200;
 
 /// What the descriptions of a 400 mean for us; matched by prefix, in lower case, behind `bad request: `.
-const REFUSALS: [(&str, &str); 19] = [
+const REFUSALS: [(&str, &str); 23] = [
     ("chat not found", "chat_not_found"),
     ("private chat not found", "chat_not_found"),
     ("chat_id is empty", "chat_not_found"),
@@ -28,6 +28,10 @@ const REFUSALS: [(&str, &str); 19] = [
     ("message to be replied not found", "question_not_found"),
     ("message text is empty", "message_refused"),
     ("message is too long", "message_refused"),
+    ("can't parse entities", "entities_refused"),
+    ("receive an entity", "entities_refused"),
+    ("entity begin", "entities_refused"),
+    ("entity_text_invalid", "entities_refused"),
     ("message_too_long", "message_refused"),
     ("photo_invalid_dimensions", "photo_refused"),
     ("image_process_failed", "photo_refused"),
@@ -143,6 +147,11 @@ impl Refused {
         self.status == 400 && refusal_class(&self.description) == "photo_refused"
     }
 
+    /// Whether Telegram does not understand how the text is formatted; without that it may go.
+    pub(super) fn is_about_the_entities(&self) -> bool {
+        self.status == 400 && refusal_class(&self.description) == "entities_refused"
+    }
+
     fn verdict(self) -> SendError {
         let detail: String = self.description.chars().take(MAX_DETAIL_CHARS).collect();
         match self.status {
@@ -233,6 +242,16 @@ mod tests {
                 400,
                 "Bad Request: PHOTO_INVALID_DIMENSIONS",
                 "permanent photo_refused",
+            ),
+            (
+                400,
+                "Bad Request: can't parse entities: unsupported type",
+                "permanent entities_refused",
+            ),
+            (
+                400,
+                "Bad Request: entity begins in a middle of a UTF-16 symbol at byte offset 4",
+                "permanent entities_refused",
             ),
             (400, "Bad Request: something new", "permanent refused"),
             (

@@ -2,12 +2,9 @@
 
 use proto_schemas::content::StoredFile;
 
-use crate::outgoing::{OutgoingFile, OutgoingReply, Part, PartContent, UploadForm, in_order, with_lines};
-use crate::split::split;
+use crate::markdown::{self, telegram};
+use crate::outgoing::{OutgoingFile, OutgoingReply, Part, PartContent, UploadForm, in_order};
 
-/// The longest text. Telegram says "characters"; counted in UTF-16 it is never too many (`channels.md`,
-/// section 2.5.3).
-const MAX_TEXT_UNITS: usize = 4096;
 /// The largest picture that is shown as one (`channels.md`, section 2.5.1); in decimal, to be on the safe side.
 const MAX_PHOTO_BYTES: u64 = 10_000_000;
 /// The largest file of any kind (`channels.md`, section 2.5.1).
@@ -22,12 +19,15 @@ pub(crate) fn render(reply: &OutgoingReply<'_>) -> Vec<Part> {
             None => lines.push(file.as_line()),
         }
     }
-    let text = with_lines(reply.text, &lines);
-    let texts = split(&text, MAX_TEXT_UNITS, char::len_utf16);
-    let texts = texts.into_iter().map(|text| PartContent::Message {
-        text: text.to_owned(),
-        links: Vec::new(),
-    });
+    let mut document = markdown::parse(reply.text);
+    document.add_lines(&lines);
+    let texts = telegram::pieces(&document)
+        .into_iter()
+        .map(|piece| PartContent::Message {
+            text: piece.text,
+            entities: piece.entities,
+            links: Vec::new(),
+        });
     in_order(texts.chain(uploads))
 }
 
@@ -55,6 +55,7 @@ fn form(file: &StoredFile) -> UploadForm {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::markdown::telegram::MAX_TEXT_UNITS;
 
     fn file(mime_type: &str, bytes: u64) -> OutgoingFile {
         OutgoingFile {

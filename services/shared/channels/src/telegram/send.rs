@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Account;
 use super::api::{CallError, Refused, call};
+use crate::markdown::telegram::Entity;
 use crate::outgoing::{
     Part, PartContent, SEND_DEADLINE, SendError, SendMeta, Sent, UPLOAD_DEADLINE, UploadForm,
 };
@@ -38,6 +39,8 @@ struct SendMessage<'a> {
     #[serde(flatten)]
     target: &'a Target,
     text: &'a str,
+    #[serde(skip_serializing_if = "<[Entity]>::is_empty")]
+    entities: &'a [Entity],
 }
 
 /// Of the message that Telegram made, all that we need.
@@ -54,7 +57,10 @@ struct Attempt<'a> {
 }
 
 enum AttemptContent<'a> {
-    Text(&'a str),
+    Text {
+        text: &'a str,
+        entities: &'a [Entity],
+    },
     File {
         file: &'a StoredFile,
         bytes: Bytes,
@@ -63,8 +69,8 @@ enum AttemptContent<'a> {
 }
 
 impl Account {
-    /// Two refusals can be mended on the spot, each at most once: a group that has become a supergroup, and a
-    /// picture that Telegram will only take as a document.
+    /// Three refusals can be mended on the spot, each at most once: a group that has become a supergroup, a
+    /// picture that Telegram will only take as a document, and formats that it does not understand.
     pub(crate) async fn send(
         &self,
         client: &Client,
@@ -96,10 +102,11 @@ impl Account {
 
     fn request(&self, client: &Client, attempt: &Attempt<'_>) -> Result<RequestBuilder, CallError> {
         match &attempt.content {
-            AttemptContent::Text(text) => {
+            AttemptContent::Text { text, entities } => {
                 let message = SendMessage {
                     target: &attempt.target,
                     text,
+                    entities,
                 };
                 let body = serde_json::to_vec(&message).expect("a struct of texts has a JSON form");
                 let request = client.request(Method::POST, &self.method_url("sendMessage"))?;
@@ -144,7 +151,13 @@ impl Attempt<'_> {
                 *form = UploadForm::Document;
                 true
             }
-            AttemptContent::Text(_) | AttemptContent::File { .. } => false,
+            AttemptContent::Text { entities, .. }
+                if !entities.is_empty() && refused.is_about_the_entities() =>
+            {
+                *entities = &[];
+                true
+            }
+            AttemptContent::Text { .. } | AttemptContent::File { .. } => false,
         }
     }
 }
@@ -168,7 +181,7 @@ fn target(address: &ReplyAddress, quotes: bool) -> Target {
 
 fn content<'a>(part: &'a Part, meta: &SendMeta<'_>) -> Result<AttemptContent<'a>, SendError> {
     match (&part.content, &meta.content) {
-        (PartContent::Message { text, .. }, _) => Ok(AttemptContent::Text(text)),
+        (PartContent::Message { text, entities, .. }, _) => Ok(AttemptContent::Text { text, entities }),
         (PartContent::Upload { file, form }, Some(bytes)) => Ok(AttemptContent::File {
             file,
             bytes: bytes.clone(),

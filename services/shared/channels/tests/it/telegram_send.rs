@@ -84,6 +84,50 @@ async fn a_text_goes_to_its_topic_and_quotes_the_question() {
 }
 
 #[tokio::test]
+async fn formats_are_told_beside_the_text() {
+    let platform = Platform::start([sent(7)]).await;
+    let markdown = "😀 **bold**, [link](https://a.test/)\n\n```rust\nlet x;\n```";
+    send(&platform, &parts(markdown, &[])[0], None).await.unwrap();
+    let body = platform.seen()[0].json();
+    assert_eq!(body["text"], "😀 bold, link\n\nlet x;");
+    assert_eq!(
+        body["entities"],
+        json!([
+            {"type": "bold", "offset": 3, "length": 4},
+            {"type": "text_link", "offset": 9, "length": 4, "url": "https://a.test/"},
+            {"type": "pre", "offset": 15, "length": 6, "language": "rust"},
+        ])
+    );
+    assert!(body.get("parse_mode").is_none());
+}
+
+#[tokio::test]
+async fn formats_that_telegram_does_not_understand_are_left_out_once() {
+    let refusal = || refused(400, "Bad Request: can't parse entities: unsupported type");
+    let platform = Platform::start([refusal(), sent(7)]).await;
+    let part = &parts("a **b**", &[])[0];
+    send(&platform, part, None).await.unwrap();
+    let seen = platform.seen();
+    assert_eq!(seen[0].json()["entities"].as_array().unwrap().len(), 1);
+    assert_eq!(seen[1].json()["text"], "a b");
+    assert!(seen[1].json().get("entities").is_none());
+
+    let stubborn = Platform::start([refusal(), refusal()]).await;
+    let outcome = send(&stubborn, part, None).await;
+    assert!(
+        matches!(
+            outcome,
+            Err(SendError::Permanent {
+                class: "entities_refused",
+                ..
+            })
+        ),
+        "{outcome:?}"
+    );
+    assert_eq!(stubborn.seen().len(), 2);
+}
+
+#[tokio::test]
 async fn later_parts_do_not_quote_and_the_general_topic_is_left_out() {
     let platform = Platform::start([sent(7)]).await;
     let account = accounts::telegram(&format!("{}base/", platform.url), None);

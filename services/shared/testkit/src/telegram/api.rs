@@ -5,6 +5,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::chats::{Chats, SentFile, SentMessage};
+use super::entities;
 use super::request::{Call, FILE};
 use crate::backend::Scripted;
 
@@ -85,7 +86,12 @@ fn send_text(chats: &mut Chats, call: &Call) -> Answer {
         return Err(ApiError::new(400, "Bad Request: message text is empty"));
     }
     within(text, MAX_TEXT, "Bad Request: message is too long")?;
-    send(chats, call, chat_id, "sendMessage", text, None)
+    let entities = entities::checked(text, call.object("entities"))?;
+    let answer = send(chats, call, chat_id, "sendMessage", text, None)?;
+    if let Some(message) = chats.sent.last_mut() {
+        message.entities = entities;
+    }
+    Ok(answer)
 }
 
 fn send_file(chats: &mut Chats, mut call: Call, part: &str, max_bytes: usize) -> Answer {
@@ -166,6 +172,7 @@ fn send(
         chat_id,
         method: method.to_owned(),
         text: text.to_owned(),
+        entities: Vec::new(),
         file,
         thread_id: call.number("message_thread_id"),
         reply_to,

@@ -15,6 +15,8 @@ pub struct SentMessage {
     pub method: String,
     /// The text, or the caption of a file; may be empty then.
     pub text: String,
+    /// How a text is formatted, as the bot told it.
+    pub entities: Vec<Value>,
     /// The file.
     pub file: Option<SentFile>,
     /// The topic.
