@@ -1,4 +1,4 @@
-//! What each platform lets one account send (`channels.md`, section 2.5.6).
+//! What each platform lets one account send (`channels.md`, sections 2.5.6 and 3.5.8).
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -19,6 +19,8 @@ const TELEGRAM_PER_SECOND: NonZeroU32 = NonZeroU32::new(30).unwrap();
 const TELEGRAM_CHAT_BURST: NonZeroU32 = NonZeroU32::new(5).unwrap();
 /// Telegram: 20 messages a minute in a group.
 const TELEGRAM_GROUP_PER_MINUTE: NonZeroU32 = NonZeroU32::new(20).unwrap();
+/// Slack: several hundred messages a minute in a workspace.
+const SLACK_PER_SECOND: NonZeroU32 = NonZeroU32::new(5).unwrap();
 const ONE: NonZeroU32 = NonZeroU32::new(1).unwrap();
 
 /// A lane of an account: what shares a chat's limit.
@@ -35,6 +37,7 @@ pub(crate) fn account_quota(kind: ChannelKind) -> Option<Quota> {
     match kind {
         ChannelKind::Http => None,
         ChannelKind::Telegram => Some(Quota::per_second(TELEGRAM_PER_SECOND)),
+        ChannelKind::Slack => Some(Quota::per_second(SLACK_PER_SECOND)),
     }
 }
 
@@ -46,10 +49,12 @@ pub(crate) fn chat_quota(kind: ChannelKind, lane: Lane) -> Option<Quota> {
             Some(Quota::per_second(ONE).allow_burst(TELEGRAM_CHAT_BURST))
         }
         (ChannelKind::Telegram, Lane::Group) => Some(Quota::per_minute(TELEGRAM_GROUP_PER_MINUTE)),
+        // One message a second in a channel, whatever its threads.
+        (ChannelKind::Slack, Lane::Private | Lane::Group) => Some(Quota::per_second(ONE)),
     }
 }
 
-/// Which lane an address is. Telegram's groups and channels have negative identifiers.
+/// Which lane an address is. Telegram's groups and channels have negative identifiers; elsewhere lanes are alike.
 pub(crate) fn lane(address: &ReplyAddress) -> Lane {
     if address.chat_id.starts_with('-') {
         Lane::Group

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use proto_schemas::content::{FileSource, User};
 use reqwest::header::HeaderMap;
+use serde_json::Value;
 
 /// What the platform pushed, as it arrived.
 #[derive(Debug, Clone, Copy)]
@@ -22,9 +23,19 @@ pub enum Inbound {
     Message(InboundMessage),
     /// A user wants to start afresh.
     Reset(InboundMessage),
+    /// The platform asks whether we are there. To be answered with 200 and this JSON; nothing else follows.
+    Handshake {
+        /// What it wants to hear.
+        answer: Value,
+    },
+    /// Nothing that is answered, but the operator has to know: the account does not work as it should.
+    Trouble {
+        /// What it was, as a word of the log.
+        kind: &'static str,
+    },
     /// Nothing that is answered. To be acknowledged and counted.
     Ignored {
-        /// What it was, as a metric label.
+        /// What it was, as a word of the log.
         kind: &'static str,
     },
 }
@@ -36,8 +47,10 @@ pub struct InboundMessage {
     pub dedup_key: String,
     /// The chat.
     pub chat_id: String,
-    /// The thread or topic inside the chat.
+    /// The thread or topic inside the chat, where the reply goes.
     pub thread_id: Option<String>,
+    /// Whether the thread is a conversation of its own, or only a place in the chat's.
+    pub thread_is_conversation: bool,
     /// The message, as a reply can refer to it.
     pub message_id: Option<String>,
     /// Who wrote it.
@@ -48,6 +61,8 @@ pub struct InboundMessage {
     pub files: Vec<InboundFile>,
     /// Whether the chat has more than one user.
     pub is_group: bool,
+    /// Whether nothing in it says that it is meant for the bot: it is, if the bot takes part in the conversation.
+    pub is_overheard: bool,
 }
 
 /// A file that came with a message.

@@ -16,6 +16,7 @@ mod http;
 mod inbound;
 mod names;
 mod outgoing;
+mod slack;
 mod split;
 mod telegram;
 

@@ -99,6 +99,7 @@ fn message(webhook_id: &str, body: Body) -> Result<InboundMessage, Refusal> {
     Ok(InboundMessage {
         chat_id: required("conversation_id", body.conversation_id)?,
         thread_id: optional("thread_id", body.thread_id)?,
+        thread_is_conversation: true,
         message_id: Some(optional("message_id", body.message_id)?.unwrap_or_else(|| dedup_key.clone())),
         user: User {
             id: required("user.id", user.id)?,
@@ -111,6 +112,7 @@ fn message(webhook_id: &str, body: Body) -> Result<InboundMessage, Refusal> {
             .map(file)
             .collect::<Result<_, _>>()?,
         is_group: false,
+        is_overheard: false,
         text,
         dedup_key,
     })
