@@ -5,6 +5,9 @@ use proto_schemas::content::{FileSource, User};
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
+/// The text by which a user starts afresh.
+const RESET: &str = "/reset";
+
 /// What the platform pushed, as it arrived.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
@@ -79,6 +82,17 @@ pub enum InboundFile {
         /// It.
         bytes: Bytes,
     },
+}
+
+impl InboundMessage {
+    /// The message as it is taken: the wish to start afresh, if that is all it says.
+    pub(crate) fn said(self) -> Inbound {
+        if self.text.trim().eq_ignore_ascii_case(RESET) {
+            Inbound::Reset(self)
+        } else {
+            Inbound::Message(self)
+        }
+    }
 }
 
 /// Why a request is not taken. The texts hold neither secrets nor content of the body.

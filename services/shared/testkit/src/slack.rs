@@ -16,8 +16,8 @@ use bytes::Bytes;
 
 pub use self::api::{MAX_TEXT, UPLOAD};
 pub use self::event::{
-    APP, BOT_USER, TEAM, USER, channel_message, command, direct_message, in_thread, mention_of, push_event,
-    push_form, verification, with_file,
+    channel_message, command, direct_message, in_thread, mention_of, push_event, push_form, verification,
+    with_file,
 };
 use self::request::Call;
 use self::workspace::{Failure, Workspace};

@@ -111,6 +111,19 @@ async fn a_message_that_comes_again_under_its_identity_is_the_first_one() {
 }
 
 #[tokio::test]
+async fn what_is_held_is_sent_and_not_answered() {
+    let slack = FakeSlack::start(TOKEN).await;
+    let gate = slack.hold();
+    let answer = say(&slack, "x");
+    let release = async {
+        slack.wait_for_sent(1).await;
+        gate.release();
+    };
+    let (answer, ()) = tokio::join!(answer, release);
+    assert_eq!(answer["ok"], true);
+}
+
+#[tokio::test]
 async fn scripted_failures_hit_their_method_in_turn() {
     let slack = FakeSlack::start(TOKEN).await;
     slack.fail_next("chat.postMessage", "fatal_error");

@@ -21,9 +21,6 @@ pub const MAX_ATTACHMENTS: usize = 10;
 /// The longest link, in bytes; browsers and servers agree on about this.
 pub const MAX_URL_BYTES: usize = 2048;
 
-/// The text by which a user starts afresh.
-const RESET: &str = "/reset";
-
 #[derive(Deserialize)]
 struct Body {
     conversation_id: Option<String>,
@@ -55,11 +52,7 @@ impl Account {
         let id = self.verify(request)?;
         let body: Body =
             serde_json::from_slice(request.body).map_err(|error| Refusal::BadBody(json_problem(&error)))?;
-        let message = message(id, body)?;
-        if message.text.trim().eq_ignore_ascii_case(RESET) {
-            return Ok(Inbound::Reset(message));
-        }
-        Ok(Inbound::Message(message))
+        Ok(message(id, body)?.said())
     }
 
     /// Checks the signature; the answer is the `webhook-id`.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use url::form_urlencoded;
 
 use super::event::is_direct;
-use super::receive::{ignored, lacks, said};
+use super::receive::{ignored, lacks};
 use super::text;
 use crate::inbound::{Inbound, InboundMessage, Refusal, json_problem};
 
@@ -91,7 +91,7 @@ fn command(form: &Form<'_>) -> Result<Inbound, Refusal> {
     };
     let chat_id = required("channel_id")?.to_owned();
     let words = format!("{} {}", required("command")?, text::decode(field("text")));
-    Ok(said(InboundMessage {
+    let inbound = InboundMessage {
         dedup_key: required("trigger_id")?.to_owned(),
         thread_id: None,
         thread_is_conversation: false,
@@ -106,7 +106,8 @@ fn command(form: &Form<'_>) -> Result<Inbound, Refusal> {
         is_group: !is_direct(&chat_id),
         is_overheard: false,
         chat_id,
-    }))
+    };
+    Ok(inbound.said())
 }
 
 /// What was pressed or chosen is said by its user, in the thread of the button's message.
@@ -135,7 +136,7 @@ fn pressed(interaction: Interaction) -> Result<Inbound, Refusal> {
         None => message_ts.clone(),
         thread => thread,
     };
-    Ok(said(InboundMessage {
+    let inbound = InboundMessage {
         dedup_key: format!("{trigger}:{}", action.action_ts.as_deref().unwrap_or_default()),
         chat_id,
         thread_id,
@@ -150,7 +151,8 @@ fn pressed(interaction: Interaction) -> Result<Inbound, Refusal> {
         files: Vec::new(),
         is_group: !is_direct,
         is_overheard: false,
-    }))
+    };
+    Ok(inbound.said())
 }
 
 impl Action {

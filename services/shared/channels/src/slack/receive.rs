@@ -9,9 +9,6 @@ use super::{Account, interaction, signature, text};
 use crate::inbound::{Inbound, InboundFile, InboundMessage, Refusal, Request, json_problem, media_type};
 use crate::names::sanitise_name;
 
-/// The text by which a user starts afresh.
-const RESET: &str = "/reset";
-
 /// Kinds of messages that a person wrote (`channels.md`, section 3.2.3).
 const WRITTEN: [&str; 3] = ["file_share", "thread_broadcast", "me_message"];
 /// Kinds that are known not to be: their names are told to the log.
@@ -51,15 +48,6 @@ impl Account {
             "app_rate_limited" => Ok(trouble("app_rate_limited")),
             _ => Ok(ignored("unknown_push")),
         }
-    }
-}
-
-/// A message as the bot gets it, or the wish to start afresh.
-pub(super) fn said(message: InboundMessage) -> Inbound {
-    if message.text.trim().eq_ignore_ascii_case(RESET) {
-        Inbound::Reset(message)
-    } else {
-        Inbound::Message(message)
     }
 }
 
@@ -120,7 +108,7 @@ fn read(message: Message, is_mention: bool, bot: Option<&str>) -> Inbound {
         None => Some(message.ts.clone()),
         thread => thread,
     };
-    said(InboundMessage {
+    let inbound = InboundMessage {
         dedup_key: format!("{}:{}", message.channel, message.ts),
         chat_id: message.channel,
         thread_id,
@@ -131,7 +119,8 @@ fn read(message: Message, is_mention: bool, bot: Option<&str>) -> Inbound {
         files,
         is_group: !is_direct,
         is_overheard: addressed == Addressed::Perhaps,
-    })
+    };
+    inbound.said()
 }
 
 /// Who wrote it, or why that is nobody whom we answer.

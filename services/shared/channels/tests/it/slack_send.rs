@@ -206,7 +206,9 @@ async fn a_pause_is_read_from_the_header() {
 
 #[tokio::test]
 async fn an_answer_that_cannot_be_read_may_be_tried_again() {
+    let huge = json!({"ok": true, "ts": "1.2", "message": "x".repeat(4 << 20)}).to_string();
     for (reply, expected) in [
+        (answer(200, huge), "transient bad_answer"),
         (answer(502, "<html>bad gateway</html>"), "transient server_error"),
         (answer(503, "{\"ok\":false}"), "transient server_error"),
         (answer(200, "<html>hotel sign-in</html>"), "transient bad_answer"),

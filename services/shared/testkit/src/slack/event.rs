@@ -10,13 +10,13 @@ use sha2::Sha256;
 use crate::client::client;
 
 /// The bot as a user of the workspace.
-pub const BOT_USER: &str = "U00FAKEBOT01";
+pub(super) const BOT_USER: &str = "U00FAKEBOT01";
 /// The person who writes.
-pub const USER: &str = "U00FAKEUSER1";
+const USER: &str = "U00FAKEUSER1";
 /// The workspace.
-pub const TEAM: &str = "T00FAKE00AA";
+const TEAM: &str = "T00FAKE00AA";
 /// The app.
-pub const APP: &str = "A00FAKEAPP01";
+const APP: &str = "A00FAKEAPP01";
 
 /// A message of a channel; `ts` names it. With `<@U00FAKEBOT01>` in its text it mentions the bot.
 pub fn channel_message(channel: &str, ts: &str, text: &str) -> Value {
