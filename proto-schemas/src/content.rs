@@ -13,14 +13,20 @@ pub enum ChannelKind {
     Http,
     /// Telegram's Bot API.
     Telegram,
+    /// Slack's Events API and Web API.
+    Slack,
 }
 
 impl ChannelKind {
+    /// All kinds, for metric series that are born at zero.
+    pub const ALL: [Self; 3] = [Self::Http, Self::Telegram, Self::Slack];
+
     /// The name used in payloads, metrics and configuration.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Telegram => "telegram",
+            Self::Slack => "slack",
         }
     }
 }

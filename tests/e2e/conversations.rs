@@ -137,6 +137,7 @@ async fn a_connection_added_and_a_webhook_moved_need_no_restart() {
         &pipeline.slow_backend,
         &pipeline.callbacks,
         &pipeline.telegram,
+        &pipeline.slack,
     );
     let web = manifest.connections[0].clone();
     manifest.connections.push(Connection {

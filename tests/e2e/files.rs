@@ -104,7 +104,7 @@ async fn a_file_of_a_reply_reaches_the_chat_as_link_or_as_document() {
 }
 
 /// The images that the webhook was asked about last.
-fn image_links(call: &Recorded) -> Vec<String> {
+pub(crate) fn image_links(call: &Recorded) -> Vec<String> {
     let request = call.request.as_ref().unwrap();
     let question = request.messages.last().unwrap();
     let WebhookContent::Parts(parts) = &question.content else {

@@ -22,6 +22,7 @@ mod poison;
 mod promises;
 mod replicas;
 mod shutdown;
+mod slack;
 mod starts;
 mod telegram;
 mod trace;

@@ -4,11 +4,13 @@ use registry::Manifest;
 use serde_json::json;
 use testkit::backend::FakeBackend;
 use testkit::callback::CallbackReceiver;
+use testkit::slack::FakeSlack;
 use testkit::telegram::FakeTelegram;
 pub(crate) use tests::manifest::{
-    ERROR_MESSAGE, RESET_MESSAGE, TELEGRAM_SECRET, TELEGRAM_TOKEN, callback_secret, push_secret, secrets,
+    ERROR_MESSAGE, RESET_MESSAGE, SLACK_SIGNING_SECRET, SLACK_TOKEN, TELEGRAM_SECRET, TELEGRAM_TOKEN,
+    callback_secret, push_secret, secrets,
 };
-use tests::manifest::{bot, http, integration, telegram_bot};
+use tests::manifest::{bot, http, integration, slack_app, telegram_bot};
 
 /// HTTP connection of a bot that answers each message by itself.
 pub(crate) const WEB: &str = "web";
@@ -26,6 +28,8 @@ pub(crate) const SPLIT: &str = "split";
 pub(crate) const TELEGRAM: &str = "tg";
 /// Telegram connection of the bot behind [`FRAGILE`].
 pub(crate) const TELEGRAM_FRAGILE: &str = "tg-fragile";
+/// Slack connection of the bot behind [`WEB`].
+pub(crate) const SLACK: &str = "slack";
 
 /// How often the webhook behind [`FRAGILE`] is called before it is given up.
 pub(crate) const FRAGILE_ATTEMPTS: u32 = 2;
@@ -37,6 +41,7 @@ pub(crate) fn manifest(
     slow_backend: &FakeBackend,
     callbacks: &CallbackReceiver,
     telegram: &FakeTelegram,
+    slack: &FakeSlack,
 ) -> Manifest {
     let nobody = "http://127.0.0.1:9/webhook";
     let manifest = json!({
@@ -70,6 +75,7 @@ pub(crate) fn manifest(
             http(SPLIT, "split", &callbacks.url()),
             telegram_bot(TELEGRAM, "demo", &telegram.api_base()),
             telegram_bot(TELEGRAM_FRAGILE, "fragile", &telegram.api_base()),
+            slack_app(SLACK, "demo", &slack.api_base()),
         ],
     });
     serde_json::from_value(manifest).unwrap()

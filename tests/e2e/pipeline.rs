@@ -11,6 +11,7 @@ use testkit::condition::{PATIENCE, wait_until};
 use testkit::files::FileHost;
 use testkit::nats::NatsServer;
 use testkit::process::Service;
+use testkit::slack::{self, FakeSlack, push_event};
 use testkit::telegram::{FakeTelegram, SentMessage, push_update};
 use tests::broker::connect;
 use tests::fleet::{Fleet, environment};
@@ -48,6 +49,7 @@ pub(crate) struct Pipeline {
     /// Where the replies of all HTTP connections go.
     pub(crate) callbacks: CallbackReceiver,
     pub(crate) telegram: FakeTelegram,
+    pub(crate) slack: FakeSlack,
     pub(crate) files: FileHost,
 }
 
@@ -65,9 +67,10 @@ impl Pipeline {
         let (backend, slow_backend) = (FakeBackend::start().await, FakeBackend::start().await);
         let callbacks = CallbackReceiver::start(&manifest::callback_secret()).await;
         let telegram = FakeTelegram::start(manifest::TELEGRAM_TOKEN).await;
+        let slack = FakeSlack::start(manifest::SLACK_TOKEN).await;
         let bus = connect(nats.url()).await;
         // Stored before the services start: what they have loaded when they are ready includes it.
-        let manifest = manifest::manifest(&backend, &slow_backend, &callbacks, &telegram);
+        let manifest = manifest::manifest(&backend, &slow_backend, &callbacks, &telegram, &slack);
         manifest.store(&bus).await.unwrap();
         Self {
             fleet: Fleet::start(environment(nats.url(), options.settings), options.replicas).await,
@@ -77,6 +80,7 @@ impl Pipeline {
             slow_backend,
             callbacks,
             telegram,
+            slack,
             files: FileHost::start().await,
         }
     }
@@ -149,6 +153,15 @@ impl Pipeline {
         assert_eq!(response.status(), 200, "{update} is accepted");
     }
 
+    /// Slack pushes an event; ingress must accept it.
+    pub(crate) async fn event(&self, connection: &str, event: &Value) {
+        let url = format!("{}/v1/channels/{connection}/events", self.ingress_url(0).await);
+        let response = push_event(&url, manifest::SLACK_SIGNING_SECRET, event)
+            .await
+            .unwrap();
+        assert_eq!(response.status(), 200, "{event} is accepted");
+    }
+
     /// The replies that a chat of an HTTP connection got so far.
     pub(crate) fn replies_now(&self, chat: &str) -> Vec<Received> {
         let replies = self.callbacks.received().into_iter();
@@ -171,6 +184,16 @@ impl Pipeline {
         })
         .await;
         self.telegram.sent_to(chat_id)
+    }
+
+    /// What Slack showed in a channel, when there are at least `count` messages.
+    pub(crate) async fn slack_messages(&self, channel: &str, count: usize) -> Vec<slack::SentMessage> {
+        let what = format!("{count} messages in Slack's channel {channel}");
+        wait_until(PATIENCE, &what, async || {
+            self.slack.sent_to(channel).len() >= count
+        })
+        .await;
+        self.slack.sent_to(channel)
     }
 
     /// The webhook calls about a chat so far.

@@ -13,6 +13,11 @@ pub const TELEGRAM_TOKEN: &str = "4711:telegram-token-of-the-tests";
 /// What Telegram sends along with its pushes.
 pub const TELEGRAM_SECRET: &str = "telegram-webhook-secret-of-the-tests";
 
+/// The token of the Slack app.
+pub const SLACK_TOKEN: &str = "xoxb-slack-token-of-the-tests";
+/// What Slack signs its pushes with.
+pub const SLACK_SIGNING_SECRET: &str = "slack-signing-secret-of-the-tests";
+
 /// Signs what is pushed through the HTTP connections.
 pub fn push_secret() -> String {
     new_secret("push")
@@ -32,6 +37,8 @@ pub fn secrets() -> Vec<(&'static str, String)> {
         ("WEBHOOK_KEY", "webhook-api-key-of-the-tests".to_owned()),
         ("TELEGRAM_TOKEN", TELEGRAM_TOKEN.to_owned()),
         ("TELEGRAM_SECRET", TELEGRAM_SECRET.to_owned()),
+        ("SLACK_TOKEN", SLACK_TOKEN.to_owned()),
+        ("SLACK_SIGNING_SECRET", SLACK_SIGNING_SECRET.to_owned()),
         (
             "ATTACHMENTS_SIGNING_KEY",
             "attachments-signing-key-of-the-tests".to_owned(),
@@ -87,6 +94,16 @@ pub fn telegram_bot(id: &str, bot: &str, api_base: &str) -> Value {
         "api_base": api_base,
     });
     json!({ "id": id, "bot": bot, "channel": { "telegram": channel } })
+}
+
+/// A connection of the Slack app at the Web API `api_base`.
+pub fn slack_app(id: &str, bot: &str, api_base: &str) -> Value {
+    let channel = json!({
+        "token": "env:SLACK_TOKEN",
+        "signing_secret": "env:SLACK_SIGNING_SECRET",
+        "api_base": api_base,
+    });
+    json!({ "id": id, "bot": bot, "channel": { "slack": channel } })
 }
 
 /// The object with the fields of another one besides.

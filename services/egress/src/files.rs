@@ -14,7 +14,8 @@ use runtime::links::Links;
 
 /// How long a reply waits for its files. After that it goes out with links to where the webhook has them.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
-/// The largest file that is sent as bytes: Telegram's limit for uploads (`channels.md`, section 0.1).
+/// The largest file that is sent as bytes: Telegram's limit for uploads (`channels.md`, section 0.1), and what we
+/// are willing to hold in memory for the platforms that take more.
 pub(crate) const MAX_UPLOAD_BYTES: usize = 50 * 1024 * 1024;
 
 /// The files of a delivery.

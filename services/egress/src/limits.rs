@@ -1,4 +1,4 @@
-//! What each platform lets one account send (`channels.md`, section 2.5.6).
+//! What each platform lets one account send (`channels.md`, sections 2.5.6 and 3.5.8).
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -20,6 +20,8 @@ const TELEGRAM_PER_SECOND: u32 = 30;
 const TELEGRAM_CHAT_BURST: NonZeroU32 = NonZeroU32::new(5).unwrap();
 /// Telegram: 20 messages a minute in a group.
 const TELEGRAM_GROUP_PER_MINUTE: NonZeroU32 = NonZeroU32::new(20).unwrap();
+/// Slack: several hundred messages a minute in a workspace.
+const SLACK_PER_SECOND: u32 = 5;
 const ONE: NonZeroU32 = NonZeroU32::new(1).unwrap();
 
 /// A lane of an account: what shares a chat's limit.
@@ -35,11 +37,17 @@ pub(crate) enum Lane {
 pub(crate) fn account_rate(kind: ChannelKind) -> Option<Rate> {
     match kind {
         ChannelKind::Http => None,
-        ChannelKind::Telegram => Some(Rate {
-            calls: TELEGRAM_PER_SECOND,
-            per: Duration::from_secs(1),
-            burst: TELEGRAM_PER_SECOND,
-        }),
+        ChannelKind::Telegram => Some(a_second(TELEGRAM_PER_SECOND)),
+        ChannelKind::Slack => Some(a_second(SLACK_PER_SECOND)),
+    }
+}
+
+/// So many a second, and all of them at once.
+fn a_second(calls: u32) -> Rate {
+    Rate {
+        calls,
+        per: Duration::from_secs(1),
+        burst: calls,
     }
 }
 
@@ -51,10 +59,12 @@ pub(crate) fn chat_quota(kind: ChannelKind, lane: Lane) -> Option<Quota> {
             Some(Quota::per_second(ONE).allow_burst(TELEGRAM_CHAT_BURST))
         }
         (ChannelKind::Telegram, Lane::Group) => Some(Quota::per_minute(TELEGRAM_GROUP_PER_MINUTE)),
+        // One message a second in a channel, whatever its threads.
+        (ChannelKind::Slack, Lane::Private | Lane::Group) => Some(Quota::per_second(ONE)),
     }
 }
 
-/// Which lane an address is. Telegram's groups and channels have negative identifiers.
+/// Which lane an address is. Telegram's groups and channels have negative identifiers; elsewhere lanes are alike.
 pub(crate) fn lane(address: &ReplyAddress) -> Lane {
     if address.chat_id.starts_with('-') {
         Lane::Group

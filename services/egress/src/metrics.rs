@@ -23,7 +23,7 @@ impl EgressMetrics {
             "Parts that were sent, by channel and result.",
             &["channel", "result"],
         )?;
-        for channel in [ChannelKind::Http, ChannelKind::Telegram] {
+        for channel in ChannelKind::ALL {
             for result in ["sent", "rate_limited", "transient", "permanent"] {
                 sends.with_label_values(&[channel.as_str(), result]);
             }

@@ -8,13 +8,13 @@ use runtime::metrics::{MetricError, Metrics};
 
 /// Bounds of the time to an answer, in seconds; a confirmed publish takes a few milliseconds.
 const ACCEPT_BOUNDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
-const CHANNELS: [ChannelKind; 2] = [ChannelKind::Http, ChannelKind::Telegram];
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RequestResult {
     Accepted,
     Duplicate,
+    Handshake,
     Ignored,
     Unauthorized,
     UnknownConnection,
@@ -26,9 +26,10 @@ pub(crate) enum RequestResult {
 }
 
 impl RequestResult {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Accepted,
         Self::Duplicate,
+        Self::Handshake,
         Self::Ignored,
         Self::Unauthorized,
         Self::UnknownConnection,
@@ -44,6 +45,7 @@ impl RequestResult {
         match self {
             Self::Accepted => "accepted",
             Self::Duplicate => "duplicate",
+            Self::Handshake => "handshake",
             Self::Ignored => "ignored",
             Self::Unauthorized => "unauthorized",
             Self::UnknownConnection => "unknown_connection",
@@ -75,7 +77,7 @@ impl IngressMetrics {
             &ACCEPT_BOUNDS,
             &["channel"],
         )?;
-        for channel in CHANNELS.map(ChannelKind::as_str) {
+        for channel in ChannelKind::ALL.map(ChannelKind::as_str) {
             duration.with_label_values(&[channel]);
             for result in RequestResult::ALL {
                 requests.with_label_values(&[channel, result.as_str()]);
@@ -108,7 +110,7 @@ mod tests {
             .filter(|line| line.starts_with("chatbot_requests_total{"));
         assert_eq!(
             counters.clone().count(),
-            CHANNELS.len() * RequestResult::ALL.len()
+            ChannelKind::ALL.len() * RequestResult::ALL.len()
         );
         assert!(counters.into_iter().all(|line| line.ends_with(" 0")), "{text}");
         assert!(

@@ -19,6 +19,7 @@ use proto_schemas::subjects;
 use registry::{Connection, ConversationScope, Registry};
 use runtime::burial::{self, Remains};
 use runtime::{GiveUp, clock};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::backlog::{Backlog, newest};
@@ -61,6 +62,8 @@ pub(crate) enum Taken {
         conversation: ConversationId,
         duplicate: bool,
     },
+    /// The platform only asked whether we are there.
+    Handshake { answer: Value },
     /// Nothing that is answered.
     Ignored,
     /// A dead letter: it is authentic, and nobody understands it.
@@ -89,6 +92,11 @@ impl Intake {
         match inbound {
             Ok(Inbound::Message(message)) => self.store(&connection, message, false, push.trace).await,
             Ok(Inbound::Reset(message)) => self.store(&connection, message, true, push.trace).await,
+            Ok(Inbound::Handshake { answer }) => Ok(Taken::Handshake { answer }),
+            Ok(Inbound::Trouble { kind }) => {
+                tracing::warn!(kind, connection = %connection.id, "the platform tells of trouble with a connection");
+                Ok(Taken::Ignored)
+            }
             Ok(Inbound::Ignored { kind }) => {
                 tracing::debug!(kind, connection = %connection.id, "nothing that is answered");
                 Ok(Taken::Ignored)
@@ -115,11 +123,14 @@ impl Intake {
         trace: TraceContext,
     ) -> Result<Taken, Refused> {
         let conversation = conversation_of(connection, &message);
+        let subject = subjects::inbox(&conversation);
+        if message.is_overheard && !self.has_begun(&conversation, &subject).await? {
+            return Ok(Taken::Ignored);
+        }
         self.conversations
             .take(&conversation)
             .map_err(Refused::RateLimited)?;
         let id = ids::message_id(&conversation, &message.dedup_key);
-        let subject = subjects::inbox(&conversation);
         // Whoever waits for too many answers may still end the waiting.
         if !is_reset {
             self.backlog.take(&self.bus, &conversation).await?;
@@ -155,6 +166,14 @@ impl Intake {
             conversation,
             duplicate,
         })
+    }
+
+    /// Whether the bot takes part in a conversation: something in it was meant for it, and is kept still.
+    async fn has_begun(&self, conversation: &ConversationId, subject: &str) -> Result<bool, BusError> {
+        if self.newest.get(conversation).is_some() {
+            return Ok(true);
+        }
+        Ok(newest(&self.bus, subject).await? > 0)
     }
 
     /// Appends an entry. Each names the one before it: who reads it knows without a look whether others wait.
@@ -250,12 +269,11 @@ fn conversation_of(connection: &Connection, message: &InboundMessage) -> Convers
         ConversationScope::User if message.is_group => Some(message.user.id.as_str()),
         ConversationScope::User | ConversationScope::Chat => None,
     };
-    ids::conversation_id(
-        &connection.id,
-        &message.chat_id,
-        message.thread_id.as_deref(),
-        user,
-    )
+    let thread = message
+        .thread_id
+        .as_deref()
+        .filter(|_| message.thread_is_conversation);
+    ids::conversation_id(&connection.id, &message.chat_id, thread, user)
 }
 
 fn stored_source(file: StoredFile) -> FileSource {
@@ -278,6 +296,7 @@ mod tests {
             dedup_key: "1".to_owned(),
             chat_id: "-100".to_owned(),
             thread_id: None,
+            thread_is_conversation: true,
             message_id: None,
             user: User {
                 id: user.to_owned(),
@@ -287,6 +306,7 @@ mod tests {
             text: String::new(),
             files: Vec::new(),
             is_group,
+            is_overheard: false,
         }
     }
 
@@ -304,5 +324,19 @@ mod tests {
         assert_eq!(of("chat", true, "a"), of("chat", true, "b"));
         assert_ne!(of("user", true, "a"), of("user", true, "b"));
         assert_eq!(of("user", false, "a"), of("chat", false, "a"));
+    }
+
+    #[test]
+    fn a_thread_that_is_only_a_place_shares_the_conversation_of_its_chat() {
+        let of = |thread: Option<&str>, thread_is_conversation| {
+            let message = InboundMessage {
+                thread_id: thread.map(str::to_owned),
+                thread_is_conversation,
+                ..message(false, "a")
+            };
+            conversation_of(&connection("chat"), &message)
+        };
+        assert_eq!(of(Some("7"), false), of(None, true));
+        assert_ne!(of(Some("7"), true), of(None, true));
     }
 }

@@ -4,6 +4,9 @@
 //! |---|---|---|
 //! | http | `POST /v1/channels/{connection}/messages` | 202 with the message's and the conversation's id |
 //! | telegram | `POST /v1/channels/{connection}/updates` | 200 with an empty body |
+//! | slack | `POST /v1/channels/{connection}/events` | 200 with an empty body |
+//!
+//! A platform that only asks whether we are there gets 200 with the JSON that it wants to hear.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -54,6 +57,7 @@ pub(crate) fn router(door: Arc<Door>, max_body_bytes: usize) -> Router {
     Router::new()
         .route("/v1/channels/{connection}/messages", post(messages))
         .route("/v1/channels/{connection}/updates", post(updates))
+        .route("/v1/channels/{connection}/events", post(events))
         .layer(DefaultBodyLimit::max(max_body_bytes))
         .with_state(door)
 }
@@ -72,6 +76,10 @@ async fn updates(
     request: Request,
 ) -> Response {
     door.answer(ChannelKind::Telegram, &connection, request).await
+}
+
+async fn events(State(door): State<Arc<Door>>, Path(connection): Path<String>, request: Request) -> Response {
+    door.answer(ChannelKind::Slack, &connection, request).await
 }
 
 impl Door {
@@ -127,6 +135,7 @@ fn counted_as(taken: &Taken) -> RequestResult {
     match taken {
         Taken::Message { duplicate: false, .. } => RequestResult::Accepted,
         Taken::Message { duplicate: true, .. } => RequestResult::Duplicate,
+        Taken::Handshake { .. } => RequestResult::Handshake,
         Taken::Ignored => RequestResult::Ignored,
         Taken::Buried => RequestResult::NotUnderstood,
     }
@@ -138,11 +147,12 @@ struct Receipt {
     conversation_id: ConversationId,
 }
 
-/// Telegram reads the body of an answer as a call that it is to make (`channels.md`, section 2.1.4), so it
-/// gets none.
+/// Telegram reads the body of an answer as a call that it is to make (`channels.md`, section 2.1.4), and Slack shows
+/// that to a command or a button to its user, so they get none.
 fn told(channel: ChannelKind, taken: Taken) -> Response {
     match (channel, taken) {
-        (ChannelKind::Telegram, _) => StatusCode::OK.into_response(),
+        (_, Taken::Handshake { answer }) => Json(answer).into_response(),
+        (ChannelKind::Telegram | ChannelKind::Slack, _) => StatusCode::OK.into_response(),
         (ChannelKind::Http, Taken::Message { id, conversation, .. }) => {
             let receipt = Receipt {
                 id,

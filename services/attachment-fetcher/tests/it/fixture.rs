@@ -1,4 +1,4 @@
-//! A broker, a Telegram, a host of files, a connection of each channel, and the service in this process.
+//! A broker, a Telegram, a Slack, a host of files, a connection of each channel, and the service in this process.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -23,6 +23,7 @@ use testkit::client::client;
 use testkit::condition::{PATIENCE, wait_for, wait_until};
 use testkit::files::FileHost;
 use testkit::nats::NatsServer;
+use testkit::slack::FakeSlack;
 use testkit::telegram::FakeTelegram;
 use tokio_util::sync::CancellationToken;
 
@@ -30,16 +31,20 @@ use tokio_util::sync::CancellationToken;
 pub(crate) const TELEGRAM: &str = "support-telegram";
 /// The connection of the HTTP channel.
 pub(crate) const HTTP: &str = "support-http";
+/// The connection of Slack.
+pub(crate) const SLACK: &str = "support-slack";
 /// What links are signed with.
 pub(crate) const LINK_SECRET: &str = "a secret for links";
 
 const TOKEN: &str = "123456:ABC";
+const SLACK_TOKEN: &str = "xoxb-ABC";
 
 /// A running service. Ends with the test's runtime.
 pub(crate) struct Fixture {
     pub(crate) nats: NatsServer,
     pub(crate) bus: Bus,
     pub(crate) telegram: FakeTelegram,
+    pub(crate) slack: FakeSlack,
     pub(crate) host: FileHost,
     pub(crate) links: Links,
     /// Where files are served, without a slash at the end.
@@ -60,8 +65,12 @@ impl Fixture {
     pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (nats, telegram) = (NatsServer::start().await, FakeTelegram::start(TOKEN).await);
+        let slack = FakeSlack::start(SLACK_TOKEN).await;
         let bus = connect(nats.url()).await;
-        manifest(folder.path(), &telegram).store(&bus).await.unwrap();
+        manifest(folder.path(), &telegram, &slack)
+            .store(&bus)
+            .await
+            .unwrap();
         let (addresses, secret) = (
             folder.path().join("addresses"),
             kept(folder.path(), "links", LINK_SECRET),
@@ -84,6 +93,7 @@ impl Fixture {
             nats,
             bus,
             telegram,
+            slack,
             files_url,
             shutdown,
             _folder: folder,
@@ -218,8 +228,8 @@ pub(crate) fn source(name: &str, location: FileLocation) -> FileSource {
     }
 }
 
-/// A file on Telegram.
-pub(crate) fn on_telegram(name: &str, file_id: &str) -> FileSource {
+/// A file on a platform.
+pub(crate) fn on_platform(name: &str, file_id: &str) -> FileSource {
     source(
         name,
         FileLocation::Platform {
@@ -233,6 +243,14 @@ pub(crate) fn stored(file: &IncomingFile) -> &StoredFile {
     match file {
         IncomingFile::Stored(file) => file,
         IncomingFile::Unavailable { name, reason } => panic!("{name}: {reason}"),
+    }
+}
+
+/// Why the file cannot be had.
+pub(crate) fn reason(file: &IncomingFile) -> &str {
+    match file {
+        IncomingFile::Unavailable { reason, .. } => reason,
+        IncomingFile::Stored(file) => panic!("stored: {file:?}"),
     }
 }
 
@@ -281,12 +299,16 @@ fn kept(folder: &Path, name: &str, value: &str) -> String {
     format!("file:{}", path.display())
 }
 
-fn manifest(folder: &Path, telegram: &FakeTelegram) -> Manifest {
+fn manifest(folder: &Path, telegram: &FakeTelegram, slack: &FakeSlack) -> Manifest {
     let token = kept(folder, "token", TOKEN);
+    let slack_token = kept(folder, "slack", SLACK_TOKEN);
     let push_secret = kept(folder, "push", &testkit::callback::new_secret("push"));
     let manifest = json!({"connections": [
         {"id": TELEGRAM, "bot": "support", "channel": {"telegram": {
             "token": token, "webhook_secret": token, "api_base": telegram.api_base(),
+        }}},
+        {"id": SLACK, "bot": "support", "channel": {"slack": {
+            "token": slack_token, "signing_secret": slack_token, "api_base": slack.api_base(),
         }}},
         {"id": HTTP, "bot": "support", "channel": {"http": {
             "secrets": [push_secret], "callback_url": "https://chat.example/", "callback_secret": push_secret,

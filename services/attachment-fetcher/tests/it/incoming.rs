@@ -6,7 +6,7 @@ use proto_schemas::dead_letter::Stage;
 use proto_schemas::fetch::Fetch;
 use proto_schemas::wire::{MESSAGE_TYPE, Wire};
 
-use crate::fixture::{Fixture, HTTP, TELEGRAM, fetch_in, on_telegram, source, stored};
+use crate::fixture::{Fixture, HTTP, TELEGRAM, fetch_in, on_platform, reason, source, stored};
 
 /// A picture, to whoever looks at its first bytes.
 const PIXELS: &[u8] = b"\xff\xd8\xff\xe0pixels";
@@ -15,7 +15,7 @@ const PIXELS: &[u8] = b"\xff\xd8\xff\xe0pixels";
 async fn a_photo_of_telegram_is_attached_and_served_at_its_link() {
     let fixture = Fixture::start(&[]).await;
     fixture.telegram.add_file("AgAC-big", PIXELS);
-    let mut photo = on_telegram("photo.jpg", "AgAC-big");
+    let mut photo = on_platform("photo.jpg", "AgAC-big");
     photo.mime_type = Some("image/jpeg".to_owned());
     let files = fixture.fetch_in(TELEGRAM, vec![photo]).await;
     let file = stored(&files[0]);
@@ -71,7 +71,7 @@ async fn files_of_the_http_channel_keep_their_order_whatever_became_of_them() {
                 fixture.host.add("large.bin", "text/csv", vec![b'x'; 1025]),
             ),
             at_url("inside.txt", "https://10.0.0.1/inside.txt".to_owned()),
-            on_telegram("elsewhere.txt", "1"),
+            on_platform("elsewhere.txt", "1"),
         ],
     );
     let files = files.await;
@@ -102,7 +102,7 @@ async fn files_of_the_http_channel_keep_their_order_whatever_became_of_them() {
 async fn a_file_that_telegram_does_not_know_is_unavailable() {
     let fixture = Fixture::start(&[]).await;
     let files = fixture
-        .fetch_in(TELEGRAM, vec![on_telegram("photo.jpg", "unknown")])
+        .fetch_in(TELEGRAM, vec![on_platform("photo.jpg", "unknown")])
         .await;
     let reason = reason(&files[0]);
     assert!(
@@ -117,7 +117,7 @@ async fn a_hiccup_is_tried_again_without_fetching_the_rest_twice() {
     fixture.telegram.add_file("one", "1");
     fixture.telegram.add_file("two", "22");
     fixture.telegram.fail_next("file", 502, "Bad Gateway", None);
-    let files = vec![on_telegram("one.txt", "one"), on_telegram("two.txt", "two")];
+    let files = vec![on_platform("one.txt", "one"), on_platform("two.txt", "two")];
     let files = fixture.fetch_in(TELEGRAM, files).await;
     assert_eq!((stored(&files[0]).bytes, stored(&files[1]).bytes), (1, 2));
     assert_eq!(fixture.telegram.calls("file"), 3);
@@ -134,7 +134,7 @@ async fn a_hiccup_is_tried_again_without_fetching_the_rest_twice() {
 async fn the_same_fetch_again_is_attached_once() {
     let fixture = Fixture::start(&[]).await;
     fixture.telegram.add_file("one", "1");
-    let fetch = fetch_in(TELEGRAM, vec![on_telegram("one.txt", "one")]);
+    let fetch = fetch_in(TELEGRAM, vec![on_platform("one.txt", "one")]);
     for _ in 0..2 {
         fixture.request(&fetch).await;
         fixture.settled().await;
@@ -155,11 +155,4 @@ async fn a_fetch_that_nobody_can_read_ends_as_a_dead_letter() {
         (Stage::AttachmentFetcher, "undecodable")
     );
     fixture.settled().await;
-}
-
-fn reason(file: &IncomingFile) -> &str {
-    match file {
-        IncomingFile::Unavailable { reason, .. } => reason,
-        IncomingFile::Stored(file) => panic!("stored: {file:?}"),
-    }
 }

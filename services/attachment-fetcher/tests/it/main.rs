@@ -7,3 +7,4 @@ mod fixture;
 mod incoming;
 mod outgoing;
 mod serving;
+mod slack;

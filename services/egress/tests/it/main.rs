@@ -10,4 +10,5 @@ mod replies;
 mod resume;
 mod retries;
 mod samples;
+mod slack;
 mod world;

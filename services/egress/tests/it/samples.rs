@@ -10,6 +10,11 @@ use runtime::clock;
 /// The Telegram chat of these tests: one with a single person.
 pub(crate) const CHAT: i64 = 42;
 
+/// The Slack channel of these tests.
+pub(crate) const CHANNEL: &str = "C00FAKECHAN1";
+/// The thread in it.
+pub(crate) const THREAD: &str = "1766458026.240809";
+
 /// A text for the HTTP channel, in conversation `conv_{name}`.
 pub(crate) fn over_http(name: &str, text: &str) -> Delivery {
     of(name, "web", ChannelKind::Http, "chat", reply(text))
@@ -18,6 +23,13 @@ pub(crate) fn over_http(name: &str, text: &str) -> Delivery {
 /// A text for the Telegram chat, in conversation `conv_{name}`.
 pub(crate) fn over_telegram(name: &str, text: &str) -> Delivery {
     of(name, "tg", ChannelKind::Telegram, &CHAT.to_string(), reply(text))
+}
+
+/// A text for a thread of [`CHANNEL`], in conversation `conv_{name}`.
+pub(crate) fn over_slack(name: &str, text: &str) -> Delivery {
+    let mut delivery = of(name, "slack", ChannelKind::Slack, CHANNEL, reply(text));
+    delivery.address.thread_id = Some(THREAD.to_owned());
+    delivery
 }
 
 fn of(name: &str, connection: &str, channel: ChannelKind, chat: &str, result: TurnResult) -> Delivery {

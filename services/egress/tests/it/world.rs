@@ -1,4 +1,4 @@
-//! A broker, both channels' platforms, and the service launched in this process.
+//! A broker, all channels' platforms, and the service launched in this process.
 
 use std::time::Duration;
 
@@ -19,10 +19,12 @@ use testkit::callback::{CallbackReceiver, new_secret};
 use testkit::client::client;
 use testkit::condition::{PATIENCE, wait_until};
 use testkit::nats::NatsServer;
+use testkit::slack::FakeSlack;
 use testkit::telegram::FakeTelegram;
 use tokio_util::sync::CancellationToken;
 
 const TOKEN: &str = "123456:token";
+const SLACK_TOKEN: &str = "xoxb-token";
 /// Where links to files lead.
 pub(crate) const FILES_URL: &str = "https://bot.example/files";
 
@@ -31,6 +33,7 @@ pub(crate) struct World {
     pub(crate) bus: Bus,
     pub(crate) callback: CallbackReceiver,
     pub(crate) telegram: FakeTelegram,
+    pub(crate) slack: FakeSlack,
     folder: TempDir,
     /// One or more processes of the service.
     running: Vec<Running>,
@@ -53,7 +56,7 @@ impl World {
         world
     }
 
-    /// Everything but the service. The connections `web` and `tg` are configured.
+    /// Everything but the service. The connections `web`, `tg` and `slack` are configured.
     pub(crate) async fn new() -> Self {
         let (server, telegram) = tokio::join!(NatsServer::start(), FakeTelegram::start(TOKEN));
         let callback = CallbackReceiver::start(&new_secret("callback")).await;
@@ -74,6 +77,7 @@ impl World {
             bus,
             callback,
             telegram,
+            slack: FakeSlack::start(SLACK_TOKEN).await,
             folder,
             running: Vec::new(),
         };
@@ -81,6 +85,10 @@ impl World {
         let token = world.secret("token", TOKEN);
         let telegram = json!({"telegram": {"token": token, "webhook_secret": token, "api_base": world.telegram.api_base()}});
         world.configure("tg", telegram).await;
+        let token = world.secret("slack", SLACK_TOKEN);
+        let slack =
+            json!({"slack": {"token": token, "signing_secret": token, "api_base": world.slack.api_base()}});
+        world.configure("slack", slack).await;
         world
     }
 

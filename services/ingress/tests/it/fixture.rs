@@ -24,6 +24,10 @@ pub(crate) const HTTP: &str = "support-http";
 pub(crate) const TELEGRAM: &str = "support-telegram";
 /// What Telegram sends along.
 pub(crate) const WEBHOOK_SECRET: &str = "telegram-s3cret";
+/// The connection of Slack.
+pub(crate) const SLACK: &str = "support-slack";
+/// What Slack signs with.
+pub(crate) const SIGNING_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
 /// A connection whose secrets are nowhere.
 pub(crate) const BROKEN: &str = "broken-http";
 
@@ -89,6 +93,18 @@ impl Fixture {
         testkit::telegram::push_update(&url, WEBHOOK_SECRET, update)
             .await
             .unwrap()
+    }
+
+    /// Pushes an event signed as Slack does.
+    pub(crate) async fn event(&self, event: &Value) -> reqwest::Response {
+        testkit::slack::push_event(&self.slack_url(), SIGNING_SECRET, event)
+            .await
+            .unwrap()
+    }
+
+    /// Where Slack pushes everything.
+    pub(crate) fn slack_url(&self) -> String {
+        format!("{}/v1/channels/{SLACK}/events", self.url)
     }
 
     /// All that is in the stream of inboxes.
@@ -204,10 +220,13 @@ fn manifest(folder: &Path, secret: &str) -> Manifest {
         }})
     };
     let telegram = json!({"telegram": {"token": token, "webhook_secret": webhook_secret}});
+    let signing_secret = kept("signing", SIGNING_SECRET);
+    let slack = json!({"slack": {"token": token, "signing_secret": signing_secret}});
     let missing = format!("file:{}", folder.join("missing").display());
     let manifest = json!({"connections": [
         {"id": HTTP, "bot": "support", "channel": http(&push_secret)},
         {"id": TELEGRAM, "bot": "support", "channel": telegram},
+        {"id": SLACK, "bot": "support", "channel": slack},
         {"id": BROKEN, "bot": "support", "channel": http(&missing)},
     ]});
     serde_json::from_value(manifest).unwrap()

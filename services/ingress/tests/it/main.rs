@@ -6,4 +6,5 @@ mod binary;
 mod fixture;
 mod http;
 mod overload;
+mod slack;
 mod telegram;

@@ -10,7 +10,7 @@ use registry::{Connection, ConnectionChannel, SecretError};
 use crate::download::{DownloadError, Downloaded};
 use crate::inbound::{Inbound, Refusal, Request};
 use crate::outgoing::{OutgoingReply, Part, SendError, SendMeta, Sent};
-use crate::{http, telegram};
+use crate::{http, slack, telegram};
 
 /// An account of a channel, ready to receive and to send. Its `Debug` shows the kind only.
 pub enum Account {
@@ -18,6 +18,8 @@ pub enum Account {
     Http(http::Account),
     /// A Telegram bot.
     Telegram(telegram::Account),
+    /// A Slack app.
+    Slack(slack::Account),
 }
 
 /// Why a connection cannot be used. Names the secret's reference, never its value.
@@ -34,7 +36,7 @@ pub enum OpenError {
         /// Why.
         source: BadKey,
     },
-    /// Paths cannot be added to the address of the Bot API server.
+    /// Paths cannot be added to the address of the platform's server.
     #[error("api_base is not the address of an HTTP server")]
     BadApiBase,
 }
@@ -48,6 +50,7 @@ impl Account {
         match &connection.channel {
             ConnectionChannel::Http(spec) => http::Account::open(spec).map(Self::Http),
             ConnectionChannel::Telegram(spec) => telegram::Account::open(spec).map(Self::Telegram),
+            ConnectionChannel::Slack(spec) => slack::Account::open(spec).map(Self::Slack),
         }
     }
 
@@ -56,6 +59,7 @@ impl Account {
         match self {
             Self::Http(_) => ChannelKind::Http,
             Self::Telegram(_) => ChannelKind::Telegram,
+            Self::Slack(_) => ChannelKind::Slack,
         }
     }
 
@@ -67,6 +71,7 @@ impl Account {
         match self {
             Self::Http(account) => account.receive(request),
             Self::Telegram(account) => account.receive(request),
+            Self::Slack(account) => account.receive(request),
         }
     }
 
@@ -76,6 +81,7 @@ impl Account {
         match self {
             Self::Http(_) => http::render(reply),
             Self::Telegram(_) => telegram::render(reply),
+            Self::Slack(_) => slack::render(reply),
         }
     }
 
@@ -93,6 +99,7 @@ impl Account {
         match self {
             Self::Http(account) => account.send(client, address, part, meta).await,
             Self::Telegram(account) => account.send(client, address, part, meta).await,
+            Self::Slack(account) => account.send(client, address, part, meta).await,
         }
     }
 
@@ -109,6 +116,7 @@ impl Account {
         match self {
             Self::Http(_) => http::download(client, file, max_bytes).await,
             Self::Telegram(account) => account.download(client, file, max_bytes).await,
+            Self::Slack(account) => account.download(client, file, max_bytes).await,
         }
     }
 }

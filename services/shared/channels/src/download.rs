@@ -66,6 +66,16 @@ pub async fn download_url(
         .send()
         .await
         .map_err(unanswered)?;
+    read_file(response, name, mime_type, max_bytes).await
+}
+
+/// Reads a file out of what a server answered.
+pub(crate) async fn read_file(
+    response: Response,
+    name: &str,
+    mime_type: Option<&str>,
+    max_bytes: u64,
+) -> Result<Downloaded, DownloadError> {
     check_status(response.status())?;
     let served = served_type(&response);
     if served.as_deref().is_some_and(is_html) && !may_be_html(name, mime_type.and_then(media_type).as_deref())
@@ -112,7 +122,7 @@ fn served_type(response: &Response) -> Option<String> {
         .and_then(media_type)
 }
 
-fn unanswered(error: reqwest::Error) -> DownloadError {
+pub(crate) fn unanswered(error: reqwest::Error) -> DownloadError {
     match call_class(&error) {
         class @ CallFailure::Denied => DownloadError::permanent(class.as_str(), error_text(error)),
         class @ (CallFailure::Timeout

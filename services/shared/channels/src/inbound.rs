@@ -3,6 +3,10 @@
 use bytes::Bytes;
 use proto_schemas::content::{FileSource, User};
 use reqwest::header::HeaderMap;
+use serde_json::Value;
+
+/// The text by which a user starts afresh.
+const RESET: &str = "/reset";
 
 /// What the platform pushed, as it arrived.
 #[derive(Debug, Clone, Copy)]
@@ -22,9 +26,19 @@ pub enum Inbound {
     Message(InboundMessage),
     /// A user wants to start afresh.
     Reset(InboundMessage),
+    /// The platform asks whether we are there. To be answered with 200 and this JSON; nothing else follows.
+    Handshake {
+        /// What it wants to hear.
+        answer: Value,
+    },
+    /// Nothing that is answered, but the operator has to know: the account does not work as it should.
+    Trouble {
+        /// What it was, as a word of the log.
+        kind: &'static str,
+    },
     /// Nothing that is answered. To be acknowledged and counted.
     Ignored {
-        /// What it was, as a metric label.
+        /// What it was, as a word of the log.
         kind: &'static str,
     },
 }
@@ -36,8 +50,10 @@ pub struct InboundMessage {
     pub dedup_key: String,
     /// The chat.
     pub chat_id: String,
-    /// The thread or topic inside the chat.
+    /// The thread or topic inside the chat, where the reply goes.
     pub thread_id: Option<String>,
+    /// Whether the thread is a conversation of its own, or only a place in the chat's.
+    pub thread_is_conversation: bool,
     /// The message, as a reply can refer to it.
     pub message_id: Option<String>,
     /// Who wrote it.
@@ -48,6 +64,8 @@ pub struct InboundMessage {
     pub files: Vec<InboundFile>,
     /// Whether the chat has more than one user.
     pub is_group: bool,
+    /// Whether nothing in it says that it is meant for the bot: it is, if the bot takes part in the conversation.
+    pub is_overheard: bool,
 }
 
 /// A file that came with a message.
@@ -64,6 +82,17 @@ pub enum InboundFile {
         /// It.
         bytes: Bytes,
     },
+}
+
+impl InboundMessage {
+    /// The message as it is taken: the wish to start afresh, if that is all it says.
+    pub(crate) fn said(self) -> Inbound {
+        if self.text.trim().eq_ignore_ascii_case(RESET) {
+            Inbound::Reset(self)
+        } else {
+            Inbound::Message(self)
+        }
+    }
 }
 
 /// Why a request is not taken. The texts hold neither secrets nor content of the body.

@@ -17,6 +17,7 @@ mod inbound;
 mod markdown;
 mod names;
 mod outgoing;
+mod slack;
 mod sniff;
 mod split;
 mod telegram;

@@ -17,7 +17,8 @@ pub use snapshot::{Registry, Snapshot, integration_key};
 pub use span::Span;
 pub use spec::{
     Bot, Breaker, Connection, ConnectionChannel, ContextPolicy, ConversationScope, HeaderValue,
-    HttpConnection, Integration, IntegrationLimits, Manifest, Overlap, RetryBudget, TelegramConnection,
+    HttpConnection, Integration, IntegrationLimits, Manifest, Overlap, RetryBudget, SlackConnection,
+    TelegramConnection,
 };
 pub use split::{Arm, Split, SplitBy};
 pub use validate::{Problem, check_manifest};

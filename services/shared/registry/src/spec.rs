@@ -286,6 +286,8 @@ pub enum ConnectionChannel {
     Http(HttpConnection),
     /// A Telegram bot.
     Telegram(TelegramConnection),
+    /// A Slack app.
+    Slack(SlackConnection),
 }
 
 impl ConnectionChannel {
@@ -294,6 +296,7 @@ impl ConnectionChannel {
         match self {
             Self::Http(_) => ChannelKind::Http,
             Self::Telegram(_) => ChannelKind::Telegram,
+            Self::Slack(_) => ChannelKind::Slack,
         }
     }
 }
@@ -326,4 +329,20 @@ pub struct TelegramConnection {
 
 fn default_telegram_api() -> Url {
     Url::parse("https://api.telegram.org").expect("the literal is a URL")
+}
+
+/// A Slack app in one workspace (`channels.md`, section 3).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SlackConnection {
+    /// The bot's token, `xoxb-…`.
+    pub token: SecretRef,
+    /// What Slack signs its requests with.
+    pub signing_secret: SecretRef,
+    /// The Web API. The token goes to this host and those below it, and to no other.
+    #[serde(default = "default_slack_api")]
+    pub api_base: Url,
+}
+
+fn default_slack_api() -> Url {
+    Url::parse("https://slack.com/api").expect("the literal is a URL")
 }

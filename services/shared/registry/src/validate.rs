@@ -286,6 +286,9 @@ impl Report {
             ConnectionChannel::Telegram(telegram) => {
                 self.http_url(format!("{path}.channel.telegram.api_base"), &telegram.api_base);
             }
+            ConnectionChannel::Slack(slack) => {
+                self.http_url(format!("{path}.channel.slack.api_base"), &slack.api_base);
+            }
         }
     }
 
@@ -405,6 +408,32 @@ mod tests {
         );
         integration["signing_secret"] = "env:NEW".into();
         assert!(check(integration).is_empty());
+    }
+
+    #[test]
+    fn the_server_of_a_platform_is_an_http_address() {
+        let check = |channel| {
+            let connection = serde_json::json!({"id": "c", "bot": "b", "channel": channel});
+            let manifest = manifest(serde_json::json!({ "connections": [connection] }));
+            let problems = check_manifest(&manifest, &BTreeSet::from(["b".to_owned()]), &BTreeSet::new());
+            problems
+                .into_iter()
+                .map(|problem| problem.path)
+                .collect::<Vec<_>>()
+        };
+        let telegram = |api_base: &str| serde_json::json!({"telegram": {"token": "env:T", "webhook_secret": "env:S", "api_base": api_base}});
+        let slack = |api_base: &str| serde_json::json!({"slack": {"token": "env:T", "signing_secret": "env:S", "api_base": api_base}});
+        assert_eq!(check(telegram("https://api.example/")), [""; 0]);
+        assert_eq!(check(slack("https://slack.example/api")), [""; 0]);
+        assert_eq!(
+            check(telegram("ftp://x/")),
+            ["connections.c.channel.telegram.api_base"]
+        );
+        assert_eq!(check(slack("ftp://x/")), ["connections.c.channel.slack.api_base"]);
+        assert_eq!(
+            check(slack("https://u:p@x/")),
+            ["connections.c.channel.slack.api_base"]
+        );
     }
 
     #[test]

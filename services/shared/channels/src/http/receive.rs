@@ -21,9 +21,6 @@ pub const MAX_ATTACHMENTS: usize = 10;
 /// The longest link, in bytes; browsers and servers agree on about this.
 pub const MAX_URL_BYTES: usize = 2048;
 
-/// The text by which a user starts afresh.
-const RESET: &str = "/reset";
-
 #[derive(Deserialize)]
 struct Body {
     conversation_id: Option<String>,
@@ -55,11 +52,7 @@ impl Account {
         let id = self.verify(request)?;
         let body: Body =
             serde_json::from_slice(request.body).map_err(|error| Refusal::BadBody(json_problem(&error)))?;
-        let message = message(id, body)?;
-        if message.text.trim().eq_ignore_ascii_case(RESET) {
-            return Ok(Inbound::Reset(message));
-        }
-        Ok(Inbound::Message(message))
+        Ok(message(id, body)?.said())
     }
 
     /// Checks the signature; the answer is the `webhook-id`.
@@ -99,6 +92,7 @@ fn message(webhook_id: &str, body: Body) -> Result<InboundMessage, Refusal> {
     Ok(InboundMessage {
         chat_id: required("conversation_id", body.conversation_id)?,
         thread_id: optional("thread_id", body.thread_id)?,
+        thread_is_conversation: true,
         message_id: Some(optional("message_id", body.message_id)?.unwrap_or_else(|| dedup_key.clone())),
         user: User {
             id: required("user.id", user.id)?,
@@ -111,6 +105,7 @@ fn message(webhook_id: &str, body: Body) -> Result<InboundMessage, Refusal> {
             .map(file)
             .collect::<Result<_, _>>()?,
         is_group: false,
+        is_overheard: false,
         text,
         dedup_key,
     })

@@ -103,11 +103,13 @@ impl Account {
             dedup_key: format!("{}:{}", message.chat.id, message.message_id),
             chat_id: message.chat.id.to_string(),
             thread_id: topic(&message).map(|topic| topic.to_string()),
+            thread_is_conversation: true,
             message_id: Some(message.message_id.to_string()),
             user,
             text: text.to_owned(),
             files: file.into_iter().map(InboundFile::Source).collect(),
             is_group: message.chat.kind != "private",
+            is_overheard: false,
         };
         match command {
             Command::Words => Inbound::Message(inbound),

@@ -9,6 +9,8 @@ pub(crate) const NEW_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 pub(crate) const CALLBACK_SECRET: &str = "whsec_Y2FsbGJhY2stc2VjcmV0LW9mLTI0LWJ5dGVz";
 pub(crate) const TOKEN: &str = "123456:ABC-DEF1234ghIkl";
 pub(crate) const WEBHOOK_SECRET: &str = "Hook_Secret-1";
+pub(crate) const SLACK_TOKEN: &str = "xoxb-123-hunter2";
+pub(crate) const SIGNING_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
 
 /// Opens an account of `channel`, in which every text `secret:VALUE` becomes a reference to a file.
 fn open(mut channel: Value) -> Result<Account, OpenError> {
@@ -52,6 +54,14 @@ pub(crate) fn telegram(api_base: &str, username: Option<&str>) -> Account {
     open(json!({ "telegram": spec })).unwrap()
 }
 
+pub(crate) fn slack(api_base: &str) -> Account {
+    let (token, secret) = (
+        format!("secret:{SLACK_TOKEN}"),
+        format!("secret:{SIGNING_SECRET}"),
+    );
+    open(json!({"slack": {"token": token, "signing_secret": secret, "api_base": api_base}})).unwrap()
+}
+
 #[test]
 fn a_secret_that_is_no_signing_key_is_named_and_not_shown() {
     let secret = "secret:whsec_hunter2";
@@ -72,17 +82,22 @@ fn a_missing_secret_is_an_error() {
 
 #[test]
 fn an_api_base_without_paths_is_an_error() {
-    let channel = json!({"telegram":
-        {"token": "secret:1", "webhook_secret": "secret:2", "api_base": "mailto:a@b.test"}});
-    assert!(matches!(open(channel).unwrap_err(), OpenError::BadApiBase));
+    let base = "mailto:a@b.test";
+    for channel in [
+        json!({"telegram": {"token": "secret:1", "webhook_secret": "secret:2", "api_base": base}}),
+        json!({"slack": {"token": "secret:1", "signing_secret": "secret:2", "api_base": base}}),
+    ] {
+        assert!(matches!(open(channel).unwrap_err(), OpenError::BadApiBase));
+    }
 }
 
 #[test]
 fn an_account_shows_nothing_but_its_kind() {
     let shown = format!(
-        "{:?} {:?}",
+        "{:?} {:?} {:?}",
         http("https://a.test/?key=hunter2"),
-        telegram("https://a.test", None)
+        telegram("https://a.test", None),
+        slack("https://a.test/api")
     );
-    assert_eq!(shown, "Account(http) Account(telegram)");
+    assert_eq!(shown, "Account(http) Account(telegram) Account(slack)");
 }

@@ -48,7 +48,10 @@ fn receive(body: &Value) -> Result<Inbound, Refusal> {
 fn message(body: &Value) -> InboundMessage {
     match receive(body).unwrap() {
         Inbound::Message(message) => message,
-        other @ (Inbound::Reset(_) | Inbound::Ignored { .. }) => panic!("{other:?}"),
+        other @ (Inbound::Reset(_)
+        | Inbound::Handshake { .. }
+        | Inbound::Trouble { .. }
+        | Inbound::Ignored { .. }) => panic!("{other:?}"),
     }
 }
 

@@ -9,5 +9,8 @@ mod download;
 mod http_receive;
 mod http_send;
 mod platform;
+mod slack_download;
+mod slack_receive;
+mod slack_send;
 mod telegram_receive;
 mod telegram_send;

@@ -100,6 +100,11 @@ impl Platform {
         Self { url, script }
     }
 
+    /// Adds answers, which may name the platform's own address.
+    pub(crate) fn add(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.script.answers.lock().unwrap().extend(answers);
+    }
+
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.script.seen.lock().unwrap().clone()
     }

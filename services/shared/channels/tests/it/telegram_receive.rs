@@ -42,14 +42,20 @@ fn receive(body: &str) -> Result<Inbound, Refusal> {
 fn message(body: &str) -> InboundMessage {
     match receive(body).unwrap() {
         Inbound::Message(message) => message,
-        other @ (Inbound::Reset(_) | Inbound::Ignored { .. }) => panic!("{other:?}"),
+        other @ (Inbound::Reset(_)
+        | Inbound::Handshake { .. }
+        | Inbound::Trouble { .. }
+        | Inbound::Ignored { .. }) => panic!("{other:?}"),
     }
 }
 
 fn kind(body: &str) -> &'static str {
     match receive(body).unwrap() {
         Inbound::Ignored { kind } => kind,
-        other @ (Inbound::Message(_) | Inbound::Reset(_)) => panic!("{other:?}"),
+        other @ (Inbound::Message(_)
+        | Inbound::Reset(_)
+        | Inbound::Handshake { .. }
+        | Inbound::Trouble { .. }) => panic!("{other:?}"),
     }
 }
 

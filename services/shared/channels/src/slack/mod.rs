@@ -1,0 +1,97 @@
+//! Slack: its Events API and interactions in, its Web API out (`channels.md`, section 3).
+
+mod api;
+mod download;
+mod event;
+mod interaction;
+mod receive;
+mod render;
+mod send;
+mod signature;
+mod text;
+mod upload;
+
+use outbound::{Client, Denied};
+use registry::{Secret, SlackConnection};
+use reqwest::header::AUTHORIZATION;
+use reqwest::{Method, RequestBuilder};
+use url::Url;
+
+pub(crate) use render::render;
+
+use crate::account::OpenError;
+
+/// A Slack app in one workspace.
+pub struct Account {
+    token: Secret,
+    signing_secret: Secret,
+    api_base: Url,
+}
+
+impl Account {
+    pub(crate) fn open(spec: &SlackConnection) -> Result<Self, OpenError> {
+        if spec.api_base.cannot_be_a_base() {
+            return Err(OpenError::BadApiBase);
+        }
+        Ok(Self {
+            token: spec.token.resolve()?,
+            signing_secret: spec.signing_secret.resolve()?,
+            api_base: spec.api_base.clone(),
+        })
+    }
+
+    /// Begins a call of the Web API.
+    fn method(&self, client: &Client, name: &str) -> Result<RequestBuilder, Denied> {
+        let mut url = self.api_base.clone();
+        url.path_segments_mut()
+            .expect("the base was checked when the account was opened")
+            .pop_if_empty()
+            .push(name);
+        self.with_token(client, Method::POST, &url)
+    }
+
+    /// Begins a request that carries the token: only where [`Account::is_slack`] says so.
+    fn with_token(&self, client: &Client, method: Method, url: &Url) -> Result<RequestBuilder, Denied> {
+        let bearer = format!("Bearer {}", self.token.expose());
+        Ok(client.request(method, url)?.header(AUTHORIZATION, bearer))
+    }
+
+    /// Whether an address is Slack's: the host of the Web API or one below it, as `files.slack.com`.
+    fn is_slack(&self, url: &Url) -> bool {
+        let (Some(host), Some(slack)) = (url.host_str(), self.api_base.host_str()) else {
+            return false;
+        };
+        let below = host.strip_suffix(slack);
+        below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_hosts_of_slack_may_see_the_token() {
+        let account = Account {
+            token: Secret::new("xoxb-1"),
+            signing_secret: Secret::new("s"),
+            api_base: Url::parse("https://slack.com/api").unwrap(),
+        };
+        let is_slack = |url: &str| account.is_slack(&Url::parse(url).unwrap());
+        for ours in [
+            "https://slack.com/api",
+            "https://files.slack.com/x",
+            "https://a.enterprise.slack.com/",
+        ] {
+            assert!(is_slack(ours), "{ours}");
+        }
+        for foreign in [
+            "https://notslack.com/",
+            "https://slack.com.example/",
+            "https://example.com/slack.com",
+            "data:text/plain,slack.com",
+        ] {
+            assert!(!is_slack(foreign), "{foreign}");
+        }
+    }
+}
