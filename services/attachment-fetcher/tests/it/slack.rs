@@ -2,24 +2,27 @@
 
 use crate::fixture::{Fixture, SLACK, on_platform, reason, stored};
 
+/// A picture, to whoever looks at its first bytes.
+const PIXELS: &[u8] = b"\x89PNG pixels";
+
 #[tokio::test]
 async fn a_private_file_is_fetched_with_the_token_and_served_at_its_link() {
     let fixture = Fixture::start(&[]).await;
-    fixture.slack.add_file("F1", "image/png", "pixels");
+    fixture.slack.add_file("F1", "image/png", PIXELS);
     let files = fixture.fetch_in(SLACK, vec![on_platform("cat.png", "F1")]).await;
     let file = stored(&files[0]);
     assert_eq!(
         (file.name.as_str(), file.mime_type.as_str(), file.bytes),
-        ("cat.png", "image/png", 6)
+        ("cat.png", "image/png", 11)
     );
     let served = fixture.get(&file.key).await;
-    assert_eq!(served.bytes().await.unwrap(), "pixels");
+    assert_eq!(served.bytes().await.unwrap(), PIXELS);
 }
 
 #[tokio::test]
 async fn a_page_to_sign_in_at_is_not_taken_for_the_file() {
     let fixture = Fixture::start(&[]).await;
-    fixture.slack.add_file("F1", "image/png", "pixels");
+    fixture.slack.add_file("F1", "image/png", PIXELS);
     fixture.slack.hide_files();
     let files = fixture.fetch_in(SLACK, vec![on_platform("cat.png", "F1")]).await;
     assert_eq!(reason(&files[0]), "the server sent a web page");

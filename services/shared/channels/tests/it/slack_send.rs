@@ -75,7 +75,7 @@ fn class(outcome: Result<Sent, SendError>) -> String {
 #[tokio::test]
 async fn a_text_goes_to_its_thread_escaped_and_with_an_identity() {
     let platform = Platform::start([posted(), posted()]).await;
-    let part = &parts("*bold* <!channel> 1 < 2", &[])[0];
+    let part = &parts("**bold** <!channel> 1 < 2", &[])[0];
     for _ in 0..2 {
         assert_eq!(class(send(&platform, part, None).await), "sent 1766458040.000100");
     }
