@@ -75,11 +75,12 @@ pub(crate) async fn stand(bus: &Bus, turn: &Turn) -> Result<Stand, BusError> {
 }
 
 /// Whether nothing is left to do for a turn that lies in its slot; its delivery is published if it may be missing. A turn
-/// that was overtaken may be in the midst of its call, and its conversation has one call at a time: only one that is
-/// older than any call is let go of.
+/// that was overtaken while its messages are unanswered may be in the midst of its call, and its conversation has one
+/// call at a time: only one that is older than any call is let go of.
 pub(crate) async fn is_settled(bus: &Bus, turn: &Turn, left: Left) -> Result<bool, BusError> {
     match look(bus, turn).await? {
         Seen::Open => Ok(false),
+        Seen::Overtaken(context) if is_answered(turn, &context.record) => Ok(true),
         Seen::Overtaken(context) if clock::now().since(left.stored_at) >= LONGEST_CALL => {
             ring_again(bus, turn, &context).await?;
             Ok(true)
@@ -136,11 +137,16 @@ fn concludes(context: &Context, turn: &Turn) -> bool {
     context.last.turn == turn.id && context.answered_through == turn.answered_through
 }
 
+/// Whether a context shows all that a turn answers as answered.
+fn is_answered(turn: &Turn, context: &Context) -> bool {
+    let answered = |message| conclude::looked_after(message, turn.answered_through, Some(context));
+    turn.answers.iter().all(answered)
+}
+
 /// A turn that is dropped may have vouched for messages that the context does not show as answered: a new
 /// revision, which says how far the inbox reaches, makes the context-builder look again.
 async fn ring_again(bus: &Bus, turn: &Turn, present: &Revision<Context>) -> Result<(), BusError> {
-    let answered = |message| conclude::looked_after(message, turn.answered_through, Some(&present.record));
-    if turn.answers.iter().all(answered) {
+    if is_answered(turn, &present.record) {
         return Ok(());
     }
     let key = turn.conversation.as_str();

@@ -126,11 +126,35 @@ async fn a_committed_turn_that_the_broker_left_in_its_slot_is_delivered_and_remo
 }
 
 #[tokio::test]
-async fn an_overtaken_turn_in_its_slot_is_let_be_while_it_may_be_in_its_call() {
+async fn an_answered_turn_that_the_broker_left_in_its_slot_is_removed() {
     let mut world = World::new().await;
     world.configure("echo", json!({})).await;
     let turn = turn("a");
-    let revision = world.commit(&context(&rival(&turn), "first"), 0).await;
+    let first = Turn {
+        answers: turn.answers.clone(),
+        ..rival(&turn)
+    };
+    let revision = world.commit(&context(&first, "first"), 0).await;
+    world.leave(&turn).await;
+    world.start().await;
+    world.wait_until_gone(&turn).await;
+    assert_eq!(world.context(&turn).await.unwrap().revision, revision);
+    assert!(world.backend.calls().is_empty());
+}
+
+#[tokio::test]
+async fn an_overtaken_turn_in_its_slot_is_let_be_while_it_may_be_in_its_call() {
+    let mut world = World::new().await;
+    world.configure("echo", json!({})).await;
+    let turn = Turn {
+        answered_through: 2,
+        ..turn("a")
+    };
+    let other = Turn {
+        answered_through: 1,
+        ..rival(&turn)
+    };
+    let revision = world.commit(&context(&other, "about something else"), 0).await;
     world.leave(&turn).await;
     world.start().await;
     wait_until(PATIENCE, "a look at the slots", async || {
