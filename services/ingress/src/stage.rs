@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::http::HeaderMap;
 use bus::{Bus, BusError, Outgoing, Published, TraceContext};
 use bytes::Bytes;
-use channels::{Accounts, Inbound, InboundFile, InboundMessage, Refusal, Request, sniffed_type};
+use channels::{Accounts, Addressed, Inbound, InboundFile, InboundMessage, Refusal, Request, sniffed_type};
 use data_encoding::HEXLOWER;
 use domain::ids;
 use proto_schemas::content::{ChannelKind, FileLocation, FileSource, ReplyAddress, StoredFile};
@@ -16,7 +16,7 @@ use proto_schemas::dead_letter::Stage;
 use proto_schemas::ids::{ConnectionId, ConversationId, MessageId};
 use proto_schemas::inbox::{InboxEntry, Received};
 use proto_schemas::subjects;
-use registry::{Connection, ConversationScope, Registry};
+use registry::{Connection, ConversationScope, GroupPolicy, Registry};
 use runtime::burial::{self, Remains};
 use runtime::{GiveUp, clock};
 use serde_json::Value;
@@ -124,7 +124,12 @@ impl Intake {
     ) -> Result<Taken, Refused> {
         let conversation = conversation_of(connection, &message);
         let subject = subjects::inbox(&conversation);
-        if message.is_overheard && !self.has_begun(&conversation, &subject).await? {
+        let is_ours = match (message.addressed, connection.groups) {
+            (Addressed::Surely, GroupPolicy::Addressed) | (_, GroupPolicy::Always) => true,
+            (Addressed::Perhaps, GroupPolicy::Addressed) => self.has_begun(&conversation, &subject).await?,
+            (Addressed::No, GroupPolicy::Addressed) => false,
+        };
+        if !is_ours {
             return Ok(Taken::Ignored);
         }
         self.conversations
@@ -306,7 +311,7 @@ mod tests {
             text: String::new(),
             files: Vec::new(),
             is_group,
-            is_overheard: false,
+            addressed: Addressed::Surely,
         }
     }
 

@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) const HTTP: &str = "support-http";
 /// The connection of Telegram.
 pub(crate) const TELEGRAM: &str = "support-telegram";
+/// Another one of Telegram, which answers everything in groups.
+pub(crate) const TALKATIVE: &str = "talkative-telegram";
 /// What Telegram sends along.
 pub(crate) const WEBHOOK_SECRET: &str = "telegram-s3cret";
 /// The connection of Slack.
@@ -89,7 +91,12 @@ impl Fixture {
 
     /// Pushes an update with Telegram's secret.
     pub(crate) async fn update(&self, update: &Value) -> reqwest::Response {
-        let url = format!("{}/v1/channels/{TELEGRAM}/updates", self.url);
+        self.update_of(TELEGRAM, update).await
+    }
+
+    /// The same for another connection.
+    pub(crate) async fn update_of(&self, connection: &str, update: &Value) -> reqwest::Response {
+        let url = format!("{}/v1/channels/{connection}/updates", self.url);
         testkit::telegram::push_update(&url, WEBHOOK_SECRET, update)
             .await
             .unwrap()
@@ -226,6 +233,7 @@ fn manifest(folder: &Path, secret: &str) -> Manifest {
     let manifest = json!({"connections": [
         {"id": HTTP, "bot": "support", "channel": http(&push_secret)},
         {"id": TELEGRAM, "bot": "support", "channel": telegram},
+        {"id": TALKATIVE, "bot": "support", "groups": "always", "channel": telegram},
         {"id": SLACK, "bot": "support", "channel": slack},
         {"id": BROKEN, "bot": "support", "channel": http(&missing)},
     ]});

@@ -6,7 +6,7 @@ use proto_schemas::inbox::InboxEntry;
 use serde_json::json;
 use testkit::telegram::{command_update, photo_update, push_update, text_update};
 
-use crate::fixture::{Fixture, HTTP, TELEGRAM, WEBHOOK_SECRET, only_received};
+use crate::fixture::{Fixture, HTTP, TALKATIVE, TELEGRAM, WEBHOOK_SECRET, only_received};
 
 #[tokio::test]
 async fn a_text_is_stored_and_answered_with_nothing() {
@@ -27,6 +27,17 @@ async fn a_text_is_stored_and_answered_with_nothing() {
         (received.address.chat_id.as_str(), received.user.id.as_str()),
         ("7", "7")
     );
+}
+
+#[tokio::test]
+async fn what_is_said_in_a_group_to_others_is_answered_only_where_that_is_wanted() {
+    let fixture = Fixture::start(&[]).await;
+    let update = text_update(1, -1001, 101, "hello all");
+    assert_eq!(fixture.update(&update).await.status(), 200);
+    assert_eq!(fixture.inbox().await, []);
+    assert_eq!(fixture.requests("telegram", "ignored").await, 1);
+    assert_eq!(fixture.update_of(TALKATIVE, &update).await.status(), 200);
+    assert_eq!(only_received(fixture.inbox().await).text, "hello all");
 }
 
 #[tokio::test]

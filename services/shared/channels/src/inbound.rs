@@ -64,8 +64,19 @@ pub struct InboundMessage {
     pub files: Vec<InboundFile>,
     /// Whether the chat has more than one user.
     pub is_group: bool,
-    /// Whether nothing in it says that it is meant for the bot: it is, if the bot takes part in the conversation.
-    pub is_overheard: bool,
+    /// Whether it is meant for the bot.
+    pub addressed: Addressed,
+}
+
+/// Whether a message is meant for the bot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Addressed {
+    /// It names the bot, answers it or commands it, or was written to it alone.
+    Surely,
+    /// It is if the bot takes part in the conversation: a thread goes on without names.
+    Perhaps,
+    /// Nothing says so.
+    No,
 }
 
 /// A file that came with a message.

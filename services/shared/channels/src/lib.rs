@@ -26,7 +26,7 @@ pub use account::{Account, OpenError};
 pub use accounts::Accounts;
 pub use download::{DOWNLOAD_DEADLINE, DownloadError, Downloaded, download_url};
 pub use http::{MAX_ATTACHMENTS, MAX_CALLBACK_TEXT_BYTES, MAX_FIELD_CHARS, MAX_TEXT_BYTES, MAX_URL_BYTES};
-pub use inbound::{Inbound, InboundFile, InboundMessage, Refusal, Request};
+pub use inbound::{Addressed, Inbound, InboundFile, InboundMessage, Refusal, Request};
 pub use markdown::telegram::{Entity, EntityKind};
 pub use names::{MAX_NAME_CHARS, sanitise_name};
 pub use outgoing::{

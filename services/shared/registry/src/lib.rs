@@ -16,7 +16,7 @@ pub use secret::{Secret, SecretError, SecretRef};
 pub use snapshot::{Registry, Snapshot, integration_key};
 pub use span::Span;
 pub use spec::{
-    Bot, Breaker, Connection, ConnectionChannel, ContextPolicy, ConversationScope, HeaderValue,
+    Bot, Breaker, Connection, ConnectionChannel, ContextPolicy, ConversationScope, GroupPolicy, HeaderValue,
     HttpConnection, Integration, IntegrationLimits, Manifest, Overlap, RetryBudget, SlackConnection,
     TelegramConnection,
 };

@@ -259,6 +259,9 @@ pub struct Connection {
     /// Who shares a conversation in a group.
     #[serde(default)]
     pub conversations: ConversationScope,
+    /// Which messages of a group are answered.
+    #[serde(default, skip_serializing_if = "GroupPolicy::is_default")]
+    pub groups: GroupPolicy,
     /// The account.
     pub channel: ConnectionChannel,
 }
@@ -276,6 +279,23 @@ pub enum ConversationScope {
     Chat,
     /// Each user has one.
     User,
+}
+
+/// Which messages of a group are answered. Those that are written to the bot alone always are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupPolicy {
+    /// Those that name the bot, answer it or command it, and what follows in a thread that it takes part in.
+    #[default]
+    Addressed,
+    /// All that the platform shows it.
+    Always,
+}
+
+impl GroupPolicy {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The account behind a connection.
@@ -319,7 +339,8 @@ pub struct TelegramConnection {
     pub token: SecretRef,
     /// What Telegram sends in `X-Telegram-Bot-Api-Secret-Token`.
     pub webhook_secret: SecretRef,
-    /// The bot's username without `@`: commands for other bots are ignored.
+    /// The bot's username without `@`: by it the bot knows in groups what is meant for it, and ignores commands for other
+    /// bots.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
     /// The Bot API server.

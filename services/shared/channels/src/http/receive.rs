@@ -9,7 +9,9 @@ use serde::Deserialize;
 use url::Url;
 
 use super::Account;
-use crate::inbound::{Inbound, InboundFile, InboundMessage, Refusal, Request, json_problem, media_type};
+use crate::inbound::{
+    Addressed, Inbound, InboundFile, InboundMessage, Refusal, Request, json_problem, media_type,
+};
 use crate::names::sanitise_name;
 
 /// The longest text, in bytes: a page of questions, and far below what a turn may carry.
@@ -105,7 +107,7 @@ fn message(webhook_id: &str, body: Body) -> Result<InboundMessage, Refusal> {
             .map(file)
             .collect::<Result<_, _>>()?,
         is_group: false,
-        is_overheard: false,
+        addressed: Addressed::Surely,
         text,
         dedup_key,
     })

@@ -10,7 +10,7 @@ use url::form_urlencoded;
 use super::event::is_direct;
 use super::receive::{ignored, lacks};
 use super::text;
-use crate::inbound::{Inbound, InboundMessage, Refusal, json_problem};
+use crate::inbound::{Addressed, Inbound, InboundMessage, Refusal, json_problem};
 
 type Form<'a> = HashMap<Cow<'a, str>, Cow<'a, str>>;
 
@@ -104,7 +104,7 @@ fn command(form: &Form<'_>) -> Result<Inbound, Refusal> {
         text: words.trim_end().to_owned(),
         files: Vec::new(),
         is_group: !is_direct(&chat_id),
-        is_overheard: false,
+        addressed: Addressed::Surely,
         chat_id,
     };
     Ok(inbound.said())
@@ -150,7 +150,7 @@ fn pressed(interaction: Interaction) -> Result<Inbound, Refusal> {
         text: action.meaning().ok_or_else(|| lacks("value"))?,
         files: Vec::new(),
         is_group: !is_direct,
-        is_overheard: false,
+        addressed: Addressed::Surely,
     };
     Ok(inbound.said())
 }

@@ -6,7 +6,9 @@ use serde_json::json;
 
 use super::event::{Event, File, Message, Push};
 use super::{Account, interaction, signature, text};
-use crate::inbound::{Inbound, InboundFile, InboundMessage, Refusal, Request, json_problem, media_type};
+use crate::inbound::{
+    Addressed, Inbound, InboundFile, InboundMessage, Refusal, Request, json_problem, media_type,
+};
 use crate::names::sanitise_name;
 
 /// Kinds of messages that a person wrote (`channels.md`, section 3.2.3).
@@ -20,15 +22,6 @@ const UNWRITTEN: [&str; 4] = [
 ];
 /// Slack itself, which writes into direct messages.
 const SLACK_USERS: [&str; 2] = ["USLACKBOT", "USLACK"];
-
-/// How sure it is that a message is meant for the bot.
-#[derive(PartialEq)]
-enum Addressed {
-    Surely,
-    /// If the bot takes part in the thread.
-    Perhaps,
-    No,
-}
 
 impl Account {
     pub(crate) fn receive(&self, request: &Request<'_>) -> Result<Inbound, Refusal> {
@@ -93,9 +86,6 @@ fn read(message: Message, is_mention: bool, bot: Option<&str>) -> Inbound {
     } else {
         addressed(&message, bot)
     };
-    if addressed == Addressed::No {
-        return ignored("not_addressed");
-    }
     let files: Vec<InboundFile> = message.files.iter().flatten().filter_map(file).collect();
     let text = words(&message, bot, files.is_empty());
     if text.is_empty() && files.is_empty() {
@@ -118,7 +108,7 @@ fn read(message: Message, is_mention: bool, bot: Option<&str>) -> Inbound {
         text,
         files,
         is_group: !is_direct,
-        is_overheard: addressed == Addressed::Perhaps,
+        addressed,
     };
     inbound.said()
 }

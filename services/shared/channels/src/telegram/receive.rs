@@ -8,7 +8,9 @@ use subtle::ConstantTimeEq;
 
 use super::update::{Chat, Entity, Media, Message, Person, PhotoSize, Update};
 use super::{Account, wording};
-use crate::inbound::{Inbound, InboundFile, InboundMessage, Refusal, Request, json_problem, media_type};
+use crate::inbound::{
+    Addressed, Inbound, InboundFile, InboundMessage, Refusal, Request, json_problem, media_type,
+};
 use crate::names::sanitise_name;
 
 /// Nothing is signed; the secret itself authenticates (`channels.md`, section 1.3).
@@ -97,6 +99,7 @@ impl Account {
             Err(kind) => return ignored(kind),
         };
         let command = self.command(text, entities);
+        let addressed = self.addressed(&message, text, entities);
         let inbound = InboundMessage {
             // An update's number names the push, not the message, and Telegram starts it anew after a quiet
             // week; chat and message name the message for good (`channels.md`, sections 2.1.5 and 2.3).
@@ -109,13 +112,46 @@ impl Account {
             text: text.to_owned(),
             files: file.into_iter().map(InboundFile::Source).collect(),
             is_group: message.chat.kind != "private",
-            is_overheard: false,
+            addressed,
         };
         match command {
             Command::Words => Inbound::Message(inbound),
             Command::Reset => Inbound::Reset(inbound),
             Command::NotOurs => ignored("command_for_another_bot"),
         }
+    }
+
+    /// What is written in private, or names the bot, answers it or commands it.
+    fn addressed(&self, message: &Message, text: &str, entities: &[Entity]) -> Addressed {
+        let is_us = |person: &Person| {
+            let same_name = |name: &String| self.is_our_name(name);
+            self.id() == Some(person.id) || person.username.as_ref().is_some_and(same_name)
+        };
+        let names_us = |entity: &Entity| match entity.kind.as_str() {
+            "mention" => self.is_our_name(utf16_part(text, entity).trim_start_matches('@')),
+            "text_mention" => entity.user.as_ref().is_some_and(is_us),
+            "bot_command" => entity.offset == 0,
+            _ => false,
+        };
+        let answers = message.reply_to_message.as_ref();
+        let answers_us = answers.is_some_and(|answered| {
+            answered.forum_topic_created.is_none() && answered.from.as_ref().is_some_and(is_us)
+        });
+        if message.chat.kind == "private" || answers_us || entities.iter().any(names_us) {
+            Addressed::Surely
+        } else {
+            Addressed::No
+        }
+    }
+
+    fn is_our_name(&self, name: &str) -> bool {
+        let ours = self.username.as_deref();
+        ours.is_some_and(|ours| ours.eq_ignore_ascii_case(name))
+    }
+
+    /// The bot's own identifier, with which its token begins.
+    fn id(&self) -> Option<i64> {
+        self.token.expose().split(':').next()?.parse().ok()
     }
 
     /// A command is an entity at the very beginning, `/name` or `/name@bot` (`channels.md`, section 2.2.3).
@@ -131,9 +167,7 @@ impl Account {
             Some((name, bot)) => (name, Some(bot)),
             None => (command, None),
         };
-        if let (Some(bot), Some(ours)) = (bot, &self.username)
-            && !bot.eq_ignore_ascii_case(ours)
-        {
+        if bot.is_some_and(|bot| self.username.is_some() && !self.is_our_name(bot)) {
             return Command::NotOurs;
         }
         if name.eq_ignore_ascii_case("/reset") {
@@ -239,6 +273,13 @@ fn largest(sizes: &[PhotoSize]) -> Option<FileSource> {
             file_id: photo.file_id.clone(),
         },
     })
+}
+
+/// What an entity marks.
+fn utf16_part<'a>(text: &'a str, entity: &Entity) -> &'a str {
+    let through = utf16_prefix(text, entity.offset.saturating_add(entity.length));
+    let before = utf16_prefix(text, entity.offset).len();
+    &through[before.min(through.len())..]
 }
 
 /// The beginning of `text`, `units` UTF-16 code units long, or all of it.

@@ -28,6 +28,7 @@ pub(super) struct Message {
     pub(super) is_topic_message: bool,
     #[serde(default)]
     pub(super) is_automatic_forward: bool,
+    pub(super) reply_to_message: Option<Box<RepliedTo>>,
     pub(super) text: Option<String>,
     #[serde(default)]
     pub(super) entities: Vec<Entity>,
@@ -50,6 +51,14 @@ pub(super) struct Message {
     pub(super) dice: Option<Dice>,
     #[serde(flatten)]
     pub(super) others: BTreeMap<String, IgnoredAny>,
+}
+
+/// The message that one answers.
+#[derive(Deserialize)]
+pub(super) struct RepliedTo {
+    pub(super) from: Option<Person>,
+    /// Whatever is written in a topic answers the creation of the topic (`channels.md`, section 2.2.3).
+    pub(super) forum_topic_created: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -79,6 +88,8 @@ pub(super) struct Entity {
     pub(super) kind: String,
     pub(super) offset: u64,
     pub(super) length: u64,
+    /// Whom a `text_mention` names.
+    pub(super) user: Option<Person>,
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,6 @@
 //! Slack: what is pushed to us.
 
-use channels::{Inbound, InboundFile, InboundMessage, Refusal, Request};
+use channels::{Addressed, Inbound, InboundFile, InboundMessage, Refusal, Request};
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use proptest::prelude::*;
@@ -115,7 +115,7 @@ fn a_mention_in_a_channel_begins_a_thread() {
         text: "is 1 < 2 in #C00FAKECHAN1? see https://example.com".to_owned(),
         files: Vec::new(),
         is_group: true,
-        is_overheard: false,
+        addressed: Addressed::Surely,
     };
     assert_eq!(message(fixture!("message_channel")), expected);
 }
@@ -131,24 +131,25 @@ fn a_mention_that_comes_twice_is_the_same_message_twice() {
 #[test]
 fn a_reply_in_a_thread_is_overheard_unless_it_names_us_or_answers_us() {
     let overheard = message(fixture!("thread_reply"));
-    assert!(overheard.is_overheard);
+    assert_eq!(overheard.addressed, Addressed::Perhaps);
     assert_eq!(overheard.thread_id.as_deref(), Some("1766458026.240809"));
     assert_eq!(overheard.message_id.as_deref(), Some("1766458031.859009"));
     let thread = json!("1766458000.000001");
     let named = message(&changed(json!({ "thread_ts": thread })));
-    assert!(!named.is_overheard);
+    assert_eq!(named.addressed, Addressed::Surely);
     let answer = json!({"thread_ts": thread, "text": "no", "parent_user_id": "U00FAKEBOT01"});
-    assert!(!message(&changed(answer)).is_overheard);
+    assert_eq!(message(&changed(answer)).addressed, Addressed::Surely);
 }
 
 #[test]
 fn what_is_said_in_a_channel_without_our_name_is_not_for_us() {
-    for text in ["hello all", "U00FAKEBOT01", "<@U00FAKEBOT012>", ""] {
-        assert_eq!(kind(receive(&changed(json!({ "text": text })))), "not_addressed");
+    for text in ["hello all", "U00FAKEBOT01", "<@U00FAKEBOT012>"] {
+        let said = message(&changed(json!({ "text": text })));
+        assert_eq!(said.addressed, Addressed::No, "{text}");
     }
     let mut nameless: Value = serde_json::from_str(fixture!("message_channel")).unwrap();
     nameless["authorizations"] = Value::Null;
-    assert_eq!(kind(receive(&nameless.to_string())), "not_addressed");
+    assert_eq!(message(&nameless.to_string()).addressed, Addressed::No);
 }
 
 #[test]
@@ -161,7 +162,7 @@ fn a_direct_message_is_for_us_and_its_threads_are_one_conversation() {
     let answer = json!({"channel": "D1", "channel_type": "im", "text": "hi", "thread_ts": "1.2"});
     let message = message(&changed(answer));
     assert_eq!(message.thread_id.as_deref(), Some("1.2"));
-    assert!(!message.thread_is_conversation && !message.is_overheard);
+    assert!(!message.thread_is_conversation && message.addressed == Addressed::Surely);
 }
 
 #[test]
@@ -296,7 +297,7 @@ fn a_command_is_said_to_its_channel() {
         ("U1", Some("roadrunner"))
     );
     assert_eq!(message.dedup_key, "398738663015.47445629121.803a");
-    assert!(message.is_group && !message.is_overheard);
+    assert!(message.is_group && message.addressed == Addressed::Surely);
     assert!(!taken(submit(&command("D1"))).is_group);
 }
 

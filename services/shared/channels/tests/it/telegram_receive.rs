@@ -1,6 +1,6 @@
 //! Telegram: what is pushed to us.
 
-use channels::{Account, Inbound, InboundFile, InboundMessage, Refusal, Request};
+use channels::{Account, Addressed, Inbound, InboundFile, InboundMessage, Refusal, Request};
 use proptest::prelude::*;
 use proto_schemas::content::{FileLocation, FileSource};
 use reqwest::header::HeaderMap;
@@ -169,6 +169,56 @@ fn shown_file(file: &InboundFile) -> String {
         }) => format!("{name} {mime_type} {file_id}"),
         InboundFile::Source(_) | InboundFile::Inline { .. } => panic!("{file:?}"),
     }
+}
+
+#[test]
+fn in_a_group_the_bot_is_meant_by_name_answer_or_command() {
+    let group = |more: Value| {
+        let mut update = update(more);
+        update["message"]["chat"] = json!({"id": -100, "type": "supergroup", "title": "Ops"});
+        message(&update.to_string()).addressed
+    };
+    let entity = |kind: &str, length: usize| json!([{"type": kind, "offset": 3, "length": length}]);
+    let bot = json!({"id": 9, "is_bot": true, "first_name": "Demo", "username": "Demo_Bot"});
+    for meant in [
+        json!({"text": "hi @demo_bot!", "entities": entity("mention", 9)}),
+        json!({"caption": "hi @DEMO_BOT", "photo": [{"file_id": "1"}], "caption_entities": entity("mention", 9)}),
+        json!({"text": "hi you", "entities": [{"type": "text_mention", "offset": 3, "length": 3, "user": bot}]}),
+        json!({"text": "no", "reply_to_message": {"message_id": 1, "from": bot}}),
+        json!({"text": "/help", "entities": [{"type": "bot_command", "offset": 0, "length": 5}]}),
+    ] {
+        assert_eq!(group(meant.clone()), Addressed::Surely, "{meant}");
+    }
+    let ada = json!({"id": 5, "first_name": "Ada"});
+    for others in [
+        json!({"text": "hello all"}),
+        json!({"text": "hi @demo_bots", "entities": entity("mention", 10)}),
+        json!({"text": "hi @demo_bot", "entities": entity("hashtag", 9)}),
+        json!({"text": "hi /help", "entities": entity("bot_command", 5)}),
+        json!({"text": "no", "reply_to_message": {"message_id": 1, "from": ada}}),
+        json!({"text": "in a topic", "reply_to_message": {"message_id": 1, "from": bot, "forum_topic_created": {"name": "t"}}}),
+        json!({"text": "hi", "entities": [{"type": "mention", "offset": 99, "length": u64::MAX}]}),
+    ] {
+        assert_eq!(group(others.clone()), Addressed::No, "{others}");
+    }
+}
+
+#[test]
+fn a_bot_knows_itself_by_the_number_in_its_token() {
+    let account = accounts::telegram("https://api.telegram.test", None);
+    let id: i64 = accounts::TOKEN.split(':').next().unwrap().parse().unwrap();
+    let answer = json!({"update_id": 1, "message": {"message_id": 7, "date": 1, "text": "no",
+        "chat": {"id": -100, "type": "supergroup"}, "from": {"id": 5, "first_name": "Ada"},
+        "reply_to_message": {"message_id": 1, "from": {"id": id, "is_bot": true, "first_name": "Demo"}}}});
+    let received = receive_with(
+        &account,
+        Some(WEBHOOK_SECRET.as_bytes()),
+        answer.to_string().as_bytes(),
+    );
+    let Ok(Inbound::Message(message)) = received else {
+        panic!("{received:?}")
+    };
+    assert_eq!(message.addressed, Addressed::Surely);
 }
 
 #[test]
