@@ -212,6 +212,21 @@ impl From<Denied> for SendError {
     }
 }
 
+/// The files of a reply: those that `upload` makes parts of, and a line for each that cannot be sent as a file.
+pub(crate) fn uploads_and_lines(
+    files: &[OutgoingFile],
+    upload: impl Fn(&OutgoingFile) -> Option<PartContent>,
+) -> (Vec<PartContent>, Vec<String>) {
+    let (mut uploads, mut lines) = (Vec::new(), Vec::new());
+    for file in files {
+        match upload(file) {
+            Some(upload) => uploads.push(upload),
+            None => lines.push(file.as_line()),
+        }
+    }
+    (uploads, lines)
+}
+
 /// Gives the parts of a reply their order: the first points at the message that is answered.
 pub(crate) fn in_order(contents: impl IntoIterator<Item = PartContent>) -> Vec<Part> {
     contents

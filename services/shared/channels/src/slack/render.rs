@@ -1,20 +1,15 @@
 //! A reply in parts that Slack takes: texts first, then files.
 
 use crate::markdown::{self, slack};
-use crate::outgoing::{OutgoingFile, OutgoingReply, Part, PartContent, UploadForm, in_order};
+use crate::outgoing::{
+    OutgoingFile, OutgoingReply, Part, PartContent, UploadForm, in_order, uploads_and_lines,
+};
 
 /// The largest file that is sent as one. Slack takes more, and each of them is held in memory while it is sent.
 const MAX_FILE_BYTES: u64 = 50_000_000;
 
 pub(crate) fn render(reply: &OutgoingReply<'_>) -> Vec<Part> {
-    let mut uploads = Vec::new();
-    let mut lines = Vec::new();
-    for file in reply.files {
-        match upload(file) {
-            Some(upload) => uploads.push(upload),
-            None => lines.push(file.as_line()),
-        }
-    }
+    let (uploads, lines) = uploads_and_lines(reply.files, upload);
     let mut document = markdown::parse(reply.text);
     document.add_lines(&lines);
     let texts = slack::pieces(&document)

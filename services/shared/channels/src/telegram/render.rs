@@ -3,7 +3,9 @@
 use proto_schemas::content::StoredFile;
 
 use crate::markdown::{self, telegram};
-use crate::outgoing::{OutgoingFile, OutgoingReply, Part, PartContent, UploadForm, in_order};
+use crate::outgoing::{
+    OutgoingFile, OutgoingReply, Part, PartContent, UploadForm, in_order, uploads_and_lines,
+};
 
 /// The largest picture that is shown as one (`channels.md`, section 2.5.1); in decimal, to be on the safe side.
 const MAX_PHOTO_BYTES: u64 = 10_000_000;
@@ -11,14 +13,7 @@ const MAX_PHOTO_BYTES: u64 = 10_000_000;
 const MAX_DOCUMENT_BYTES: u64 = 50_000_000;
 
 pub(crate) fn render(reply: &OutgoingReply<'_>) -> Vec<Part> {
-    let mut uploads = Vec::new();
-    let mut lines = Vec::new();
-    for file in reply.files {
-        match upload(file) {
-            Some(upload) => uploads.push(upload),
-            None => lines.push(file.as_line()),
-        }
-    }
+    let (uploads, lines) = uploads_and_lines(reply.files, upload);
     let mut document = markdown::parse(reply.text);
     document.add_lines(&lines);
     let texts = telegram::pieces(&document)
