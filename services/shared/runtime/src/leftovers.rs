@@ -24,7 +24,9 @@ use crate::stage::{Left, Settles};
 
 /// How often a stream is compared with its consumer, at least. Up to twice as long, so that replicas take turns.
 const PERIOD: Duration = Duration::from_secs(15);
-/// And how seldom, after looks that found nothing to remove though something is there.
+/// How many looks in a row may find something and nothing of it to remove before they come ever less often.
+const FRUITLESS_LOOKS: u32 = 8;
+/// And how seldom at most.
 const LONGEST_PERIOD: Duration = Duration::from_secs(15 * 60);
 /// How soon after the start, and after the broker has come back; up to twice as long.
 const SOON: Duration = Duration::from_secs(1);
@@ -75,7 +77,7 @@ pub fn watch<S: Settles>(process: &Process, stage: Arc<S>, consumer: ConsumerSpe
 impl<S: Settles> Leftovers<S> {
     /// Looks now and then, for ever. What fails is tried again at the next look.
     async fn run(self) -> Result<(), Infallible> {
-        let mut pause = SOON;
+        let (mut pause, mut fruitless) = (SOON, 0_u32);
         // From before the first look, so that a loss in the midst of one is not missed.
         let mut session = self.bus.session();
         let mut connected = self.bus.connected();
@@ -91,15 +93,20 @@ impl<S: Settles> Leftovers<S> {
                         // The client is no more; the service ends.
                         return std::future::pending().await;
                     }
-                    pause = SOON;
                     tokio::time::sleep(spread(SOON)).await;
                 }
             }
             session = self.bus.session();
             pause = match self.look().await {
-                Ok(Look { unknown: 0, .. }) => PERIOD,
-                Ok(Look { removed: 0, .. }) => (pause * 2).clamp(PERIOD, LONGEST_PERIOD),
-                Ok(Look { .. }) => PERIOD,
+                Ok(Look { unknown, removed }) => {
+                    fruitless = if unknown > 0 && removed == 0 {
+                        fruitless + 1
+                    } else {
+                        0
+                    };
+                    let doublings = fruitless.saturating_sub(FRUITLESS_LOOKS);
+                    PERIOD.saturating_mul(1 << doublings.min(6)).min(LONGEST_PERIOD)
+                }
                 Err(error) => {
                     let stream = self.consumer.stream;
                     tracing::debug!(%error, stream, "the stream cannot be compared with its consumer");
