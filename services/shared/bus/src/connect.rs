@@ -57,15 +57,15 @@ impl Session {
         *self.reconnects.borrow() == self.began_at
     }
 
-    /// Waits until it is lost, or closed for good.
+    /// Waits until it is lost.
     pub async fn over(&mut self) {
         let began_at = self.began_at;
-        // An error says that the client is no more.
-        drop(
-            self.reconnects
-                .wait_for(|reconnects| *reconnects != began_at)
-                .await,
-        );
+        let changed = |reconnects: &u64| *reconnects != began_at;
+        let is_lost = self.reconnects.wait_for(changed).await.is_ok();
+        if !is_lost {
+            // The client is no more, and tells of nothing.
+            std::future::pending().await
+        }
     }
 }
 
