@@ -75,7 +75,7 @@ impl Pull {
     /// Why what it was handed may be another's by now; `looked` is when its buffer was looked into last.
     fn is_stale(&self, looked: Instant) -> Option<&'static str> {
         if !self.tenure.lasts() {
-            return Some("the broker was away");
+            return Some("the broker was lost, or not heard for long");
         }
         (looked.elapsed() >= standstill(self.ack_wait)).then_some("took nothing for long")
     }
