@@ -40,7 +40,7 @@ pub struct Bus {
     pub(crate) config: Arc<BusConfig>,
     connected: watch::Receiver<bool>,
     reconnects: watch::Receiver<u64>,
-    counts: Arc<Counts>,
+    permission_errors: Arc<AtomicU64>,
 }
 
 /// The time from a connect to the next loss of the connection. What was handed out in one may be given to others in
@@ -69,11 +69,6 @@ impl Session {
     }
 }
 
-#[derive(Default)]
-struct Counts {
-    permission_errors: AtomicU64,
-}
-
 impl Bus {
     /// Connects, and keeps trying in the background for as long as it takes: see [`Bus::connected`].
     ///
@@ -82,12 +77,12 @@ impl Bus {
     pub async fn connect(config: BusConfig) -> Result<Self, BusError> {
         let (state, connected) = watch::channel(false);
         let (losses, reconnects) = watch::channel(0);
-        let counts = Arc::new(Counts::default());
-        let noted = Arc::new(Noted {
+        let permission_errors = Arc::default();
+        let noted = Noted {
             connected: state,
             reconnects: losses,
-            counts: Arc::clone(&counts),
-        });
+            permission_errors: Arc::clone(&permission_errors),
+        };
         let options = ConnectOptions::new()
             .name(&config.name)
             .retry_on_initial_connect()
@@ -113,7 +108,7 @@ impl Bus {
             config: Arc::new(config),
             connected,
             reconnects,
-            counts,
+            permission_errors,
         })
     }
 
@@ -137,7 +132,7 @@ impl Bus {
 
     /// How often the server refused a subject.
     pub fn permission_errors(&self) -> u64 {
-        self.counts.permission_errors.load(Ordering::Relaxed)
+        self.permission_errors.load(Ordering::Relaxed)
     }
 
     /// Sends what lies in the client's buffer, such as acknowledgements, before the process ends.
@@ -172,7 +167,7 @@ fn reconnect_delay(attempts: usize) -> Duration {
 struct Noted {
     connected: watch::Sender<bool>,
     reconnects: watch::Sender<u64>,
-    counts: Arc<Counts>,
+    permission_errors: Arc<AtomicU64>,
 }
 
 impl Noted {
@@ -193,7 +188,7 @@ impl Noted {
             Event::ServerError(error) => {
                 let text = error.to_string();
                 if text.to_ascii_lowercase().contains("permissions violation") {
-                    self.counts.permission_errors.fetch_add(1, Ordering::Relaxed);
+                    self.permission_errors.fetch_add(1, Ordering::Relaxed);
                 }
                 tracing::error!(error = text, "the broker refused something");
             }

@@ -24,7 +24,6 @@ const PULL_HEARTBEAT: Duration = Duration::from_secs(5);
 pub struct Consumer {
     inner: PullConsumer,
     ack_wait: Duration,
-    leader: Option<String>,
 }
 
 /// Work as it arrives.
@@ -60,14 +59,8 @@ impl Bus {
             .get_consumer_from_stream(spec.name, spec.stream)
             .await
             .map_err(|error| BusError::Unavailable(error.to_string()))?;
-        let info = inner.cached_info();
-        let ack_wait = info.config.ack_wait;
-        let leader = info.cluster.as_ref().and_then(|cluster| cluster.leader.clone());
-        Ok(Consumer {
-            inner,
-            ack_wait,
-            leader,
-        })
+        let ack_wait = inner.cached_info().config.ack_wait;
+        Ok(Consumer { inner, ack_wait })
     }
 }
 
@@ -77,9 +70,9 @@ impl Consumer {
         self.ack_wait
     }
 
-    /// The server of a cluster that hands its messages out.
+    /// The server of a cluster that handed its messages out when it was found.
     pub fn leader(&self) -> Option<&str> {
-        self.leader.as_deref()
+        self.inner.cached_info().cluster.as_ref()?.leader.as_deref()
     }
 
     /// Begins to pull, at most `batch` messages ahead of what is taken.

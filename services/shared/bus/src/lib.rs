@@ -25,6 +25,6 @@ pub use consume::{Consumer, Work, WorkStream};
 pub use objects::{ObjectError, StoredBytes};
 pub use publish::{BusError, Outgoing, Published};
 pub use question::{AskError, Question, Questions};
-pub use read::{Entries, Entry};
+pub use read::{Entries, Entry, Pages};
 pub use topology::{ConsumerState, OnDifference};
 pub use trace::TraceContext;

@@ -210,9 +210,17 @@ impl Bus {
             .await
             .map_err(|_| BusError::Unavailable(format!("reading {stream} took too long")))?
     }
-}
 
-impl Bus {
+    /// All messages of a subject with a sequence of at least `from`, oldest first, a page of them at a time.
+    pub fn pages<'a>(&'a self, stream: &'a str, subject: &'a str, from: u64) -> Pages<'a> {
+        Pages {
+            bus: self,
+            stream,
+            subject,
+            from: Some(from),
+        }
+    }
+
     /// Visits all messages of a subject with a sequence of at least `from`, oldest first, and holds a page of them at a
     /// time.
     ///
@@ -222,20 +230,42 @@ impl Bus {
         &self,
         stream: &str,
         subject: &str,
-        mut from: u64,
+        from: u64,
         mut visit: impl FnMut(Entry),
     ) -> Result<(), BusError> {
-        loop {
-            let page = self.entries(stream, subject, from, PAGE, PAGE_BYTES).await?;
-            let Some(last) = page.list.last() else {
-                return Ok(());
-            };
-            from = last.sequence + 1;
-            page.list.into_iter().for_each(&mut visit);
-            if page.behind == 0 {
-                return Ok(());
-            }
+        let mut pages = self.pages(stream, subject, from);
+        while let Some(page) = pages.next().await? {
+            page.into_iter().for_each(&mut visit);
         }
+        Ok(())
+    }
+}
+
+/// A subject's messages, to be read page by page.
+pub struct Pages<'a> {
+    bus: &'a Bus,
+    stream: &'a str,
+    subject: &'a str,
+    /// Where the next page begins; none when there is none.
+    from: Option<u64>,
+}
+
+impl Pages<'_> {
+    /// The next page; none behind the last one.
+    ///
+    /// # Errors
+    /// [`BusError`] when the broker is away or refuses.
+    pub async fn next(&mut self) -> Result<Option<Vec<Entry>>, BusError> {
+        let Some(from) = self.from else {
+            return Ok(None);
+        };
+        let page = self
+            .bus
+            .entries(self.stream, self.subject, from, PAGE, PAGE_BYTES)
+            .await?;
+        let last = page.list.last().map(|entry| entry.sequence);
+        self.from = last.filter(|_| page.behind > 0).map(|last| last + 1);
+        Ok(last.map(|_| page.list))
     }
 }
 

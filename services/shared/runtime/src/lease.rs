@@ -39,11 +39,15 @@ struct Signs {
 /// The time in which the server surely remembers what it handed out over one pull: as long as the connection stands,
 /// the same server leads the consumer, and it is not silent for long. Clones are the same tenure.
 #[derive(Debug, Clone)]
-pub struct Tenure {
+pub struct Tenure(Arc<HandedOut>);
+
+/// Where and when it was handed out.
+#[derive(Debug)]
+struct HandedOut {
     session: Session,
     leader: Option<String>,
     patience: Duration,
-    heard: Arc<Mutex<Heard>>,
+    heard: Mutex<Heard>,
 }
 
 #[derive(Debug)]
@@ -67,39 +71,39 @@ impl Tenure {
             through: Instant::now(),
             over: false,
         };
-        Self {
+        Self(Arc::new(HandedOut {
             session,
             leader,
             patience: standstill(ack_wait),
-            heard: Arc::new(Mutex::new(heard)),
-        }
+            heard: Mutex::new(heard),
+        }))
     }
 
     /// Whether it has not ended.
     pub(crate) fn lasts(&self) -> bool {
         let heard = self.heard();
-        self.session.lasts() && !heard.over && heard.through.elapsed() < self.patience
+        self.0.session.lasts() && !heard.over && heard.through.elapsed() < self.0.patience
     }
 
     /// The server that leads now has answered something that was said at this moment.
     pub(crate) fn hears(&self, said: Instant, leader: Option<&str>) {
         let mut heard = self.heard();
-        heard.over |= heard.through.elapsed() >= self.patience || leader != self.leader.as_deref();
+        heard.over |= heard.through.elapsed() >= self.0.patience || leader != self.0.leader.as_deref();
         heard.through = heard.through.max(said);
     }
 
     /// How often the server is asked for something, to know what it has heard.
     pub(crate) fn proof_period(&self) -> Duration {
-        (self.patience / PROOFS).min(LONGEST_SILENCE)
+        (self.0.patience / PROOFS).min(LONGEST_SILENCE)
     }
 
     /// The connection over which it began.
     pub(crate) fn session(&self) -> Session {
-        self.session.clone()
+        self.0.session.clone()
     }
 
     fn heard(&self) -> MutexGuard<'_, Heard> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -34,9 +34,6 @@ const SOON: Duration = Duration::from_secs(1);
 const LOOKS: u32 = 4;
 /// The time between two looks.
 const PAUSE: Duration = Duration::from_millis(250);
-/// Messages read at once, and about how many bytes.
-const PAGE: usize = 64;
-const PAGE_BYTES: usize = 1024 * 1024;
 
 /// What one look found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,16 +157,16 @@ impl<S: Settles> Leftovers<S> {
 
     /// Removes what is settled of what was delivered, until so many are found; how many it were.
     async fn remove_settled(&self, unknown: u64, delivered_through: u64) -> Result<u64, BusError> {
-        let (mut from, mut removed) = (1, 0);
-        while from <= delivered_through && removed < unknown {
-            let page = self
-                .bus
-                .entries(self.consumer.stream, ">", from, PAGE, PAGE_BYTES)
-                .await?;
-            let Some(last) = page.list.last() else { break };
-            from = last.sequence + 1;
-            for entry in &page.list {
-                if entry.sequence <= delivered_through && self.is_settled(entry).await {
+        let mut removed = 0;
+        let mut pages = self.bus.pages(self.consumer.stream, ">", 1);
+        while removed < unknown
+            && let Some(page) = pages.next().await?
+        {
+            for entry in &page {
+                if entry.sequence > delivered_through {
+                    return Ok(removed);
+                }
+                if self.is_settled(entry).await {
                     removed += self.remove(entry).await?;
                 }
             }
