@@ -175,10 +175,21 @@ impl Intake {
 
     /// Whether the bot takes part in a conversation: something in it was meant for it, and is kept still.
     async fn has_begun(&self, conversation: &ConversationId, subject: &str) -> Result<bool, BusError> {
-        if self.newest.get(conversation).is_some() {
-            return Ok(true);
+        Ok(self.newest_of(conversation, subject).await? > 0)
+    }
+
+    /// The newest entry of a conversation, as far as this replica knows; 0 when there is none.
+    async fn newest_of(&self, conversation: &ConversationId, subject: &str) -> Result<u64, BusError> {
+        if let Some(known) = self.newest.get(conversation) {
+            return Ok(known);
         }
-        Ok(newest(&self.bus, subject).await? > 0)
+        let found = newest(&self.bus, subject).await?;
+        if found > 0 {
+            // Somebody may have appended meanwhile.
+            let newer = |known: Option<u64>| known.map_or(found, |known| known.max(found));
+            self.newest.update(conversation, newer);
+        }
+        Ok(found)
     }
 
     /// Appends an entry. Each names the one before it: who reads it knows without a look whether others wait.
@@ -188,10 +199,7 @@ impl Intake {
         subject: &str,
         entry: Outgoing,
     ) -> Result<Published, BusError> {
-        let mut last = match self.newest.get(conversation) {
-            Some(newest) => newest,
-            None => newest(&self.bus, subject).await?,
-        };
+        let mut last = self.newest_of(conversation, subject).await?;
         loop {
             match self.bus.publish(entry.clone().after(last)).await {
                 Ok(published) => {
