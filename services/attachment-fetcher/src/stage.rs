@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Bus, BusError, Entry, ObjectError, Outgoing, Revision, Work};
+use bytes::Bytes;
 use channels::{Account, Accounts, DownloadError, Downloaded, is_stray_page, sniffed_type};
 use domain::retry::{self, Budget, NextStep};
 use outbound::Client;
@@ -286,11 +287,16 @@ impl Fetcher {
             return Ok(Tried::Settled(Ok(stored)));
         }
         match download.await {
-            Ok(file) if is_stray_page(&file.bytes, &wanted.name, file.mime_type.as_deref()) => {
-                let reason = "a web page came in its place".to_owned();
-                Ok(self.give_up(wanted, "html_instead_of_file", reason))
+            Ok(file) => {
+                let mime_type = sniffed_type(&file.bytes, file.mime_type.as_deref());
+                if is_stray_page(&mime_type, &wanted.name, file.mime_type.as_deref()) {
+                    let reason = "a web page came in its place".to_owned();
+                    return Ok(self.give_up(wanted, "html_instead_of_file", reason));
+                }
+                Ok(Tried::Settled(Ok(self
+                    .store(wanted, &file.bytes, mime_type)
+                    .await?)))
             }
-            Ok(file) => Ok(Tried::Settled(Ok(self.store(wanted, file).await?))),
             Err(DownloadError::Permanent { class, detail }) => Ok(self.give_up(wanted, class, detail)),
             Err(DownloadError::Transient { class, detail }) => match next {
                 NextStep::GiveUp => Ok(self.give_up(wanted, class, detail)),
@@ -305,10 +311,9 @@ impl Fetcher {
         }
     }
 
-    async fn store(&self, wanted: &Wanted, file: Downloaded) -> Result<StoredFile, BusError> {
-        let mime_type = sniffed_type(&file.bytes, file.mime_type.as_deref());
-        self.bus.store_file(&wanted.key, &mime_type, &file.bytes).await?;
-        let stored = wanted.stored(mime_type, file.bytes.len());
+    async fn store(&self, wanted: &Wanted, bytes: &Bytes, mime_type: String) -> Result<StoredFile, BusError> {
+        self.bus.store_file(&wanted.key, &mime_type, bytes).await?;
+        let stored = wanted.stored(mime_type, bytes.len());
         self.metrics.stored(wanted.direction, stored.bytes);
         Ok(stored)
     }

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use outbound::{CallFailure, Client, ReadError, call_class, error_text, read_capped};
+use proto_schemas::content::{FileLocation, FileSource};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, Response, StatusCode};
 use url::Url;
 
 use crate::inbound::media_type;
 use crate::outgoing::SendError;
-use crate::sniff::{is_html, may_be_html};
+use crate::sniff::is_stray_page;
 
 /// How long one file may take.
 pub const DOWNLOAD_DEADLINE: Duration = Duration::from_secs(120);
@@ -77,10 +78,9 @@ pub(crate) async fn read_file(
     max_bytes: u64,
 ) -> Result<Downloaded, DownloadError> {
     check_status(response.status())?;
-    let served = served_type(&response);
-    if served.as_deref().is_some_and(is_html) && !may_be_html(name, mime_type.and_then(media_type).as_deref())
-    {
-        // Expired links and sign-in pages answer 200 with a page for people.
+    let (served, claimed) = (served_type(&response), mime_type.and_then(media_type));
+    let is_stray = |served: &String| is_stray_page(served, name, claimed.as_deref());
+    if served.as_ref().is_some_and(is_stray) {
         return Err(DownloadError::permanent(
             "html_instead_of_file",
             "the server sent a web page",
@@ -89,8 +89,16 @@ pub(crate) async fn read_file(
     let bytes = read(response, max_bytes).await?;
     Ok(Downloaded {
         bytes,
-        mime_type: mime_type.and_then(media_type).or(served),
+        mime_type: claimed.or(served),
     })
+}
+
+/// The platform's identifier of a file that lies with it.
+pub(crate) fn platform_id(source: &FileSource) -> Result<&str, DownloadError> {
+    match &source.location {
+        FileLocation::Platform { file_id } => Ok(file_id),
+        FileLocation::Url { .. } | FileLocation::Stored(_) => Err(DownloadError::misplaced()),
+    }
 }
 
 async fn read(response: Response, max_bytes: u64) -> Result<Bytes, DownloadError> {
@@ -151,6 +159,14 @@ impl DownloadError {
 
     pub(crate) fn too_large(max_bytes: u64) -> Self {
         Self::permanent("too_large", format!("the file is larger than {max_bytes} bytes"))
+    }
+
+    /// Nothing, if a file of this size may be brought in; it may not be known yet.
+    pub(crate) fn unless_fits(bytes: Option<u64>, limit: u64) -> Result<(), Self> {
+        match bytes {
+            Some(bytes) if bytes > limit => Err(Self::too_large(limit)),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// The file is not where this channel could look for it: a mistake of the caller.

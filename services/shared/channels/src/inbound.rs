@@ -6,7 +6,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 /// The text by which a user starts afresh.
-const RESET: &str = "/reset";
+pub(crate) const RESET: &str = "/reset";
 
 /// What the platform pushed, as it arrived.
 #[derive(Debug, Clone, Copy)]

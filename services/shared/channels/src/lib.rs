@@ -11,6 +11,7 @@
 
 mod account;
 mod accounts;
+mod api_base;
 mod download;
 mod http;
 mod inbound;

@@ -190,6 +190,11 @@ impl SendError {
         }
     }
 
+    /// The caller did not hand over the bytes of an upload.
+    pub(crate) fn file_missing() -> Self {
+        Self::permanent("file_missing", "the file's bytes are not there")
+    }
+
     /// The call did not come to an answer.
     pub(crate) fn unanswered(error: reqwest::Error) -> Self {
         let class = call_class(&error);

@@ -46,18 +46,18 @@ pub fn sniffed_type(bytes: &[u8], claimed: Option<&str>) -> String {
     kind.to_owned()
 }
 
-/// Whether it is a page for people that was sent in place of a file, as sign-in pages and expired links are.
-pub fn is_stray_page(bytes: &[u8], name: &str, claimed: Option<&str>) -> bool {
-    let seen = infer::get(bytes).map(|kind| kind.mime_type());
-    seen.is_some_and(is_html) && !may_be_html(name, claimed)
+/// Whether something of this type is a page for people that was sent in place of a file, as sign-in pages and expired
+/// links are. `name` and `claimed` are what its sender says of the file.
+pub fn is_stray_page(mime_type: &str, name: &str, claimed: Option<&str>) -> bool {
+    is_html(mime_type) && !may_be_html(name, claimed)
 }
 
-pub(crate) fn is_html(mime_type: &str) -> bool {
+fn is_html(mime_type: &str) -> bool {
     matches!(mime_type, "text/html" | "application/xhtml+xml")
 }
 
 /// Whether a web page is what was asked for.
-pub(crate) fn may_be_html(name: &str, claimed: Option<&str>) -> bool {
+fn may_be_html(name: &str, claimed: Option<&str>) -> bool {
     let name = name.to_ascii_lowercase();
     claimed.is_some_and(is_html)
         || [".html", ".htm", ".xhtml"]
@@ -125,10 +125,13 @@ mod tests {
 
     #[test]
     fn a_page_is_stray_unless_one_was_meant() {
-        assert!(is_stray_page(PAGE, "report.pdf", Some("application/pdf")));
-        assert!(is_stray_page(PAGE, "report", None));
-        assert!(!is_stray_page(PAGE, "page.HTML", None));
-        assert!(!is_stray_page(PAGE, "page", Some("text/html")));
-        assert!(!is_stray_page(PDF, "report", None));
+        let is_stray = |bytes: &[u8], name: &str, claimed: Option<&str>| {
+            is_stray_page(&sniffed_type(bytes, claimed), name, claimed)
+        };
+        assert!(is_stray(PAGE, "report.pdf", Some("application/pdf")));
+        assert!(is_stray(PAGE, "report", None));
+        assert!(!is_stray(PAGE, "page.HTML", None));
+        assert!(!is_stray(PAGE, "page", Some("text/html")));
+        assert!(!is_stray(PDF, "report", None));
     }
 }

@@ -1,7 +1,7 @@
 //! Brings a user's file in: first ask for its address, then fetch it with the token (`channels.md`, section 3.4).
 
 use outbound::Client;
-use proto_schemas::content::{FileLocation, FileSource};
+use proto_schemas::content::FileSource;
 use reqwest::header::{CONTENT_TYPE, LOCATION};
 use reqwest::{Method, Response};
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use url::form_urlencoded::Serializer;
 use super::Account;
 use super::api::call;
 use super::upload::FORM;
-use crate::download::{DOWNLOAD_DEADLINE, DownloadError, Downloaded, read_file, unanswered};
+use crate::download::{DOWNLOAD_DEADLINE, DownloadError, Downloaded, platform_id, read_file, unanswered};
 use crate::outgoing::{SEND_DEADLINE, SendError};
 
 /// A file is moved at most so often before it is served.
@@ -38,17 +38,11 @@ impl Account {
         source: &FileSource,
         max_bytes: u64,
     ) -> Result<Downloaded, DownloadError> {
-        let FileLocation::Platform { file_id } = &source.location else {
-            return Err(DownloadError::misplaced());
-        };
-        let fits = |size: Option<u64>| match size {
-            Some(bytes) if bytes > max_bytes => Err(DownloadError::too_large(max_bytes)),
-            Some(_) | None => Ok(()),
-        };
-        fits(source.bytes)?;
+        let file_id = platform_id(source)?;
+        DownloadError::unless_fits(source.bytes, max_bytes)?;
         // Events of shared channels leave the address out; asked for, it is always there, and as it is now.
         let file = self.file(client, file_id).await?;
-        fits(file.size)?;
+        DownloadError::unless_fits(file.size, max_bytes)?;
         let mime_type = source.mime_type.as_deref().or(file.mimetype.as_deref());
         let response = self.fetch(client, file.address()?).await?;
         let downloaded = read_file(response, &source.name, mime_type, max_bytes).await?;

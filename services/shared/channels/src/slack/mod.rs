@@ -20,34 +20,27 @@ use url::Url;
 pub(crate) use render::render;
 
 use crate::account::OpenError;
+use crate::api_base::ApiBase;
 
 /// A Slack app in one workspace.
 pub struct Account {
     token: Secret,
     signing_secret: Secret,
-    api_base: Url,
+    api_base: ApiBase,
 }
 
 impl Account {
     pub(crate) fn open(spec: &SlackConnection) -> Result<Self, OpenError> {
-        if spec.api_base.cannot_be_a_base() {
-            return Err(OpenError::BadApiBase);
-        }
         Ok(Self {
+            api_base: ApiBase::open(&spec.api_base)?,
             token: spec.token.resolve()?,
             signing_secret: spec.signing_secret.resolve()?,
-            api_base: spec.api_base.clone(),
         })
     }
 
     /// Begins a call of the Web API.
     fn method(&self, client: &Client, name: &str) -> Result<RequestBuilder, Denied> {
-        let mut url = self.api_base.clone();
-        url.path_segments_mut()
-            .expect("the base was checked when the account was opened")
-            .pop_if_empty()
-            .push(name);
-        self.with_token(client, Method::POST, &url)
+        self.with_token(client, Method::POST, &self.api_base.with([name]))
     }
 
     /// Begins a request that carries the token: only where [`Account::is_slack`] says so.
@@ -58,7 +51,7 @@ impl Account {
 
     /// Whether an address is Slack's: the host of the Web API or one below it, as `files.slack.com`.
     fn is_slack(&self, url: &Url) -> bool {
-        let (Some(host), Some(slack)) = (url.host_str(), self.api_base.host_str()) else {
+        let (Some(host), Some(slack)) = (url.host_str(), self.api_base.host()) else {
             return false;
         };
         let below = host.strip_suffix(slack);
@@ -75,7 +68,7 @@ mod tests {
         let account = Account {
             token: Secret::new("xoxb-1"),
             signing_secret: Secret::new("s"),
-            api_base: Url::parse("https://slack.com/api").unwrap(),
+            api_base: ApiBase::open(&Url::parse("https://slack.com/api").unwrap()).unwrap(),
         };
         let is_slack = |url: &str| account.is_slack(&Url::parse(url).unwrap());
         for ours in [

@@ -44,10 +44,7 @@ impl Account {
             (PartContent::Upload { file, .. }, Some(bytes)) => {
                 self.upload(client, address, file, bytes, meta.now_secs).await
             }
-            (PartContent::Upload { .. }, None) => Err(SendError::permanent(
-                "file_missing",
-                "the file's bytes are not there",
-            )),
+            (PartContent::Upload { .. }, None) => Err(SendError::file_missing()),
         }
     }
 

@@ -1,14 +1,14 @@
 //! Brings a user's file in: first ask for its path, then fetch it (`channels.md`, section 2.4).
 
 use outbound::Client;
-use proto_schemas::content::{FileLocation, FileSource};
+use proto_schemas::content::FileSource;
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
 
 use super::Account;
 use super::api::call;
-use crate::download::{DownloadError, Downloaded, download_url};
+use crate::download::{DownloadError, Downloaded, download_url, platform_id};
 use crate::outgoing::{SEND_DEADLINE, SendError};
 
 /// The largest file that bots can fetch: a constant of Telegram's server.
@@ -32,17 +32,11 @@ impl Account {
         source: &FileSource,
         max_bytes: u64,
     ) -> Result<Downloaded, DownloadError> {
-        let FileLocation::Platform { file_id } = &source.location else {
-            return Err(DownloadError::misplaced());
-        };
+        let file_id = platform_id(source)?;
         let limit = max_bytes.min(MAX_FILE_BYTES);
-        let fits = |size: Option<u64>| match size {
-            Some(bytes) if bytes > limit => Err(DownloadError::too_large(limit)),
-            Some(_) | None => Ok(()),
-        };
-        fits(source.bytes)?;
+        DownloadError::unless_fits(source.bytes, limit)?;
         let file = self.file(client, file_id).await?;
-        fits(file.file_size)?;
+        DownloadError::unless_fits(file.file_size, limit)?;
         let path = file.file_path.filter(|path| is_remote(path)).ok_or_else(|| {
             DownloadError::permanent(
                 "no_file_path",

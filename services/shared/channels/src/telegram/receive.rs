@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq;
 use super::update::{Chat, Entity, Media, Message, Person, PhotoSize, Update};
 use super::{Account, wording};
 use crate::inbound::{
-    Addressed, Inbound, InboundFile, InboundMessage, Refusal, Request, json_problem, media_type,
+    Addressed, Inbound, InboundFile, InboundMessage, RESET, Refusal, Request, json_problem, media_type,
 };
 use crate::names::sanitise_name;
 
@@ -170,7 +170,7 @@ impl Account {
         if bot.is_some_and(|bot| self.username.is_some() && !self.is_our_name(bot)) {
             return Command::NotOurs;
         }
-        if name.eq_ignore_ascii_case("/reset") {
+        if name.eq_ignore_ascii_case(RESET) {
             Command::Reset
         } else {
             Command::Words

@@ -187,10 +187,7 @@ fn content<'a>(part: &'a Part, meta: &SendMeta<'_>) -> Result<AttemptContent<'a>
             bytes: bytes.clone(),
             form: *form,
         }),
-        (PartContent::Upload { .. }, None) => Err(SendError::permanent(
-            "file_missing",
-            "the file's bytes are not there",
-        )),
+        (PartContent::Upload { .. }, None) => Err(SendError::file_missing()),
     }
 }
 
