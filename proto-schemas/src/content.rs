@@ -1,5 +1,7 @@
 //! What people and bots say: texts and files.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,11 +17,13 @@ pub enum ChannelKind {
     Telegram,
     /// Slack's Events API and Web API.
     Slack,
+    /// Discord's interactions, Gateway and REST API.
+    Discord,
 }
 
 impl ChannelKind {
     /// All kinds, for metric series that are born at zero.
-    pub const ALL: [Self; 3] = [Self::Http, Self::Telegram, Self::Slack];
+    pub const ALL: [Self; 4] = [Self::Http, Self::Telegram, Self::Slack, Self::Discord];
 
     /// The name used in payloads, metrics and configuration.
     pub fn as_str(self) -> &'static str {
@@ -27,6 +31,7 @@ impl ChannelKind {
             Self::Http => "http",
             Self::Telegram => "telegram",
             Self::Slack => "slack",
+            Self::Discord => "discord",
         }
     }
 }
@@ -55,6 +60,26 @@ pub struct ReplyAddress {
     /// The platform's identifier of the message that is answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
+    /// A way back that the platform keeps open for a while; the chat itself is the way afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interaction: Option<Interaction>,
+}
+
+/// A way to answer that is open for a while (`channels.md`, section 4.5.2).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Interaction {
+    /// What opens it. Whoever has it can answer as the bot, so it is not shown.
+    pub token: String,
+    /// Until when it is open.
+    pub expires_at: UnixMillis,
+}
+
+impl fmt::Debug for Interaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Interaction")
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Who said something in a context.
@@ -170,6 +195,19 @@ pub enum FileLocation {
     },
     /// In the object store already.
     Stored(StoredFile),
+}
+
+/// A button under a reply. Pressed, it is the user's next message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Button {
+    /// What stands on it.
+    pub label: String,
+    /// What the user says by pressing it; the label if there is none. At most 64 bytes, which every channel takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// The page that it opens instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
 }
 
 /// A file that a webhook wants to send.

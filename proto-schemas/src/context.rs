@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::content::{Attachment, Utterance};
+use crate::content::{Attachment, Button, Utterance};
 use crate::ids::{ConversationId, IntegrationId, MessageId, TurnId, UnixMillis};
 use crate::wire::Wire;
 
@@ -80,6 +80,9 @@ pub enum TurnResult {
         /// Files to send along.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         attachments: Vec<Attachment>,
+        /// What the user may press.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        buttons: Vec<Button>,
         /// Kept in the transcript, never sent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         metadata: Option<serde_json::Map<String, serde_json::Value>>,
@@ -114,6 +117,14 @@ impl TurnResult {
     pub fn attachments(&self) -> &[Attachment] {
         match self {
             Self::Reply { attachments, .. } => attachments,
+            Self::NoReply | Self::Failure { .. } | Self::Reset { .. } => &[],
+        }
+    }
+
+    /// What the user may press.
+    pub fn buttons(&self) -> &[Button] {
+        match self {
+            Self::Reply { buttons, .. } => buttons,
             Self::NoReply | Self::Failure { .. } | Self::Reset { .. } => &[],
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::content::Attachment;
+use crate::content::{Attachment, Button};
 use crate::ids::IntegrationId;
 use crate::wire::Wire;
 
@@ -90,6 +90,9 @@ pub enum TestOutcome {
         /// The files that would go along.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         attachments: Vec<Attachment>,
+        /// The buttons that would go along.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        buttons: Vec<Button>,
         /// What the transcript would keep.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         metadata: Option<serde_json::Map<String, serde_json::Value>>,

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::content::Attachment;
+use crate::content::{Attachment, Button};
 
 /// The request body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -123,6 +123,9 @@ pub struct WebhookReply {
     /// Files for the user.
     #[serde(default)]
     pub attachments: Vec<Attachment>,
+    /// Buttons for the user.
+    #[serde(default)]
+    pub buttons: Vec<Button>,
     /// Stored in the transcript, never sent.
     #[serde(default)]
     pub metadata: Option<serde_json::Map<String, serde_json::Value>>,

@@ -158,6 +158,7 @@ impl Conversation {
                 chat_id: chat(self.number),
                 thread_id: None,
                 message_id: Some(push(question)),
+                interaction: None,
             },
             user: self.user(),
             text: text(),
@@ -230,6 +231,7 @@ impl Conversation {
             result: TurnResult::Reply {
                 content: text(),
                 attachments: Vec::new(),
+                buttons: Vec::new(),
                 metadata: None,
             },
             integration: Some(IntegrationId::new(integration).expect("the name is an identifier")),

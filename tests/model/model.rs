@@ -142,6 +142,7 @@ fn received(connection: &ConnectionId, conversation: &ConversationId, index: usi
             chat_id: "chat".to_owned(),
             thread_id: None,
             message_id: None,
+            interaction: None,
         },
         user: User {
             id: "u".to_owned(),

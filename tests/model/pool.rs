@@ -122,6 +122,7 @@ fn conclusion(turn: &Turn) -> Conclusion {
         Task::Ask { .. } => TurnResult::Reply {
             content: reply(turn),
             attachments: Vec::new(),
+            buttons: Vec::new(),
             metadata: None,
         },
         Task::Reset { message } => TurnResult::Reset {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use bus::{AskError, Bus};
 use clap::Args;
-use proto_schemas::content::Attachment;
+use proto_schemas::content::{Attachment, Button};
 use proto_schemas::ids::IntegrationId;
 use proto_schemas::integration_test::{
     IntegrationTest, IntegrationTestReport, Latency, MAX_MESSAGE_BYTES, ShownRequest, TestOutcome,
@@ -100,11 +100,12 @@ fn write(text: &mut String, report: &IntegrationTestReport) -> std::fmt::Result 
             status,
             content,
             attachments,
+            buttons,
             metadata,
         } => {
             writeln!(text, "HTTP {status}: a reply")?;
             write_latency(text, report.latency)?;
-            write_reply(text, content, attachments, metadata.as_ref())?;
+            write_reply(text, content, attachments, buttons, metadata.as_ref())?;
         }
         TestOutcome::NoReply { status } => {
             writeln!(text, "HTTP {status}: nothing to say")?;
@@ -157,12 +158,21 @@ fn write_reply(
     text: &mut String,
     content: &str,
     attachments: &[Attachment],
+    buttons: &[Button],
     metadata: Option<&Map<String, Value>>,
 ) -> std::fmt::Result {
     writeln!(text, "\n{content}")?;
     for attachment in attachments {
         let name = attachment.filename.as_deref().unwrap_or("a file");
         writeln!(text, "attachment: {name} at {}", attachment.url)?;
+    }
+    for button in buttons {
+        let does = button
+            .url
+            .as_ref()
+            .or(button.value.as_ref())
+            .unwrap_or(&button.label);
+        writeln!(text, "button: {} ({does})", button.label)?;
     }
     match metadata {
         Some(fields) => writeln!(text, "metadata: {:#}", Value::Object(fields.clone())),

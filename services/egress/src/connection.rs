@@ -242,6 +242,7 @@ mod tests {
             chat_id: id.to_owned(),
             thread_id: None,
             message_id: None,
+            interaction: None,
         }
     }
 

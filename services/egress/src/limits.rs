@@ -1,4 +1,4 @@
-//! What each platform lets one account send (`channels.md`, sections 2.5.6 and 3.5.8).
+//! What each platform lets one account send (`channels.md`, sections 2.5.6, 3.5.8 and 4.5.8).
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -22,6 +22,10 @@ const TELEGRAM_CHAT_BURST: NonZeroU32 = NonZeroU32::new(5).unwrap();
 const TELEGRAM_GROUP_PER_MINUTE: NonZeroU32 = NonZeroU32::new(20).unwrap();
 /// Slack: several hundred messages a minute in a workspace.
 const SLACK_PER_SECOND: u32 = 5;
+/// Discord: 50 requests a second for a bot.
+const DISCORD_PER_SECOND: u32 = 50;
+/// Discord: about five messages in five seconds in a channel, as its servers are known to ask.
+const DISCORD_CHANNEL_BURST: NonZeroU32 = NonZeroU32::new(5).unwrap();
 const ONE: NonZeroU32 = NonZeroU32::new(1).unwrap();
 
 /// A lane of an account: what shares a chat's limit.
@@ -39,6 +43,7 @@ pub(crate) fn account_rate(kind: ChannelKind) -> Option<Rate> {
         ChannelKind::Http => None,
         ChannelKind::Telegram => Some(a_second(TELEGRAM_PER_SECOND)),
         ChannelKind::Slack => Some(a_second(SLACK_PER_SECOND)),
+        ChannelKind::Discord => Some(a_second(DISCORD_PER_SECOND)),
     }
 }
 
@@ -61,6 +66,9 @@ pub(crate) fn chat_quota(kind: ChannelKind, lane: Lane) -> Option<Quota> {
         (ChannelKind::Telegram, Lane::Group) => Some(Quota::per_minute(TELEGRAM_GROUP_PER_MINUTE)),
         // One message a second in a channel, whatever its threads.
         (ChannelKind::Slack, Lane::Private | Lane::Group) => Some(Quota::per_second(ONE)),
+        (ChannelKind::Discord, Lane::Private | Lane::Group) => {
+            Some(Quota::per_second(ONE).allow_burst(DISCORD_CHANNEL_BURST))
+        }
     }
 }
 

@@ -73,6 +73,7 @@ impl Stage for Sender {
         let reply = OutgoingReply {
             text: delivery.conclusion.result.text(),
             files: &files,
+            buttons: delivery.conclusion.result.buttons(),
         };
         let parts = account.render(&reply);
         match self

@@ -61,6 +61,8 @@ pub(crate) enum Taken {
         id: MessageId,
         conversation: ConversationId,
         duplicate: bool,
+        /// What the platform wants to hear.
+        answer: Option<Value>,
     },
     /// The platform only asked whether we are there.
     Handshake { answer: Value },
@@ -136,6 +138,7 @@ impl Intake {
             .take(&conversation)
             .map_err(Refused::RateLimited)?;
         let id = ids::message_id(&conversation, &message.dedup_key);
+        let answer = message.answer;
         // Whoever waits for too many answers may still end the waiting.
         if !is_reset {
             self.backlog.take(&self.bus, &conversation).await?;
@@ -150,6 +153,7 @@ impl Intake {
                 chat_id: message.chat_id,
                 thread_id: message.thread_id,
                 message_id: message.message_id,
+                interaction: message.interaction,
             },
             user: message.user,
             text: message.text,
@@ -170,6 +174,7 @@ impl Intake {
             id,
             conversation,
             duplicate,
+            answer,
         })
     }
 
@@ -320,6 +325,8 @@ mod tests {
             files: Vec::new(),
             is_group,
             addressed: Addressed::Surely,
+            interaction: None,
+            answer: None,
         }
     }
 

@@ -148,11 +148,19 @@ struct Receipt {
 }
 
 /// Telegram reads the body of an answer as a call that it is to make (`channels.md`, section 2.1.4), and Slack shows
-/// that to a command or a button to its user, so they get none.
+/// that to a command or a button to its user, so they get none but the one that the message itself asks for.
 fn told(channel: ChannelKind, taken: Taken) -> Response {
     match (channel, taken) {
-        (_, Taken::Handshake { answer }) => Json(answer).into_response(),
-        (ChannelKind::Telegram | ChannelKind::Slack, _) => StatusCode::OK.into_response(),
+        (
+            _,
+            Taken::Handshake { answer }
+            | Taken::Message {
+                answer: Some(answer), ..
+            },
+        ) => Json(answer).into_response(),
+        (ChannelKind::Telegram | ChannelKind::Slack | ChannelKind::Discord, _) => {
+            StatusCode::OK.into_response()
+        }
         (ChannelKind::Http, Taken::Message { id, conversation, .. }) => {
             let receipt = Receipt {
                 id,

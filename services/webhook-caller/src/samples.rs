@@ -17,6 +17,7 @@ pub(crate) fn turn(system_prompt: Option<&str>, history: Vec<Utterance>, questio
             chat_id: "1".to_owned(),
             thread_id: None,
             message_id: None,
+            interaction: None,
         },
         user: User {
             id: "u".to_owned(),

@@ -28,6 +28,7 @@ pub(crate) fn received(number: usize) -> Received {
             chat_id: "chat".to_owned(),
             thread_id: None,
             message_id: Some(number.to_string()),
+            interaction: None,
         },
         user: User {
             id: "ada".to_owned(),
@@ -94,6 +95,7 @@ pub(crate) fn reply(turn: &Turn, content: &str) -> Conclusion {
         result: TurnResult::Reply {
             content: content.to_owned(),
             attachments: vec![],
+            buttons: vec![],
             metadata: None,
         },
         integration: None,

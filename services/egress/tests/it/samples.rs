@@ -50,6 +50,7 @@ fn of(name: &str, connection: &str, channel: ChannelKind, chat: &str, result: Tu
             chat_id: chat.to_owned(),
             thread_id: None,
             message_id: Some("7".to_owned()),
+            interaction: None,
         },
         user: User {
             id: "ada".to_owned(),
@@ -78,6 +79,7 @@ fn reply(text: &str) -> TurnResult {
     TurnResult::Reply {
         content: text.to_owned(),
         attachments: vec![],
+        buttons: vec![],
         metadata: None,
     }
 }
@@ -93,6 +95,7 @@ pub(crate) fn with_file(delivery: Delivery) -> Delivery {
     let result = TurnResult::Reply {
         content: delivery.conclusion.result.text().to_owned(),
         attachments: vec![attachment()],
+        buttons: vec![],
         metadata: None,
     };
     with_result(delivery, result)

@@ -10,7 +10,7 @@ use registry::{Connection, ConnectionChannel, SecretError};
 use crate::download::{DownloadError, Downloaded};
 use crate::inbound::{Inbound, Refusal, Request};
 use crate::outgoing::{OutgoingReply, Part, SendError, SendMeta, Sent};
-use crate::{http, slack, telegram};
+use crate::{discord, http, slack, telegram};
 
 /// An account of a channel, ready to receive and to send. Its `Debug` shows the kind only.
 pub enum Account {
@@ -20,6 +20,8 @@ pub enum Account {
     Telegram(telegram::Account),
     /// A Slack app.
     Slack(slack::Account),
+    /// A Discord application.
+    Discord(discord::Account),
 }
 
 /// Why a connection cannot be used. Names the secret's reference, never its value.
@@ -51,6 +53,7 @@ impl Account {
             ConnectionChannel::Http(spec) => http::Account::open(spec).map(Self::Http),
             ConnectionChannel::Telegram(spec) => telegram::Account::open(spec).map(Self::Telegram),
             ConnectionChannel::Slack(spec) => slack::Account::open(spec).map(Self::Slack),
+            ConnectionChannel::Discord(spec) => discord::Account::open(spec).map(Self::Discord),
         }
     }
 
@@ -60,6 +63,7 @@ impl Account {
             Self::Http(_) => ChannelKind::Http,
             Self::Telegram(_) => ChannelKind::Telegram,
             Self::Slack(_) => ChannelKind::Slack,
+            Self::Discord(_) => ChannelKind::Discord,
         }
     }
 
@@ -72,6 +76,7 @@ impl Account {
             Self::Http(account) => account.receive(request),
             Self::Telegram(account) => account.receive(request),
             Self::Slack(account) => account.receive(request),
+            Self::Discord(account) => account.receive(request),
         }
     }
 
@@ -82,6 +87,7 @@ impl Account {
             Self::Http(_) => http::render(reply),
             Self::Telegram(_) => telegram::render(reply),
             Self::Slack(_) => slack::render(reply),
+            Self::Discord(_) => discord::render(reply),
         }
     }
 
@@ -100,6 +106,7 @@ impl Account {
             Self::Http(account) => account.send(client, address, part, meta).await,
             Self::Telegram(account) => account.send(client, address, part, meta).await,
             Self::Slack(account) => account.send(client, address, part, meta).await,
+            Self::Discord(account) => account.send(client, address, part, meta).await,
         }
     }
 
@@ -117,6 +124,7 @@ impl Account {
             Self::Http(_) => http::download(client, file, max_bytes).await,
             Self::Telegram(account) => account.download(client, file, max_bytes).await,
             Self::Slack(account) => account.download(client, file, max_bytes).await,
+            Self::Discord(account) => account.download(client, file, max_bytes).await,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What comes in, in words that all channels share.
 
 use bytes::Bytes;
-use proto_schemas::content::{FileSource, User};
+use proto_schemas::content::{FileSource, Interaction, User};
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
@@ -66,6 +66,10 @@ pub struct InboundMessage {
     pub is_group: bool,
     /// Whether it is meant for the bot.
     pub addressed: Addressed,
+    /// A way back that the platform keeps open for a while.
+    pub interaction: Option<Interaction>,
+    /// What the push is answered with once the message is durable; nothing in particular if none.
+    pub answer: Option<Value>,
 }
 
 /// Whether a message is meant for the bot.

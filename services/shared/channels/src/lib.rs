@@ -12,6 +12,7 @@
 mod account;
 mod accounts;
 mod api_base;
+mod discord;
 mod download;
 mod http;
 mod inbound;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use outbound::{Denied, call_class, error_text};
-use proto_schemas::content::StoredFile;
+use proto_schemas::content::{Button, StoredFile};
 use serde::Serialize;
 
 use crate::markdown::telegram::Entity;
@@ -25,6 +25,8 @@ pub struct OutgoingReply<'a> {
     pub text: &'a str,
     /// The files, in order.
     pub files: &'a [OutgoingFile],
+    /// What the user may press.
+    pub buttons: &'a [Button],
 }
 
 /// A file of a reply.
@@ -47,6 +49,8 @@ pub struct Part {
     pub quotes: bool,
     /// What is sent.
     pub content: PartContent,
+    /// What the user may press under it: the last part has the reply's buttons.
+    pub buttons: Vec<Button>,
 }
 
 /// What a part sends.
@@ -232,16 +236,18 @@ pub(crate) fn uploads_and_lines(
     (uploads, lines)
 }
 
-/// Gives the parts of a reply their order: the first points at the message that is answered.
-pub(crate) fn in_order(contents: impl IntoIterator<Item = PartContent>) -> Vec<Part> {
-    contents
-        .into_iter()
-        .enumerate()
-        .map(|(index, content)| Part {
-            quotes: index == 0,
-            content,
-        })
-        .collect()
+/// Gives the parts of a reply their order: the first points at the message that is answered, the last has the buttons.
+pub(crate) fn in_order(contents: impl IntoIterator<Item = PartContent>, buttons: &[Button]) -> Vec<Part> {
+    let part = |(index, content)| Part {
+        quotes: index == 0,
+        content,
+        buttons: Vec::new(),
+    };
+    let mut parts: Vec<Part> = contents.into_iter().enumerate().map(part).collect();
+    if let Some(last) = parts.last_mut() {
+        last.buttons = buttons.to_vec();
+    }
+    parts
 }
 
 /// Text and the lines that stand in for files, with an empty line between.

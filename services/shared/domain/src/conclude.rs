@@ -95,6 +95,7 @@ fn bot_utterance(conclusion: &Conclusion) -> Option<Utterance> {
         TurnResult::Reply {
             content,
             attachments,
+            buttons: _,
             metadata: _,
         } => said(content, attachments),
         TurnResult::NoReply | TurnResult::Failure { .. } | TurnResult::Reset { .. } => return None,

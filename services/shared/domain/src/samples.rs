@@ -62,6 +62,7 @@ pub(crate) fn received(n: usize, text: &str) -> Received {
             chat_id: "123456789".to_owned(),
             thread_id: None,
             message_id: Some(n.to_string()),
+            interaction: None,
         },
         user: User {
             id: "user_123".to_owned(),
@@ -201,6 +202,7 @@ pub(crate) fn reply(content: &str) -> TurnResult {
     TurnResult::Reply {
         content: content.to_owned(),
         attachments: Vec::new(),
+        buttons: Vec::new(),
         metadata: None,
     }
 }

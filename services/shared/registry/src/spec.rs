@@ -308,6 +308,8 @@ pub enum ConnectionChannel {
     Telegram(TelegramConnection),
     /// A Slack app.
     Slack(SlackConnection),
+    /// A Discord application.
+    Discord(DiscordConnection),
 }
 
 impl ConnectionChannel {
@@ -317,6 +319,7 @@ impl ConnectionChannel {
             Self::Http(_) => ChannelKind::Http,
             Self::Telegram(_) => ChannelKind::Telegram,
             Self::Slack(_) => ChannelKind::Slack,
+            Self::Discord(_) => ChannelKind::Discord,
         }
     }
 }
@@ -366,4 +369,37 @@ pub struct SlackConnection {
 
 fn default_slack_api() -> Url {
     Url::parse("https://slack.com/api").expect("the literal is a URL")
+}
+
+/// A Discord application with its bot (`channels.md`, section 4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DiscordConnection {
+    /// The bot's token.
+    pub token: SecretRef,
+    /// The application's identifier.
+    pub application_id: String,
+    /// What Discord signs interactions with can be checked by it: 64 hexadecimal digits, no secret.
+    pub public_key: String,
+    /// Whether plain messages are read through the Gateway, and not only commands and buttons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Gateway>,
+    /// The REST API.
+    #[serde(default = "default_discord_api")]
+    pub api_base: Url,
+}
+
+/// How plain messages of Discord are read (`channels.md`, section 4.1.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Gateway {
+    /// The address of the Gateway.
+    #[serde(default = "default_discord_gateway")]
+    pub url: Url,
+}
+
+fn default_discord_api() -> Url {
+    Url::parse("https://discord.com/api/v10").expect("the literal is a URL")
+}
+
+fn default_discord_gateway() -> Url {
+    Url::parse("wss://gateway.discord.gg").expect("the literal is a URL")
 }

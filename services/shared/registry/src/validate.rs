@@ -8,7 +8,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::{Bot, Breaker, ConnectionChannel, HeaderValue, Integration, Manifest};
+use crate::{Bot, Breaker, ConnectionChannel, DiscordConnection, HeaderValue, Integration, Manifest};
 
 /// Headers that an integration may not set: they belong to the transport or to us.
 const FORBIDDEN_HEADERS: [&str; 9] = [
@@ -28,6 +28,8 @@ const MAX_HEADERS: usize = 32;
 const MAX_HEADER_BYTES: usize = 4096;
 const MAX_MESSAGE_BYTES: usize = 4096;
 const MAX_PROMPT_BYTES: usize = 32 * 1024;
+/// An Ed25519 key has 32 bytes.
+const DISCORD_KEY_DIGITS: usize = 64;
 /// A dead letter holds every attempt, at least one in 48 s: some 230 of them.
 const MAX_RETRY_AGE: Duration = Duration::from_secs(3 * 60 * 60);
 
@@ -289,14 +291,42 @@ impl Report {
             ConnectionChannel::Slack(slack) => {
                 self.http_url(format!("{path}.channel.slack.api_base"), &slack.api_base);
             }
+            ConnectionChannel::Discord(discord) => self.discord(&format!("{path}.channel.discord"), discord),
+        }
+    }
+
+    fn discord(&mut self, path: &str, discord: &DiscordConnection) {
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_number(&discord.application_id) {
+            self.add(format!("{path}.application_id"), "must be a number".to_owned());
+        }
+        let key = &discord.public_key;
+        if key.len() != DISCORD_KEY_DIGITS || !key.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            self.add(
+                format!("{path}.public_key"),
+                format!("must have {DISCORD_KEY_DIGITS} hexadecimal digits"),
+            );
+        }
+        self.http_url(format!("{path}.api_base"), &discord.api_base);
+        if let Some(gateway) = &discord.gateway {
+            self.address(
+                format!("{path}.gateway.url"),
+                &gateway.url,
+                ["wss", "ws"],
+                "a WebSocket's",
+            );
         }
     }
 
     /// Whether plain HTTP or a private address is allowed is for the outbound policy of the service that
     /// calls; here only what can never be called is refused.
     fn http_url(&mut self, path: String, url: &url::Url) {
-        if !matches!(url.scheme(), "https" | "http") || url.host_str().is_none() {
-            self.add(path.clone(), format!("{:?} is not an HTTP address", url.scheme()));
+        self.address(path, url, ["https", "http"], "an HTTP");
+    }
+
+    fn address(&mut self, path: String, url: &url::Url, schemes: [&str; 2], whose: &str) {
+        if !schemes.contains(&url.scheme()) || url.host_str().is_none() {
+            self.add(path.clone(), format!("{:?} is not {whose} address", url.scheme()));
         }
         if !url.username().is_empty() || url.password().is_some() {
             self.add(

@@ -141,6 +141,7 @@ fn spoken(text: String, told: [(&str, Option<serde_json::Value>); 4]) -> TurnRes
     TurnResult::Reply {
         content: text,
         attachments: Vec::new(),
+        buttons: Vec::new(),
         metadata: Some(told.collect()),
     }
 }

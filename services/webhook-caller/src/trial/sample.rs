@@ -29,6 +29,7 @@ pub(super) fn turn(test: &IntegrationTest, trace: TraceContext, now: UnixMillis)
             chat_id: "test_chat".to_owned(),
             thread_id: None,
             message_id: None,
+            interaction: None,
         },
         user: User {
             id: "test_user".to_owned(),

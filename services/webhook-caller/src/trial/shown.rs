@@ -1,7 +1,7 @@
 //! Request and answer as they may be shown: without the secrets that were sent, whoever repeats them.
 
 use outbound::signature::WEBHOOK_SIGNATURE;
-use proto_schemas::content::Attachment;
+use proto_schemas::content::{Attachment, Button};
 use proto_schemas::context::TurnResult;
 use proto_schemas::integration_test::{ShownRequest, TestOutcome};
 use registry::Integration;
@@ -52,11 +52,13 @@ pub(super) fn result(result: TurnResult, status: u16) -> TestOutcome {
         TurnResult::Reply {
             content,
             attachments,
+            buttons,
             metadata,
         } => TestOutcome::Reply {
             status,
             content,
             attachments,
+            buttons,
             metadata,
         },
         // No answer of a webhook is read as one of the last two.
@@ -74,6 +76,7 @@ pub(super) fn outcome(outcome: TestOutcome, secrets: &SentSecrets) -> TestOutcom
             status,
             content,
             attachments,
+            buttons,
             metadata,
         } => {
             let attachments = attachments.into_iter().map(|attachment| Attachment {
@@ -81,10 +84,16 @@ pub(super) fn outcome(outcome: TestOutcome, secrets: &SentSecrets) -> TestOutcom
                 filename: attachment.filename.map(redact),
                 mime_type: attachment.mime_type.map(redact),
             });
+            let buttons = buttons.into_iter().map(|button| Button {
+                label: redact(button.label),
+                value: button.value.map(redact),
+                url: button.url.map(redact),
+            });
             TestOutcome::Reply {
                 status,
                 content: redact(content),
                 attachments: attachments.collect(),
+                buttons: buttons.collect(),
                 metadata: metadata.map(|fields| object(fields, secrets)),
             }
         }

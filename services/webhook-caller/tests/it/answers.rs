@@ -92,6 +92,7 @@ async fn an_answer_is_committed_and_delivered_and_the_turn_leaves_its_slot() {
     let result = TurnResult::Reply {
         content: "Hi there".to_owned(),
         attachments: vec![],
+        buttons: vec![],
         metadata,
     };
     let context = world.context(&turn).await.unwrap().record;

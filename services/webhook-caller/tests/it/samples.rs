@@ -29,6 +29,7 @@ pub(crate) fn turn_for(integration: &str, name: &str) -> Turn {
             chat_id: "123456789".to_owned(),
             thread_id: None,
             message_id: Some("789".to_owned()),
+            interaction: None,
         },
         user: User {
             id: "user_123".to_owned(),
@@ -88,6 +89,7 @@ pub(crate) fn reply(content: &str) -> TurnResult {
     TurnResult::Reply {
         content: content.to_owned(),
         attachments: vec![],
+        buttons: vec![],
         metadata: None,
     }
 }

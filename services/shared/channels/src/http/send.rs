@@ -2,7 +2,7 @@
 
 use outbound::signature::{self, WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
 use outbound::{Client, read_capped, retry_after};
-use proto_schemas::content::ReplyAddress;
+use proto_schemas::content::{Button, ReplyAddress};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, Response};
 use serde::Serialize;
@@ -30,6 +30,8 @@ struct Callback<'a> {
     message_id: &'a str,
     text: &'a str,
     attachments: &'a [FileLink],
+    #[serde(skip_serializing_if = "<[Button]>::is_empty")]
+    buttons: &'a [Button],
 }
 
 /// One part with everything, the text as it was written, unless the text is beyond all measure; the links go with the last part.
@@ -67,6 +69,7 @@ pub(crate) fn render(reply: &OutgoingReply<'_>) -> Vec<Part> {
                     Vec::new()
                 },
             }),
+        reply.buttons,
     )
 }
 
@@ -92,6 +95,7 @@ impl Account {
             message_id: meta.part_id,
             text,
             attachments: links,
+            buttons: &part.buttons,
         };
         let body = serde_json::to_vec(&callback).expect("a struct of texts has a JSON form");
         let response = client

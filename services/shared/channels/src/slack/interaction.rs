@@ -105,6 +105,8 @@ fn command(form: &Form<'_>) -> Result<Inbound, Refusal> {
         files: Vec::new(),
         is_group: !is_direct(&chat_id),
         addressed: Addressed::Surely,
+        interaction: None,
+        answer: None,
         chat_id,
     };
     Ok(inbound.said())
@@ -151,6 +153,8 @@ fn pressed(interaction: Interaction) -> Result<Inbound, Refusal> {
         files: Vec::new(),
         is_group: !is_direct,
         addressed: Addressed::Surely,
+        interaction: None,
+        answer: None,
     };
     Ok(inbound.said())
 }

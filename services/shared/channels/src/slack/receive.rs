@@ -109,6 +109,8 @@ fn read(message: Message, is_mention: bool, bot: Option<&str>) -> Inbound {
         files,
         is_group: !is_direct,
         addressed,
+        interaction: None,
+        answer: None,
     };
     inbound.said()
 }

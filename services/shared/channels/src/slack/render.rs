@@ -19,7 +19,7 @@ pub(crate) fn render(reply: &OutgoingReply<'_>) -> Vec<Part> {
             entities: Vec::new(),
             links: Vec::new(),
         });
-    in_order(texts.chain(uploads))
+    in_order(texts.chain(uploads), reply.buttons)
 }
 
 /// None when Slack would refuse the file: too large, empty, or not there.
@@ -60,7 +60,11 @@ mod tests {
             PartContent::Message { text, .. } => text,
             PartContent::Upload { file, .. } => format!("upload {}", file.bytes),
         };
-        let parts = render(&OutgoingReply { text, files });
+        let parts = render(&OutgoingReply {
+            text,
+            files,
+            buttons: &[],
+        });
         parts.into_iter().map(part).collect()
     }
 

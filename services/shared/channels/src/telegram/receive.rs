@@ -113,6 +113,8 @@ impl Account {
             files: file.into_iter().map(InboundFile::Source).collect(),
             is_group: message.chat.kind != "private",
             addressed,
+            interaction: None,
+            answer: None,
         };
         match command {
             Command::Words => Inbound::Message(inbound),

@@ -23,7 +23,7 @@ pub(crate) fn render(reply: &OutgoingReply<'_>) -> Vec<Part> {
             entities: piece.entities,
             links: Vec::new(),
         });
-    in_order(texts.chain(uploads))
+    in_order(texts.chain(uploads), reply.buttons)
 }
 
 /// None when Telegram would refuse the file: too large, empty, or not there.
@@ -71,10 +71,14 @@ mod tests {
             PartContent::Message { text, .. } => text,
             PartContent::Upload { form, .. } => format!("{form:?}"),
         };
-        render(&OutgoingReply { text, files })
-            .into_iter()
-            .map(part)
-            .collect()
+        render(&OutgoingReply {
+            text,
+            files,
+            buttons: &[],
+        })
+        .into_iter()
+        .map(part)
+        .collect()
     }
 
     #[test]
@@ -119,6 +123,7 @@ mod tests {
         let parts = render(&OutgoingReply {
             text: "a",
             files: &[file("image/png", 1)],
+            buttons: &[],
         });
         assert_eq!(
             parts.iter().map(|part| part.quotes).collect::<Vec<_>>(),

@@ -27,6 +27,7 @@ fn address() -> ReplyAddress {
         chat_id: "c1".to_owned(),
         thread_id: None,
         message_id: Some("m1".to_owned()),
+        interaction: None,
     }
 }
 
@@ -40,7 +41,11 @@ fn stored() -> StoredFile {
 }
 
 fn render(text: &str, files: &[OutgoingFile]) -> Vec<Part> {
-    accounts::http("https://callback.test/").render(&OutgoingReply { text, files })
+    accounts::http("https://callback.test/").render(&OutgoingReply {
+        text,
+        files,
+        buttons: &[],
+    })
 }
 
 /// Sends a short reply to a callback that answers so.
@@ -178,6 +183,7 @@ async fn a_part_of_another_channel_is_refused() {
     let part = Part {
         quotes: true,
         content,
+        buttons: Vec::new(),
     };
     let outcome = accounts::http("http://127.0.0.1:1/")
         .send(&client(), &address(), &part, &META)

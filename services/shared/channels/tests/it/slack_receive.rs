@@ -116,6 +116,8 @@ fn a_mention_in_a_channel_begins_a_thread() {
         files: Vec::new(),
         is_group: true,
         addressed: Addressed::Surely,
+        interaction: None,
+        answer: None,
     };
     assert_eq!(message(fixture!("message_channel")), expected);
 }

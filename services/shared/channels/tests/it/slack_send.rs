@@ -13,6 +13,7 @@ fn address() -> ReplyAddress {
         chat_id: "C00FAKECHAN1".to_owned(),
         thread_id: text("1766458026.240809"),
         message_id: text("1766458031.859009"),
+        interaction: None,
     }
 }
 
@@ -26,7 +27,11 @@ fn meta(content: Option<&'static [u8]>) -> SendMeta<'static> {
 }
 
 fn parts(text: &str, files: &[OutgoingFile]) -> Vec<Part> {
-    accounts::slack("https://slack.test/api").render(&OutgoingReply { text, files })
+    accounts::slack("https://slack.test/api").render(&OutgoingReply {
+        text,
+        files,
+        buttons: &[],
+    })
 }
 
 fn report() -> OutgoingFile {

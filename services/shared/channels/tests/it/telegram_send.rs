@@ -13,6 +13,7 @@ fn address() -> ReplyAddress {
         chat_id: "-1001".to_owned(),
         thread_id: text("4"),
         message_id: text("101"),
+        interaction: None,
     }
 }
 
@@ -26,7 +27,11 @@ fn meta(content: Option<&'static [u8]>) -> SendMeta<'static> {
 }
 
 fn parts(text: &str, files: &[OutgoingFile]) -> Vec<Part> {
-    accounts::telegram("https://api.telegram.test", None).render(&OutgoingReply { text, files })
+    accounts::telegram("https://api.telegram.test", None).render(&OutgoingReply {
+        text,
+        files,
+        buttons: &[],
+    })
 }
 
 fn picture() -> OutgoingFile {

@@ -28,6 +28,7 @@ fn files(names: &[Option<&str>]) -> TurnResult {
     TurnResult::Reply {
         content: String::new(),
         attachments: names.iter().map(attachment).collect(),
+        buttons: Vec::new(),
         metadata: None,
     }
 }

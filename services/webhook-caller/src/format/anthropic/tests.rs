@@ -123,6 +123,7 @@ fn the_answer_is_the_text_blocks_and_the_rest_is_metadata() {
     let TurnResult::Reply {
         content,
         attachments,
+        buttons: _,
         metadata: Some(metadata),
     } = reply(&message(&content, "end_turn")).unwrap()
     else {

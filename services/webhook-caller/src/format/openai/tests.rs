@@ -108,6 +108,7 @@ fn the_answer_is_the_content_and_the_rest_is_metadata() {
     let TurnResult::Reply {
         content,
         attachments,
+        buttons: _,
         metadata: Some(metadata),
     } = reply(&said(json!("Hello! How can I help?"))).unwrap()
     else {
