@@ -210,6 +210,13 @@ pub struct Button {
     pub url: Option<String>,
 }
 
+impl Button {
+    /// What the user says by pressing it, unless it opens a page.
+    pub fn said(&self) -> &str {
+        self.value.as_deref().unwrap_or(&self.label)
+    }
+}
+
 /// A file that a webhook wants to send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Attachment {

@@ -55,6 +55,9 @@ pub struct Received {
     /// The files that came with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileSource>,
+    /// The album that it is part of: messages with the same name that follow each other were sent together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub album: Option<String>,
     /// The failed message that this one asks again, when an operator replayed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay_of: Option<MessageId>,

@@ -163,6 +163,7 @@ impl Conversation {
             user: self.user(),
             text: text(),
             files: Vec::new(),
+            album: None,
             replay_of: None,
             accepted_at: THEN,
         });

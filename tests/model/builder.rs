@@ -151,7 +151,9 @@ impl Model {
             .collect();
         let due = match decide(at.as_ref(), &pending, &self.policy, UnixMillis(0)) {
             Decision::Idle => None,
-            Decision::Fetch(_) => unreachable!("the model has no files"),
+            Decision::Fetch(_) | Decision::Wait { .. } => {
+                unreachable!("the model has neither files nor albums")
+            }
             Decision::Call(turn) => Some(self.pool.put_turn(*turn)),
         };
         self.decisions.borrow_mut().insert(key, due);

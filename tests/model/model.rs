@@ -151,6 +151,7 @@ fn received(connection: &ConnectionId, conversation: &ConversationId, index: usi
         },
         text: format!("q{index}"),
         files: Vec::new(),
+        album: None,
         replay_of: None,
         accepted_at: UnixMillis(0),
     }

@@ -13,7 +13,7 @@ pub(crate) struct BuilderMetrics {
 impl BuilderMetrics {
     pub(crate) fn new(metrics: &Metrics) -> Result<Self, MetricError> {
         let decisions = metrics.counters("decisions_total", "Decisions, by what was due.", &["decision"])?;
-        for decision in ["idle", "fetch", "call"] {
+        for decision in ["idle", "fetch", "wait", "call"] {
             decisions.with_label_values(&[decision]);
         }
         let slots = metrics.counters(

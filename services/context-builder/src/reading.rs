@@ -1,6 +1,6 @@
 //! Reading a conversation: its context and what has arrived since.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bus::{Bus, BusError, Entry, TraceContext};
 use domain::decide::{ContextAt, Pending};
@@ -110,19 +110,26 @@ impl Reading {
         Ok(())
     }
 
-    /// Looks for what became of a message's files in the rest of a long backlog.
+    /// Looks for what became of the files of the messages read so far in the rest of a long backlog.
     pub(crate) async fn find_attached(
         &mut self,
         bus: &Bus,
         conversation: &ConversationId,
-        message: &MessageId,
     ) -> Result<(), BusError> {
-        let about_it = |entry: &InboxEntry| match entry {
-            InboxEntry::Attached(attached) => attached.message_id == *message,
+        if !self.truncated {
+            return Ok(());
+        }
+        let messages: HashSet<MessageId> = self
+            .pending
+            .iter()
+            .map(|pending| pending.entry.message_id().clone())
+            .collect();
+        let about_them = |entry: &InboxEntry| match entry {
+            InboxEntry::Attached(attached) => messages.contains(&attached.message_id),
             InboxEntry::Received(_) | InboxEntry::Reset(_) => false,
         };
         while self.truncated {
-            self.read_page(bus, conversation, about_it).await?;
+            self.read_page(bus, conversation, about_them).await?;
         }
         Ok(())
     }

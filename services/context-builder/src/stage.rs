@@ -43,6 +43,8 @@ pub(crate) struct Builder {
 enum Step {
     Idle,
     Fetching,
+    /// For the rest of an album.
+    Waiting(Duration),
     Offered(Box<Turn>, SlotAnswer),
     UnknownBot(BotId),
 }
@@ -67,9 +69,8 @@ impl Builder {
             None => policy::absent(&due.bot),
         };
         let mut decision = decide(reading.context.as_ref(), &reading.pending, &policy, clock::now());
-        if let Decision::Fetch(Fetch::In { message_id, .. }) = &decision {
-            let message = message_id.clone();
-            reading.find_attached(&self.bus, conversation, &message).await?;
+        if let Decision::Fetch(_) = &decision {
+            reading.find_attached(&self.bus, conversation).await?;
             decision = decide(reading.context.as_ref(), &reading.pending, &policy, clock::now());
         }
         match decision {
@@ -81,6 +82,10 @@ impl Builder {
                 self.metrics.decided("fetch");
                 self.request_fetch(&fetch, reading, job).await?;
                 Ok(Step::Fetching)
+            }
+            Decision::Wait { until } => {
+                self.metrics.decided("wait");
+                Ok(Step::Waiting(until.since(clock::now())))
             }
             Decision::Call(turn) => {
                 self.metrics.decided("call");
@@ -242,7 +247,10 @@ impl Builder {
         match (&event.entry, reading.due()) {
             (InboxEntry::Received(_), Some((due, _))) if due < job.sequence => View::WaitsBehind,
             (InboxEntry::Received(_), Some((due, received)))
-                if due == job.sequence && !job.is_redelivery() && !self.coalesces(&received.bot) =>
+                if due == job.sequence
+                    && !job.is_redelivery()
+                    && received.album.is_none()
+                    && !self.coalesces(&received.bot) =>
             {
                 View::Enough
             }
@@ -301,6 +309,7 @@ impl Stage for InboxEvents {
             Err(error) => return error.into(),
         };
         match step {
+            Step::Waiting(delay) => Outcome::retry_after(delay, "more of an album may come"),
             _ if !event.is_message() && !reading.awaits(message) => Outcome::Done,
             Step::Offered(turn, answer) if vouches_for(&turn, answer, message) => Outcome::Done,
             Step::Offered(turn, SlotAnswer::Taken) if turn.answers.first() == Some(message) => {
@@ -404,6 +413,7 @@ impl Stage for ContextEvents {
                     Err(error) => error.into(),
                 }
             }
+            Step::Waiting(delay) => Outcome::retry_after(delay, "more of an album may come"),
             Step::Idle
             | Step::Fetching
             | Step::UnknownBot(_)

@@ -16,7 +16,7 @@ use proto_schemas::dead_letter::Stage;
 use proto_schemas::ids::{ConnectionId, ConversationId, MessageId};
 use proto_schemas::inbox::{InboxEntry, Received};
 use proto_schemas::subjects;
-use registry::{Connection, ConversationScope, GroupPolicy, Registry};
+use registry::{Connection, ConversationScope, EditPolicy, GroupPolicy, Registry};
 use runtime::burial::{self, Remains};
 use runtime::{GiveUp, clock};
 use serde_json::Value;
@@ -124,6 +124,9 @@ impl Intake {
         is_reset: bool,
         trace: TraceContext,
     ) -> Result<Taken, Refused> {
+        if message.is_edit && connection.edits == EditPolicy::Ignore {
+            return Ok(Taken::Ignored);
+        }
         let conversation = conversation_of(connection, &message);
         let subject = subjects::inbox(&conversation);
         let is_ours = match (message.addressed, connection.groups) {
@@ -158,6 +161,7 @@ impl Intake {
             user: message.user,
             text: message.text,
             files: self.store_inline(&conversation, &id, message.files).await?,
+            album: message.album,
             replay_of: None,
             accepted_at: clock::now(),
         };
@@ -325,6 +329,8 @@ mod tests {
             files: Vec::new(),
             is_group,
             addressed: Addressed::Surely,
+            album: None,
+            is_edit: false,
             interaction: None,
             answer: None,
         }

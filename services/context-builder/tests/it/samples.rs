@@ -37,6 +37,7 @@ pub(crate) fn received(number: usize) -> Received {
         },
         text: format!("q{number}"),
         files: vec![],
+        album: None,
         replay_of: None,
         accepted_at: clock::now(),
     }

@@ -66,6 +66,10 @@ pub struct InboundMessage {
     pub is_group: bool,
     /// Whether it is meant for the bot.
     pub addressed: Addressed,
+    /// The platform's name for the messages that it was sent together with.
+    pub album: Option<String>,
+    /// Whether it takes the place of a message that was written before.
+    pub is_edit: bool,
     /// A way back that the platform keeps open for a while.
     pub interaction: Option<Interaction>,
     /// What the push is answered with once the message is durable; nothing in particular if none.

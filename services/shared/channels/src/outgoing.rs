@@ -94,6 +94,10 @@ pub struct FileLink {
 pub enum UploadForm {
     /// As a picture.
     Photo,
+    /// As a piece of music.
+    Audio,
+    /// As a film.
+    Video,
     /// As a file.
     Document,
 }

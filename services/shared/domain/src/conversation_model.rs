@@ -15,7 +15,7 @@ use crate::conclude::{looked_after, next_context};
 use crate::decide::{ContextAt, Decision, Pending, decide};
 use crate::policy::BotPolicy;
 use crate::samples::{
-    attached, coalesce, conclusion, failure, message, reply, reset, text, unlimited, with_file,
+    attached, coalesce, conclusion, failure, message, of_album, reply, reset, text, unlimited, with_file,
 };
 
 /// One thing that happens.
@@ -23,6 +23,8 @@ use crate::samples::{
 enum Event {
     Text,
     File,
+    /// A message of an album, the same one as the message before if that was of one.
+    Picture,
     Reset,
     /// An earlier entry, of any kind, is appended again.
     Repeat(usize),
@@ -40,6 +42,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => Just(Event::Text),
         2 => Just(Event::File),
+        2 => Just(Event::Picture),
         1 => Just(Event::Reset),
         2 => any::<usize>().prop_map(Event::Repeat),
         6 => Just(Event::Decide),
@@ -81,6 +84,7 @@ impl Conversation {
         match event {
             Event::Text => self.arrive(text),
             Event::File => self.arrive(with_file),
+            Event::Picture => self.arrive(|n| of_album(n, "a")),
             Event::Reset => self.arrive(reset),
             Event::Repeat(index) => {
                 if let Some(repeated) = index.checked_rem(self.inbox.len()) {
@@ -119,6 +123,7 @@ impl Conversation {
     fn act(&mut self) {
         match self.decision() {
             Decision::Idle => {}
+            Decision::Wait { .. } => panic!("all albums are old here"),
             // As in the real stream, a message has one slot for fetching its files.
             Decision::Fetch(Fetch::In { message_id, .. }) => {
                 if !self.fetches.contains(&message_id) {

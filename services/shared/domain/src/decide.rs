@@ -6,6 +6,8 @@
 //!
 //! A reset is answered by a turn of its own, in its place in the order: what waits before it is not asked any
 //! more, but is listed in that turn, so that every message has an outcome in a transcript.
+//!
+//! An album comes as several messages that share a name. They are one question, asked when the album is whole.
 
 use std::collections::{HashMap, HashSet};
 
@@ -28,6 +30,10 @@ pub const MAX_ANSWERS: usize = 256;
 /// The most bytes, as JSON, of questions that are asked together: with the context a quarter below the server's
 /// `max_payload` of 1 MiB. A single question is asked whatever its size.
 pub const MAX_QUESTION_BYTES: usize = 256 * 1024;
+
+/// An album is whole when nothing has been added to it for so long. Platforms bring its messages one right after the
+/// other; between two of them lies the time in which we answer.
+pub const ALBUM_SETTLES_MILLIS: u64 = 1000;
 
 /// A context and its place in the bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +60,11 @@ pub enum Decision {
     Idle,
     /// Bring in the files of the message that is due.
     Fetch(Fetch),
+    /// Look again then: more may belong to the message that is due.
+    Wait {
+        /// When.
+        until: UnixMillis,
+    },
     /// Run this turn.
     Call(Box<Turn>),
 }
@@ -61,24 +72,27 @@ pub enum Decision {
 /// Decides what is due.
 ///
 /// `pending` is *everything* in the inbox after the context's `answered_through`: a message whose `Attached`
-/// is cut off would be fetched for ever. What is older, and any order, does no harm. `built_at` is only
-/// written into the turn; ages count from the time the due message was accepted.
+/// is cut off would be fetched for ever. What is older, and any order, does no harm. `now` is written into the
+/// turn, and says whether an album is whole; other ages count from the time the due message was accepted.
 pub fn decide(
     context: Option<&ContextAt>,
     pending: &[Pending],
     policy: &BotPolicy,
-    built_at: UnixMillis,
+    now: UnixMillis,
 ) -> Decision {
     let inbox = Inbox::read(context, pending);
     if let Some(reset) = inbox.messages.iter().rposition(|message| message.is_reset) {
-        return forget(context, &inbox.messages[..=reset], policy, built_at);
+        return forget(context, &inbox.messages[..=reset], policy, now);
     }
-    let Some(due) = inbox.messages.first() else {
+    let Some(due) = inbox.said_together().next() else {
         return Decision::Idle;
     };
-    match inbox.files(due) {
-        None => Decision::Fetch(fetch(due.received)),
-        Some(_) => ask(context, &inbox.questions(policy.overlap), policy, built_at),
+    if let Some(message) = due.iter().find(|message| inbox.files(message).is_none()) {
+        return Decision::Fetch(fetch(message.received));
+    }
+    match inbox.whole_at(due, now) {
+        Some(until) => Decision::Wait { until },
+        None => ask(context, &inbox.questions(policy.overlap, now), policy, now),
     }
 }
 
@@ -143,25 +157,74 @@ impl<'a> Inbox<'a> {
         message.received.stored_files().or_else(fetched)
     }
 
-    /// The messages to be asked now, the first of which is ready, with what the webhook is told of each.
-    fn questions(&self, overlap: Overlap) -> Vec<(Waiting<'a>, Utterance)> {
-        let together = match overlap {
+    /// The messages, those of an album together.
+    fn said_together(&self) -> impl Iterator<Item = &[Waiting<'a>]> {
+        let same_album = |one: &Waiting, other: &Waiting| {
+            one.received.album.is_some() && one.received.album == other.received.album
+        };
+        self.messages
+            .chunk_by(same_album)
+            .flat_map(|album| album.chunks(MAX_ANSWERS))
+    }
+
+    /// When an album will be whole; none if it is, or if it is none. It is once something else was said, or nothing
+    /// has come for a while. An age that cannot be, because two clocks differ, is none to wait for.
+    fn whole_at(&self, album: &[Waiting], now: UnixMillis) -> Option<UnixMillis> {
+        let last = album.last().filter(|last| last.received.album.is_some())?;
+        let is_newest = self.messages.last().map(|newest| newest.sequence) == Some(last.sequence);
+        let settled = last.received.accepted_at.0 + ALBUM_SETTLES_MILLIS;
+        let is_settled = now.0 >= settled || now.0 + ALBUM_SETTLES_MILLIS < last.received.accepted_at.0;
+        (is_newest && !is_settled).then_some(UnixMillis(settled))
+    }
+
+    /// What is asked now: what was said first, which is ready, and as much of what follows as the bot wants.
+    fn questions(&self, overlap: Overlap, now: UnixMillis) -> Vec<Question<'a>> {
+        let most = match overlap {
             Overlap::Queue => 1,
             Overlap::Coalesce => MAX_ANSWERS,
         };
-        let mut bytes = 0;
-        self.messages
-            .iter()
-            .take(together)
-            .map_while(|message| Some((*message, utterance(message.received, self.files(message)?))))
+        let (mut count, mut bytes) = (0, 0);
+        self.said_together()
+            .take(most)
+            .map_while(|together| self.question(together, now))
             .enumerate()
-            .take_while(|(position, (_, utterance))| {
-                bytes += size::utterance_bytes(utterance);
-                *position == 0 || bytes <= MAX_QUESTION_BYTES
+            .take_while(|(position, question)| {
+                count += question.messages.len();
+                bytes += size::utterance_bytes(&question.utterance);
+                *position == 0 || (count <= MAX_ANSWERS && bytes <= MAX_QUESTION_BYTES)
             })
             .map(|(_, question)| question)
             .collect()
     }
+
+    /// What was said together, as one question; none while it is not whole.
+    fn question(&self, together: &[Waiting<'a>], now: UnixMillis) -> Option<Question<'a>> {
+        if self.whole_at(together, now).is_some() {
+            return None;
+        }
+        let first = together.first()?.received;
+        let texts = together.iter().map(|message| message.received.text.as_str());
+        let files: Option<Vec<_>> = together.iter().map(|message| self.files(message)).collect();
+        Some(Question {
+            messages: together.to_vec(),
+            utterance: Utterance {
+                role: Role::User,
+                text: texts
+                    .filter(|text| !text.is_empty())
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+                files: files?.concat(),
+                message_id: Some(first.message_id.clone()),
+                at: first.accepted_at,
+            },
+        })
+    }
+}
+
+/// What a user said at once, in one message or in an album of them.
+struct Question<'a> {
+    messages: Vec<Waiting<'a>>,
+    utterance: Utterance,
 }
 
 /// Ends everything up to the last of `messages`, a reset. More than one turn can list is ended by silent
@@ -193,11 +256,15 @@ fn forget(
 
 fn ask(
     context: Option<&ContextAt>,
-    questions: &[(Waiting, Utterance)],
+    questions: &[Question],
     policy: &BotPolicy,
     built_at: UnixMillis,
 ) -> Decision {
-    let messages: Vec<Waiting> = questions.iter().map(|(message, _)| *message).collect();
+    let messages: Vec<Waiting> = questions
+        .iter()
+        .flat_map(|question| &question.messages)
+        .copied()
+        .collect();
     let replaced: Vec<&MessageId> = messages
         .iter()
         .filter_map(|message| message.received.replay_of.as_ref())
@@ -218,7 +285,10 @@ fn ask(
         fallback,
         system_prompt: policy.system_prompt.clone(),
         history: policy::history(said, &replaced, policy, due.received.accepted_at),
-        question: questions.iter().map(|(_, utterance)| utterance.clone()).collect(),
+        question: questions
+            .iter()
+            .map(|question| question.utterance.clone())
+            .collect(),
         error_message: policy.error_message.clone(),
     };
     call(context, &messages, policy, task, built_at)
@@ -276,16 +346,6 @@ fn fetch(received: &Received) -> Fetch {
         conversation: received.conversation.clone(),
         connection: received.connection.clone(),
         files: received.files.clone(),
-    }
-}
-
-fn utterance(received: &Received, files: Vec<IncomingFile>) -> Utterance {
-    Utterance {
-        role: Role::User,
-        text: received.text.clone(),
-        files,
-        message_id: Some(received.message_id.clone()),
-        at: received.accepted_at,
     }
 }
 

@@ -32,6 +32,7 @@ fn again(turn: &Turn, utterance: &Utterance, n: u32, accepted_at: UnixMillis) ->
         user: turn.user.clone(),
         text: utterance.text.clone(),
         files: utterance.files.iter().filter_map(stored).map(source).collect(),
+        album: None,
         replay_of: Some(original.clone()),
         accepted_at,
     }))

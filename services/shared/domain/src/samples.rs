@@ -71,6 +71,7 @@ pub(crate) fn received(n: usize, text: &str) -> Received {
         },
         text: text.to_owned(),
         files: Vec::new(),
+        album: None,
         replay_of: None,
         accepted_at: UnixMillis(n as u64 * 1000),
     }
@@ -107,6 +108,17 @@ pub(crate) fn stored(n: usize) -> StoredFile {
         mime_type: "image/png".to_owned(),
         bytes: 3,
     }
+}
+
+/// Message `n`, a picture of an album.
+pub(crate) fn of_album(n: usize, album: &str) -> InboxEntry {
+    let InboxEntry::Received(picture) = with_file(n) else {
+        panic!("a message with a file is received")
+    };
+    InboxEntry::Received(Received {
+        album: Some(album.to_owned()),
+        ..picture
+    })
 }
 
 pub(crate) fn attached(n: usize) -> InboxEntry {
@@ -217,7 +229,7 @@ pub(crate) fn failure() -> TurnResult {
 pub(crate) fn called(decision: Decision) -> Turn {
     match decision {
         Decision::Call(turn) => *turn,
-        Decision::Idle | Decision::Fetch(_) => panic!("no turn is due: {decision:?}"),
+        Decision::Idle | Decision::Wait { .. } | Decision::Fetch(_) => panic!("no turn is due: {decision:?}"),
     }
 }
 

@@ -17,8 +17,8 @@ pub use snapshot::{Registry, Snapshot, integration_key};
 pub use span::Span;
 pub use spec::{
     Bot, Breaker, Connection, ConnectionChannel, ContextPolicy, ConversationScope, DiscordConnection,
-    Gateway, GroupPolicy, HeaderValue, HttpConnection, Integration, IntegrationLimits, Manifest, Overlap,
-    RetryBudget, SlackConnection, TelegramConnection,
+    EditPolicy, Gateway, GroupPolicy, HeaderValue, HttpConnection, Integration, IntegrationLimits, Manifest,
+    Overlap, RetryBudget, SlackConnection, TelegramConnection,
 };
 pub use split::{Arm, Split, SplitBy};
 pub use validate::{Problem, check_manifest};

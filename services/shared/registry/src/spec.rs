@@ -262,6 +262,9 @@ pub struct Connection {
     /// Which messages of a group are answered.
     #[serde(default, skip_serializing_if = "GroupPolicy::is_default")]
     pub groups: GroupPolicy,
+    /// What becomes of a message that its user changes afterwards.
+    #[serde(default, skip_serializing_if = "EditPolicy::is_default")]
+    pub edits: EditPolicy,
     /// The account.
     pub channel: ConnectionChannel,
 }
@@ -293,6 +296,23 @@ pub enum GroupPolicy {
 }
 
 impl GroupPolicy {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What becomes of a message that its user changes afterwards.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EditPolicy {
+    /// It stays as it was asked.
+    #[default]
+    Ignore,
+    /// It is asked again as a new message.
+    Ask,
+}
+
+impl EditPolicy {
     fn is_default(&self) -> bool {
         *self == Self::default()
     }

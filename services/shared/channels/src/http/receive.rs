@@ -108,6 +108,8 @@ fn message(webhook_id: &str, body: Body) -> Result<InboundMessage, Refusal> {
             .collect::<Result<_, _>>()?,
         is_group: false,
         addressed: Addressed::Surely,
+        album: None,
+        is_edit: false,
         interaction: None,
         answer: None,
         text,

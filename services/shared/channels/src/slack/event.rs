@@ -53,9 +53,60 @@ pub(super) struct Message {
     pub(super) thread_ts: Option<String>,
     pub(super) parent_user_id: Option<String>,
     pub(super) files: Option<Vec<File>>,
+    /// What it has become, if this tells of a change.
+    pub(super) message: Option<Box<Changed>>,
+    /// What it was before.
+    pub(super) previous_message: Option<Previous>,
+}
+
+/// A message after a change. Slack changes messages itself as well, when it shows what a link leads to.
+#[derive(Deserialize)]
+pub(super) struct Changed {
+    user: Option<String>,
+    bot_id: Option<String>,
+    text: Option<String>,
+    ts: String,
+    thread_ts: Option<String>,
+    parent_user_id: Option<String>,
+    /// By whom and when; absent when nobody did.
+    edited: Option<Edited>,
+}
+
+#[derive(Deserialize)]
+struct Edited {
+    ts: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Previous {
+    text: Option<String>,
 }
 
 impl Message {
+    /// The message as its user has changed it, and when that was; none if nothing was said anew.
+    pub(super) fn changed(self) -> Option<(Self, String)> {
+        let changed = *self.message?;
+        let edited = changed.edited?.ts;
+        if changed.text == self.previous_message?.text {
+            return None;
+        }
+        let message = Self {
+            channel: self.channel,
+            channel_type: self.channel_type,
+            subtype: None,
+            user: changed.user,
+            bot_id: changed.bot_id,
+            text: changed.text,
+            ts: changed.ts,
+            thread_ts: changed.thread_ts,
+            parent_user_id: changed.parent_user_id,
+            files: None,
+            message: None,
+            previous_message: None,
+        };
+        Some((message, edited))
+    }
+
     /// Whether it was written to the bot alone.
     pub(super) fn is_direct(&self) -> bool {
         match &self.channel_type {

@@ -7,6 +7,7 @@ use proto_schemas::content::User;
 use serde::Deserialize;
 use url::form_urlencoded;
 
+use super::blocks::LINK;
 use super::event::is_direct;
 use super::receive::{ignored, lacks};
 use super::text;
@@ -105,6 +106,8 @@ fn command(form: &Form<'_>) -> Result<Inbound, Refusal> {
         files: Vec::new(),
         is_group: !is_direct(&chat_id),
         addressed: Addressed::Surely,
+        album: None,
+        is_edit: false,
         interaction: None,
         answer: None,
         chat_id,
@@ -122,6 +125,9 @@ fn pressed(interaction: Interaction) -> Result<Inbound, Refusal> {
     }
     let action = interaction.actions.and_then(|actions| actions.into_iter().next());
     let action = action.ok_or_else(|| lacks("action"))?;
+    if action.opens_a_page() {
+        return Ok(ignored("button_of_a_page"));
+    }
     let user = interaction.user.ok_or_else(|| lacks("user"))?;
     let trigger = interaction.trigger_id.ok_or_else(|| lacks("trigger_id"))?;
     let Some(Container {
@@ -153,6 +159,8 @@ fn pressed(interaction: Interaction) -> Result<Inbound, Refusal> {
         files: Vec::new(),
         is_group: !is_direct,
         addressed: Addressed::Surely,
+        album: None,
+        is_edit: false,
         interaction: None,
         answer: None,
     };
@@ -160,6 +168,12 @@ fn pressed(interaction: Interaction) -> Result<Inbound, Refusal> {
 }
 
 impl Action {
+    /// Whether the user left for a page and said nothing.
+    fn opens_a_page(&self) -> bool {
+        let name = self.action_id.as_deref();
+        self.value.is_none() && name.is_some_and(|name| name.starts_with(LINK))
+    }
+
     /// What it stands for: its value, what was chosen, or else its name.
     fn meaning(self) -> Option<String> {
         let chosen = [

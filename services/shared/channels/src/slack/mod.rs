@@ -1,6 +1,7 @@
 //! Slack: its Events API and interactions in, its Web API out (`channels.md`, section 3).
 
 mod api;
+mod blocks;
 mod download;
 mod event;
 mod interaction;

@@ -14,12 +14,9 @@ use crate::names::sanitise_name;
 /// Kinds of messages that a person wrote (`channels.md`, section 3.2.3).
 const WRITTEN: [&str; 3] = ["file_share", "thread_broadcast", "me_message"];
 /// Kinds that are known not to be: their names are told to the log.
-const UNWRITTEN: [&str; 4] = [
-    "message_changed",
-    "message_deleted",
-    "bot_message",
-    "message_replied",
-];
+const UNWRITTEN: [&str; 3] = ["message_deleted", "bot_message", "message_replied"];
+/// A message that became another one.
+const CHANGED: &str = "message_changed";
 /// Slack itself, which writes into direct messages.
 const SLACK_USERS: [&str; 2] = ["USLACKBOT", "USLACK"];
 
@@ -66,8 +63,12 @@ fn is_form(request: &Request<'_>) -> bool {
 fn event(mut push: Push) -> Result<Inbound, Refusal> {
     let event = push.event.take().ok_or_else(|| lacks("event"))?;
     Ok(match event {
-        Event::Message(message) => read(message, false, push.bot()),
-        Event::AppMention(message) => read(message, true, push.bot()),
+        Event::Message(message) if message.subtype.as_deref() == Some(CHANGED) => match message.changed() {
+            Some((message, edited)) => read(message, false, Some(&edited), push.bot()),
+            None => ignored(CHANGED),
+        },
+        Event::Message(message) => read(message, false, None, push.bot()),
+        Event::AppMention(message) => read(message, true, None, push.bot()),
         Event::TokensRevoked => trouble("tokens_revoked"),
         Event::AppUninstalled => trouble("app_uninstalled"),
         Event::Other => ignored("other_event"),
@@ -76,7 +77,7 @@ fn event(mut push: Push) -> Result<Inbound, Refusal> {
 
 /// One message with the bot's name in it comes as a message and as a mention, with the same channel and time: both
 /// are read alike, and the second changes nothing (`channels.md`, section 3.1.5).
-fn read(message: Message, is_mention: bool, bot: Option<&str>) -> Inbound {
+fn read(message: Message, is_mention: bool, edited: Option<&str>, bot: Option<&str>) -> Inbound {
     let author = match author(&message, bot) {
         Ok(author) => author,
         Err(kind) => return ignored(kind),
@@ -99,7 +100,10 @@ fn read(message: Message, is_mention: bool, bot: Option<&str>) -> Inbound {
         thread => thread,
     };
     let inbound = InboundMessage {
-        dedup_key: format!("{}:{}", message.channel, message.ts),
+        dedup_key: match edited {
+            Some(edited) => format!("{}:{}:{edited}", message.channel, message.ts),
+            None => format!("{}:{}", message.channel, message.ts),
+        },
         chat_id: message.channel,
         thread_id,
         thread_is_conversation: !is_direct,
@@ -109,6 +113,8 @@ fn read(message: Message, is_mention: bool, bot: Option<&str>) -> Inbound {
         files,
         is_group: !is_direct,
         addressed,
+        album: None,
+        is_edit: edited.is_some(),
         interaction: None,
         answer: None,
     };

@@ -1,5 +1,6 @@
 //! A reply in parts that Slack takes: texts first, then files.
 
+use super::blocks::{MAX_BLOCK_CHARS, labels};
 use crate::markdown::{self, slack};
 use crate::outgoing::{
     OutgoingFile, OutgoingReply, Part, PartContent, UploadForm, in_order, uploads_and_lines,
@@ -12,14 +13,24 @@ pub(crate) fn render(reply: &OutgoingReply<'_>) -> Vec<Part> {
     let (uploads, lines) = uploads_and_lines(reply.files, upload);
     let mut document = markdown::parse(reply.text);
     document.add_lines(&lines);
-    let texts = slack::pieces(&document)
-        .into_iter()
-        .map(|text| PartContent::Message {
-            text,
-            entities: Vec::new(),
-            links: Vec::new(),
-        });
-    in_order(texts.chain(uploads), reply.buttons)
+    let message = |text| PartContent::Message {
+        text,
+        entities: Vec::new(),
+        links: Vec::new(),
+    };
+    let texts = slack::pieces(&document).into_iter().map(message);
+    let mut contents: Vec<PartContent> = texts.chain(uploads).collect();
+    if !(reply.buttons.is_empty() || contents.last().is_some_and(has_room_for_buttons)) {
+        contents.push(message(labels(reply.buttons)));
+    }
+    in_order(contents, reply.buttons)
+}
+
+fn has_room_for_buttons(content: &PartContent) -> bool {
+    match content {
+        PartContent::Message { text, .. } => text.chars().count() <= MAX_BLOCK_CHARS,
+        PartContent::Upload { .. } => false,
+    }
 }
 
 /// None when Slack would refuse the file: too large, empty, or not there.

@@ -2,13 +2,15 @@
 
 use data_encoding::HEXLOWER;
 use outbound::Client;
-use proto_schemas::content::ReplyAddress;
+use proto_schemas::content::{Button, ReplyAddress};
 use reqwest::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::Account;
 use super::api::call;
+use super::blocks::blocks;
 use crate::outgoing::{Part, PartContent, SEND_DEADLINE, SendError, SendMeta, Sent};
 
 /// Slack takes JSON with its character set named, and warns otherwise.
@@ -20,6 +22,8 @@ struct PostMessage<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     thread_ts: Option<&'a str>,
     text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blocks: Option<Value>,
     mrkdwn: bool,
     unfurl_links: bool,
     unfurl_media: bool,
@@ -40,7 +44,9 @@ impl Account {
         meta: &SendMeta<'_>,
     ) -> Result<Sent, SendError> {
         match (&part.content, &meta.content) {
-            (PartContent::Message { text, .. }, _) => self.post(client, address, text, meta).await,
+            (PartContent::Message { text, .. }, _) => {
+                self.post(client, address, text, &part.buttons, meta).await
+            }
             (PartContent::Upload { file, .. }, Some(bytes)) => {
                 self.upload(client, address, file, bytes, meta.now_secs).await
             }
@@ -53,12 +59,14 @@ impl Account {
         client: &Client,
         address: &ReplyAddress,
         text: &str,
+        buttons: &[Button],
         meta: &SendMeta<'_>,
     ) -> Result<Sent, SendError> {
         let message = PostMessage {
             channel: &address.chat_id,
             thread_ts: address.thread_id.as_deref(),
             text,
+            blocks: blocks(text, buttons),
             mrkdwn: true,
             unfurl_links: false,
             unfurl_media: false,

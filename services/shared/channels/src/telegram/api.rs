@@ -13,7 +13,7 @@ use crate::outgoing::{DEFAULT_PAUSE, MAX_ANSWER_BYTES, SendError};
 const MAX_DETAIL_CHARS: usize = 200;
 
 /// What the descriptions of a 400 mean for us; matched by prefix, in lower case, behind `bad request: `.
-const REFUSALS: [(&str, &str); 23] = [
+const REFUSALS: [(&str, &str); 26] = [
     ("chat not found", "chat_not_found"),
     ("private chat not found", "chat_not_found"),
     ("chat_id is empty", "chat_not_found"),
@@ -33,6 +33,9 @@ const REFUSALS: [(&str, &str); 23] = [
     ("entity begin", "entities_refused"),
     ("entity_text_invalid", "entities_refused"),
     ("message_too_long", "message_refused"),
+    ("button_data_invalid", "buttons_refused"),
+    ("button_url_invalid", "buttons_refused"),
+    ("inline keyboard button", "buttons_refused"),
     ("photo_invalid_dimensions", "photo_refused"),
     ("image_process_failed", "photo_refused"),
     ("file is too big", "too_large"),
@@ -152,6 +155,11 @@ impl Refused {
         self.status == 400 && refusal_class(&self.description) == "entities_refused"
     }
 
+    /// Whether Telegram does not take the buttons; without them the part may go.
+    pub(super) fn is_about_the_buttons(&self) -> bool {
+        self.status == 400 && refusal_class(&self.description) == "buttons_refused"
+    }
+
     fn verdict(self) -> SendError {
         let detail: String = self.description.chars().take(MAX_DETAIL_CHARS).collect();
         match self.status {
@@ -247,6 +255,11 @@ mod tests {
                 400,
                 "Bad Request: can't parse entities: unsupported type",
                 "permanent entities_refused",
+            ),
+            (
+                400,
+                "Bad Request: BUTTON_URL_INVALID",
+                "permanent buttons_refused",
             ),
             (
                 400,

@@ -1,7 +1,10 @@
 //! Telegram's Bot API (`channels.md`, section 2).
 
 mod api;
+mod attachment;
 mod download;
+mod event;
+mod keyboard;
 mod receive;
 mod render;
 mod send;

@@ -2,23 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use proto_schemas::content::{FileLocation, FileSource, User};
+use proto_schemas::content::User;
 use serde::de::IgnoredAny;
 use subtle::ConstantTimeEq;
 
-use super::update::{Chat, Entity, Media, Message, Person, PhotoSize, Update};
+use super::attachment::file;
+use super::event::{changed, pressed};
+use super::update::{Chat, Entity, Message, Person, Update};
 use super::{Account, wording};
 use crate::inbound::{
-    Addressed, Inbound, InboundFile, InboundMessage, RESET, Refusal, Request, json_problem, media_type,
+    Addressed, Inbound, InboundFile, InboundMessage, RESET, Refusal, Request, json_problem,
 };
-use crate::names::sanitise_name;
 
 /// Nothing is signed; the secret itself authenticates (`channels.md`, section 1.3).
 const SECRET_HEADER: &str = "x-telegram-bot-api-secret-token";
 
-/// The updates that are not messages (`channels.md`, section 2.2.1).
-const OTHER_UPDATES: [&str; 24] = [
-    "edited_message",
+/// The updates that we do not answer (`channels.md`, section 2.2.1).
+const OTHER_UPDATES: [&str; 21] = [
     "channel_post",
     "edited_channel_post",
     "business_connection",
@@ -30,13 +30,11 @@ const OTHER_UPDATES: [&str; 24] = [
     "message_reaction_count",
     "inline_query",
     "chosen_inline_result",
-    "callback_query",
     "shipping_query",
     "pre_checkout_query",
     "purchased_paid_media",
     "poll",
     "poll_answer",
-    "my_chat_member",
     "chat_member",
     "chat_join_request",
     "chat_boost",
@@ -62,12 +60,17 @@ impl Account {
         self.verify(request)?;
         let update: Update = serde_json::from_slice(request.body)
             .map_err(|error| Refusal::NotUnderstood(json_problem(&error)))?;
-        match update.message {
-            Some(message) => Ok(self.read(message)),
-            None => Ok(ignored(
-                known(&OTHER_UPDATES, &update.others).unwrap_or("unknown_update"),
-            )),
-        }
+        let kind = || known(&OTHER_UPDATES, &update.others).unwrap_or("unknown_update");
+        let read = update.message.map(|message| self.read(message, false));
+        Ok(read
+            .or_else(|| update.edited_message.map(|message| self.read(message, true)))
+            .or_else(|| update.callback_query.map(pressed))
+            .or_else(|| {
+                update
+                    .my_chat_member
+                    .map(|membership| ignored(changed(&membership)))
+            })
+            .unwrap_or_else(|| ignored(kind())))
     }
 
     fn verify(&self, request: &Request<'_>) -> Result<(), Refusal> {
@@ -82,7 +85,7 @@ impl Account {
         if same { Ok(()) } else { refuse("is wrong") }
     }
 
-    fn read(&self, message: Message) -> Inbound {
+    fn read(&self, message: Message, is_edit: bool) -> Inbound {
         let file = file(&message);
         let words = wording::in_words(&message);
         let (text, entities) = match (&message.text, &message.caption, &words) {
@@ -103,9 +106,9 @@ impl Account {
         let inbound = InboundMessage {
             // An update's number names the push, not the message, and Telegram starts it anew after a quiet
             // week; chat and message name the message for good (`channels.md`, sections 2.1.5 and 2.3).
-            dedup_key: format!("{}:{}", message.chat.id, message.message_id),
+            dedup_key: dedup_key(&message, is_edit),
             chat_id: message.chat.id.to_string(),
-            thread_id: topic(&message).map(|topic| topic.to_string()),
+            thread_id: topic(message.message_thread_id, message.is_topic_message),
             thread_is_conversation: true,
             message_id: Some(message.message_id.to_string()),
             user,
@@ -113,6 +116,8 @@ impl Account {
             files: file.into_iter().map(InboundFile::Source).collect(),
             is_group: message.chat.kind != "private",
             addressed,
+            album: message.media_group_id,
+            is_edit,
             interaction: None,
             answer: None,
         };
@@ -180,7 +185,7 @@ impl Account {
     }
 }
 
-fn ignored(kind: &'static str) -> Inbound {
+pub(super) fn ignored(kind: &'static str) -> Inbound {
     Inbound::Ignored { kind }
 }
 
@@ -188,9 +193,18 @@ fn known(kinds: &[&'static str], members: &BTreeMap<String, IgnoredAny>) -> Opti
     kinds.iter().find(|kind| members.contains_key(**kind)).copied()
 }
 
+/// What a message is after a change is another one.
+fn dedup_key(message: &Message, is_edit: bool) -> String {
+    let key = format!("{}:{}", message.chat.id, message.message_id);
+    match message.edit_date.filter(|_| is_edit) {
+        Some(edited) => format!("{key}:{edited}"),
+        None => key,
+    }
+}
+
 /// In ordinary groups a thread id marks chains of replies; only a topic is a conversation of its own.
-fn topic(message: &Message) -> Option<i64> {
-    message.message_thread_id.filter(|_| message.is_topic_message)
+pub(super) fn topic(thread: Option<i64>, is_topic: bool) -> Option<String> {
+    thread.filter(|_| is_topic).map(|topic| topic.to_string())
 }
 
 /// Who wrote it, or why that is nobody whom we answer. A message on behalf of a chat carries a made-up user
@@ -219,7 +233,7 @@ fn chat_as_user(chat: &Chat) -> User {
     }
 }
 
-fn person_as_user(person: &Person) -> User {
+pub(super) fn person_as_user(person: &Person) -> User {
     let name = match &person.last_name {
         Some(last) => format!("{} {last}", person.first_name),
         None => person.first_name.clone(),
@@ -229,52 +243,6 @@ fn person_as_user(person: &Person) -> User {
         name: Some(name).filter(|name| !name.trim().is_empty()),
         username: person.username.clone(),
     }
-}
-
-/// The file of a message; Telegram allows one. An animation is listed as a document too and counts once.
-fn file(message: &Message) -> Option<FileSource> {
-    let media = |media: &Option<Media>, name: &str, mime_type: &str| {
-        media.as_ref().map(|media| media_file(media, name, mime_type))
-    };
-    media(&message.document, "document", "application/octet-stream")
-        .or_else(|| largest(&message.photo))
-        .or_else(|| media(&message.animation, "animation.mp4", "video/mp4"))
-        .or_else(|| media(&message.video, "video.mp4", "video/mp4"))
-        .or_else(|| media(&message.video_note, "video.mp4", "video/mp4"))
-        .or_else(|| media(&message.audio, "audio.mp3", "audio/mpeg"))
-        .or_else(|| media(&message.voice, "voice.ogg", "audio/ogg"))
-}
-
-fn media_file(media: &Media, name: &str, mime_type: &str) -> FileSource {
-    FileSource {
-        name: media
-            .file_name
-            .as_deref()
-            .map_or_else(|| name.to_owned(), sanitise_name),
-        mime_type: media
-            .mime_type
-            .as_deref()
-            .and_then(media_type)
-            .or_else(|| Some(mime_type.to_owned())),
-        bytes: media.file_size,
-        location: FileLocation::Platform {
-            file_id: media.file_id.clone(),
-        },
-    }
-}
-
-fn largest(sizes: &[PhotoSize]) -> Option<FileSource> {
-    let photo = sizes
-        .iter()
-        .max_by_key(|size| u64::from(size.width) * u64::from(size.height))?;
-    Some(FileSource {
-        name: "photo.jpg".to_owned(),
-        mime_type: Some("image/jpeg".to_owned()),
-        bytes: photo.file_size,
-        location: FileLocation::Platform {
-            file_id: photo.file_id.clone(),
-        },
-    })
 }
 
 /// What an entity marks.

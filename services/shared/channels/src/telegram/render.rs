@@ -39,11 +39,12 @@ fn upload(file: &OutgoingFile) -> Option<PartContent> {
 }
 
 fn form(file: &StoredFile) -> UploadForm {
-    let picture = matches!(file.mime_type.as_str(), "image/jpeg" | "image/png" | "image/webp");
-    if picture && file.bytes <= MAX_PHOTO_BYTES {
-        UploadForm::Photo
-    } else {
-        UploadForm::Document
+    match file.mime_type.as_str() {
+        "image/jpeg" | "image/png" | "image/webp" if file.bytes <= MAX_PHOTO_BYTES => UploadForm::Photo,
+        // What Telegram's players take; anything else they would only show as a file.
+        "audio/mpeg" | "audio/mp4" | "audio/x-m4a" | "audio/m4a" => UploadForm::Audio,
+        "video/mp4" => UploadForm::Video,
+        _ => UploadForm::Document,
     }
 }
 
@@ -89,17 +90,20 @@ mod tests {
     }
 
     #[test]
-    fn files_follow_the_text_in_the_form_that_their_size_allows() {
+    fn files_follow_the_text_in_the_form_that_their_type_and_size_allow() {
         let files = [
             file("image/png", MAX_PHOTO_BYTES),
             file("image/png", MAX_PHOTO_BYTES + 1),
             file("application/pdf", MAX_DOCUMENT_BYTES),
             file("image/gif", 1),
+            file("audio/mpeg", 1),
+            file("audio/wav", 1),
+            file("video/mp4", MAX_DOCUMENT_BYTES),
         ];
-        assert_eq!(
-            outline("Here.", &files),
-            ["Here.", "Photo", "Document", "Document", "Document"]
-        );
+        let forms = [
+            "Photo", "Document", "Document", "Document", "Audio", "Document", "Video",
+        ];
+        assert_eq!(outline("Here.", &files), [&["Here."], &forms[..]].concat());
     }
 
     #[test]

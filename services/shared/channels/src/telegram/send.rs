@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Account;
 use super::api::{CallError, Refused, call};
+use super::keyboard::{Keyboard, keyboard};
 use crate::markdown::telegram::Entity;
 use crate::outgoing::{
     Part, PartContent, SEND_DEADLINE, SendError, SendMeta, Sent, UPLOAD_DEADLINE, UploadForm,
@@ -41,6 +42,8 @@ struct SendMessage<'a> {
     text: &'a str,
     #[serde(skip_serializing_if = "<[Entity]>::is_empty")]
     entities: &'a [Entity],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_markup: Option<&'a Keyboard<'a>>,
 }
 
 /// Of the message that Telegram made, all that we need.
@@ -53,6 +56,7 @@ struct SentMessage {
 struct Attempt<'a> {
     target: Target,
     content: AttemptContent<'a>,
+    keyboard: Option<Keyboard<'a>>,
     migrated: bool,
 }
 
@@ -69,8 +73,8 @@ enum AttemptContent<'a> {
 }
 
 impl Account {
-    /// Three refusals can be mended on the spot, each at most once: a group that has become a supergroup, a
-    /// picture that Telegram will only take as a document, and formats that it does not understand.
+    /// Some refusals can be mended on the spot, each at most once: a group that has become a supergroup, a file
+    /// that Telegram will only take as a document, and formats or buttons that it does not take.
     pub(crate) async fn send(
         &self,
         client: &Client,
@@ -81,6 +85,7 @@ impl Account {
         let mut attempt = Attempt {
             target: target(address, part.quotes),
             content: content(part, meta)?,
+            keyboard: keyboard(&part.buttons),
             migrated: false,
         };
         loop {
@@ -107,6 +112,7 @@ impl Account {
                     target: &attempt.target,
                     text,
                     entities,
+                    reply_markup: attempt.keyboard.as_ref(),
                 };
                 let body = serde_json::to_vec(&message).expect("a struct of texts has a JSON form");
                 let request = client.request(Method::POST, &self.method_url("sendMessage"))?;
@@ -118,10 +124,16 @@ impl Account {
             AttemptContent::File { file, bytes, form } => {
                 let (method, field) = match form {
                     UploadForm::Photo => ("sendPhoto", "photo"),
+                    UploadForm::Audio => ("sendAudio", "audio"),
+                    UploadForm::Video => ("sendVideo", "video"),
                     UploadForm::Document => ("sendDocument", "document"),
                 };
                 let request = client.request(Method::POST, &self.method_url(method))?;
-                let body = attempt.target.as_form().part(field, file_part(file, bytes));
+                let mut form = attempt.target.as_form();
+                if let Some(keyboard) = &attempt.keyboard {
+                    form = form.text("reply_markup", as_json(keyboard));
+                }
+                let body = form.part(field, file_part(file, bytes));
                 Ok(request.timeout(UPLOAD_DEADLINE).multipart(body))
             }
         }
@@ -143,9 +155,13 @@ impl Attempt<'_> {
             self.migrated = true;
             return true;
         }
+        if self.keyboard.is_some() && refused.is_about_the_buttons() {
+            self.keyboard = None;
+            return true;
+        }
         match &mut self.content {
             AttemptContent::File {
-                form: form @ UploadForm::Photo,
+                form: form @ (UploadForm::Photo | UploadForm::Audio | UploadForm::Video),
                 ..
             } if refused.is_about_the_photo() => {
                 *form = UploadForm::Document;
@@ -199,11 +215,14 @@ impl Target {
             form = form.text("message_thread_id", thread.to_string());
         }
         if let Some(reply) = &self.reply_parameters {
-            let reply = serde_json::to_string(reply).expect("a struct of numbers has a JSON form");
-            form = form.text("reply_parameters", reply);
+            form = form.text("reply_parameters", as_json(reply));
         }
         form
     }
+}
+
+fn as_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("a struct of texts and numbers has a JSON form")
 }
 
 fn file_part(file: &StoredFile, bytes: &Bytes) -> multipart::Part {

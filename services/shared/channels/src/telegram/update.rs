@@ -13,6 +13,9 @@ pub(super) struct Update {
     #[serde(rename = "update_id")]
     _update_id: i64,
     pub(super) message: Option<Message>,
+    pub(super) edited_message: Option<Message>,
+    pub(super) callback_query: Option<CallbackQuery>,
+    pub(super) my_chat_member: Option<Membership>,
     #[serde(flatten)]
     pub(super) others: BTreeMap<String, IgnoredAny>,
 }
@@ -23,6 +26,8 @@ pub(super) struct Message {
     pub(super) chat: Chat,
     pub(super) from: Option<Person>,
     pub(super) sender_chat: Option<Chat>,
+    pub(super) edit_date: Option<i64>,
+    pub(super) media_group_id: Option<String>,
     pub(super) message_thread_id: Option<i64>,
     #[serde(default)]
     pub(super) is_topic_message: bool,
@@ -51,6 +56,37 @@ pub(super) struct Message {
     pub(super) dice: Option<Dice>,
     #[serde(flatten)]
     pub(super) others: BTreeMap<String, IgnoredAny>,
+}
+
+/// A button was pressed.
+#[derive(Deserialize)]
+pub(super) struct CallbackQuery {
+    pub(super) id: String,
+    pub(super) from: Person,
+    /// The message with the button; of an old one only its place is told.
+    pub(super) message: Option<Pressed>,
+    pub(super) data: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Pressed {
+    pub(super) message_id: i64,
+    pub(super) chat: Chat,
+    pub(super) message_thread_id: Option<i64>,
+    #[serde(default)]
+    pub(super) is_topic_message: bool,
+}
+
+/// What the bot is in a chat has changed.
+#[derive(Deserialize)]
+pub(super) struct Membership {
+    pub(super) chat: Chat,
+    pub(super) new_chat_member: Member,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Member {
+    pub(super) status: String,
 }
 
 /// The message that one answers.

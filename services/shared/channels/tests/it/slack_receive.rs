@@ -116,6 +116,8 @@ fn a_mention_in_a_channel_begins_a_thread() {
         files: Vec::new(),
         is_group: true,
         addressed: Addressed::Surely,
+        album: None,
+        is_edit: false,
         interaction: None,
         answer: None,
     };
@@ -228,13 +230,32 @@ fn what_nobody_wrote_to_us_is_ignored_by_name() {
         assert_eq!(kind(receive(&changed(members.clone()))), expected, "{members}");
     }
     for (body, expected) in [
-        (fixture!("message_changed"), "message_changed"),
         (fixture!("message_deleted"), "message_deleted"),
         (fixture!("app_rate_limited"), "trouble app_rate_limited"),
         (r#"{"type":"brand_new","a":[1]}"#, "unknown_push"),
     ] {
         assert_eq!(kind(receive(body)), expected);
     }
+}
+
+#[test]
+fn a_change_is_a_message_of_its_own_and_what_slack_adds_is_none() {
+    let edited = message(fixture!("message_changed"));
+    assert_eq!((edited.text.as_str(), edited.is_edit), ("2 (edited)", true));
+    assert_eq!(edited.thread_id.as_deref(), Some("1766458026.240809"));
+    assert_eq!(
+        edited.dedup_key,
+        "C00FAKECHAN1:1766458031.859009:1766458033.000000"
+    );
+
+    let unfurled = fixture!("message_changed").replace("2 (edited)", "2");
+    assert_eq!(kind(receive(&unfurled)), "message_changed");
+    let mut untouched: Value = serde_json::from_str(fixture!("message_changed")).unwrap();
+    untouched["event"]["message"]
+        .as_object_mut()
+        .unwrap()
+        .remove("edited");
+    assert_eq!(kind(receive(&untouched.to_string())), "message_changed");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Slack: what we send.
 
-use channels::{OutgoingFile, OutgoingReply, Part, ReplyKind, SendError, SendMeta, Sent};
-use proto_schemas::content::{ReplyAddress, StoredFile};
+use channels::{OutgoingFile, OutgoingReply, Part, PartContent, ReplyKind, SendError, SendMeta, Sent};
+use proto_schemas::content::{Button, ReplyAddress, StoredFile};
 use serde_json::json;
 
 use crate::accounts::{self, SLACK_TOKEN};
@@ -32,6 +32,51 @@ fn parts(text: &str, files: &[OutgoingFile]) -> Vec<Part> {
         files,
         buttons: &[],
     })
+}
+
+fn with_buttons(text: &str, files: &[OutgoingFile]) -> Vec<Part> {
+    let button = |label: &str, url: Option<&str>| Button {
+        label: label.to_owned(),
+        value: None,
+        url: url.map(str::to_owned),
+    };
+    accounts::slack("https://slack.test/api").render(&OutgoingReply {
+        text,
+        files,
+        buttons: &[button("A & B", None), button("Docs", Some("https://a.test/"))],
+    })
+}
+
+#[tokio::test]
+async fn buttons_are_blocks_under_the_text() {
+    let platform = Platform::start([posted()]).await;
+    send(&platform, &with_buttons("*Proceed?*", &[])[0], None)
+        .await
+        .unwrap();
+    let body = platform.seen()[0].json();
+    assert_eq!(body["text"], "_Proceed?_");
+    let label = |text: &str| json!({"type": "plain_text", "text": text});
+    let blocks = json!([
+        {"type": "section", "text": {"type": "mrkdwn", "text": "_Proceed?_"}},
+        {"type": "actions", "elements": [
+            {"type": "button", "action_id": "say_0", "text": label("A & B"), "value": "A & B"},
+            {"type": "button", "action_id": "link_1", "text": label("Docs"), "url": "https://a.test/"},
+        ]},
+    ]);
+    assert_eq!(body["blocks"], blocks);
+}
+
+#[test]
+fn buttons_have_a_message_of_their_own_where_the_last_part_has_no_room() {
+    let of_part = |part: &Part| part.buttons.len();
+    let long = with_buttons(&"x".repeat(3001), &[]);
+    assert_eq!(long.iter().map(of_part).collect::<Vec<_>>(), [0, 2]);
+    let PartContent::Message { text, .. } = &long[1].content else {
+        panic!("{long:?}")
+    };
+    assert_eq!(text, "A &amp; B / Docs");
+    let file = with_buttons("Here.", &[report()]);
+    assert_eq!(file.iter().map(of_part).collect::<Vec<_>>(), [0, 0, 2]);
 }
 
 fn report() -> OutgoingFile {

@@ -224,15 +224,69 @@ fn a_bot_knows_itself_by_the_number_in_its_token() {
 #[test]
 fn recorded_events_that_are_no_messages_are_ignored_by_name() {
     for (body, expected) in [
-        (fixture!("edited"), "edited_message"),
-        (fixture!("callback_query"), "callback_query"),
-        (fixture!("bot_blocked"), "my_chat_member"),
+        (fixture!("bot_blocked"), "blocked_by_the_user"),
+        (
+            r#"{"update_id":1,"edited_channel_post":{}}"#,
+            "edited_channel_post",
+        ),
         (fixture!("migrate_new_supergroup"), "service_message"),
         (r#"{"update_id":1,"brand_new_kind":{"a":1}}"#, "unknown_update"),
         (r#"{"update_id":1}"#, "unknown_update"),
     ] {
         assert_eq!(kind(body), expected);
     }
+}
+
+#[test]
+fn a_change_is_a_message_of_its_own_and_says_so() {
+    let edited = message(fixture!("edited"));
+    assert_eq!((edited.text.as_str(), edited.is_edit), ("hello again", true));
+    assert_eq!(edited.dedup_key, "250918540:101:1767224999");
+    // Telegram may bring a message for the first time when it has been changed already.
+    let late = fixture!("edited").replace("edited_message", "message");
+    let late = message(&late);
+    assert_eq!((late.dedup_key.as_str(), late.is_edit), ("250918540:101", false));
+}
+
+#[test]
+fn a_pressed_button_says_its_value_and_telegram_hears_of_it() {
+    let pressed = message(fixture!("callback_query"));
+    assert_eq!(
+        (pressed.text.as_str(), pressed.addressed),
+        ("ok:42", Addressed::Surely)
+    );
+    assert_eq!(
+        (pressed.chat_id.as_str(), pressed.message_id.as_deref()),
+        ("250918540", Some("110"))
+    );
+    let answer = json!({"method": "answerCallbackQuery", "callback_query_id": "4382168034215648"});
+    assert_eq!(pressed.answer, Some(answer));
+
+    let mut far = serde_json::from_str::<Value>(fixture!("callback_query")).unwrap();
+    far["callback_query"].as_object_mut().unwrap().remove("message");
+    assert_eq!(kind(&far.to_string()), "button_without_message");
+}
+
+#[test]
+fn the_messages_of_an_album_share_its_name() {
+    assert_eq!(
+        message(fixture!("video_album_item")).album.as_deref(),
+        Some("13904567890123456")
+    );
+    assert_eq!(message(fixture!("voice")).album, None);
+}
+
+#[test]
+fn what_becomes_of_the_bot_in_a_chat_is_ignored_by_name() {
+    let changed = |chat: &str, status: &str| {
+        let update = json!({"update_id": 1, "my_chat_member": {"chat": {"id": 5, "type": chat},
+            "new_chat_member": {"status": status}}});
+        kind(&update.to_string())
+    };
+    assert_eq!(changed("private", "member"), "unblocked_by_the_user");
+    assert_eq!(changed("supergroup", "kicked"), "removed_from_the_chat");
+    assert_eq!(changed("group", "left"), "removed_from_the_chat");
+    assert_eq!(changed("group", "administrator"), "member_of_the_chat");
 }
 
 #[test]

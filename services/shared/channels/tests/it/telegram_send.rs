@@ -1,7 +1,7 @@
 //! Telegram: what we send.
 
 use channels::{OutgoingFile, OutgoingReply, Part, ReplyKind, SendError, SendMeta, Sent};
-use proto_schemas::content::{ReplyAddress, StoredFile};
+use proto_schemas::content::{Button, ReplyAddress, StoredFile};
 use serde_json::json;
 
 use crate::accounts::{self, TOKEN};
@@ -86,6 +86,60 @@ async fn a_text_goes_to_its_topic_and_quotes_the_question() {
     let body =
         json!({"chat_id": "-1001", "message_thread_id": 4, "reply_parameters": quote, "text": "<b>hi</b>"});
     assert_eq!(seen.json(), body);
+}
+
+fn buttons() -> Vec<Button> {
+    let button = |label: &str, value: Option<&str>, url: Option<&str>| Button {
+        label: label.to_owned(),
+        value: value.map(str::to_owned),
+        url: url.map(str::to_owned),
+    };
+    vec![
+        button("Yes", Some("ok:42"), None),
+        button("Later", None, None),
+        button("Docs", Some("unused"), Some("https://a.test/")),
+    ]
+}
+
+fn with_buttons(text: &str, files: &[OutgoingFile]) -> Vec<Part> {
+    let buttons = buttons();
+    accounts::telegram("https://api.telegram.test", None).render(&OutgoingReply {
+        text,
+        files,
+        buttons: &buttons,
+    })
+}
+
+#[tokio::test]
+async fn buttons_stand_under_the_last_part() {
+    let parts = with_buttons("Proceed?", &[picture()]);
+    assert_eq!((parts[0].buttons.len(), parts[1].buttons.len()), (0, 3));
+    let platform = Platform::start([sent(7), sent(8)]).await;
+    send(&platform, &with_buttons("Proceed?", &[])[0], None)
+        .await
+        .unwrap();
+    send(&platform, &parts[1], Some(b"12345")).await.unwrap();
+    let keyboard = json!({"inline_keyboard": [
+        [{"text": "Yes", "callback_data": "ok:42"}],
+        [{"text": "Later", "callback_data": "Later"}],
+        [{"text": "Docs", "url": "https://a.test/"}],
+    ]});
+    let seen = platform.seen();
+    assert_eq!(seen[0].json()["reply_markup"], keyboard);
+    let form = seen[1].text();
+    assert!(
+        form.contains("name=\"reply_markup\"") && form.contains(&keyboard.to_string()),
+        "{form}"
+    );
+}
+
+#[tokio::test]
+async fn buttons_that_telegram_does_not_take_are_left_out_once() {
+    let platform = Platform::start([refused(400, "Bad Request: BUTTON_URL_INVALID"), sent(7)]).await;
+    send(&platform, &with_buttons("Proceed?", &[])[0], None)
+        .await
+        .unwrap();
+    assert!(platform.seen()[1].json().get("reply_markup").is_none());
 }
 
 #[tokio::test]

@@ -357,3 +357,75 @@ fn an_arm_that_is_the_fallback_of_the_others_has_none_itself() {
     assert_eq!((integration.as_str(), arm.unwrap().as_str()), ("gpt", "gpt"));
     assert_eq!(fallback, None);
 }
+
+#[test]
+fn an_album_is_one_question_once_it_is_whole() {
+    let pictures = [of_album(1, "a"), of_album(2, "a"), attached(1), attached(2)];
+    let turn = called(decided(pictures, &policy()));
+    assert_eq!((turn.answers.len(), turn.answered_through), (2, 2));
+    let Task::Ask { question, .. } = turn.task else {
+        panic!("nothing is asked")
+    };
+    let [question] = question.as_slice() else {
+        panic!("{question:?}")
+    };
+    assert_eq!(question.files.len(), 2);
+    assert_eq!(question.message_id, Some(message(1)));
+}
+
+#[test]
+fn an_album_waits_until_nothing_has_come_for_a_while() {
+    let album = inbox([of_album(1, "a"), of_album(2, "a"), attached(1), attached(2)]);
+    let at = |now| decide(None, &album, &policy(), UnixMillis(now));
+    let whole = 2_000 + ALBUM_SETTLES_MILLIS;
+    let until = UnixMillis(whole);
+    assert_eq!(at(2_001), Decision::Wait { until });
+    assert_eq!(at(whole - 1), Decision::Wait { until });
+    assert_eq!(called(at(whole)).answers.len(), 2);
+}
+
+#[test]
+fn an_album_is_whole_when_something_else_was_said() {
+    let album = [
+        of_album(1, "a"),
+        of_album(2, "a"),
+        text(3),
+        attached(1),
+        attached(2),
+    ];
+    let turn = called(decide(None, &inbox(album), &policy(), UnixMillis(3_000)));
+    assert_eq!(turn.answers, [message(1), message(2)]);
+}
+
+#[test]
+fn the_next_album_is_another_question() {
+    let albums = [of_album(1, "a"), of_album(2, "b"), attached(1), attached(2)];
+    let turn = called(decided(albums.clone(), &policy()));
+    assert_eq!(turn.answers, [message(1)]);
+    let coalesced = called(decided(albums, &coalesce()));
+    assert_eq!(coalesced.answers, [message(1), message(2)]);
+}
+
+#[test]
+fn an_album_that_is_not_whole_is_not_asked_along_with_what_was_said_before() {
+    let pending = inbox([text(1), of_album(2, "a"), attached(2)]);
+    let turn = called(decide(None, &pending, &coalesce(), UnixMillis(2_500)));
+    assert_eq!(turn.answers, [message(1)]);
+}
+
+#[test]
+fn the_pictures_of_an_album_are_fetched_before_it_is_whole() {
+    let pending = inbox([of_album(1, "a"), of_album(2, "a"), attached(1)]);
+    let decision = decide(None, &pending, &policy(), UnixMillis(2_001));
+    let Decision::Fetch(Fetch::In { message_id, .. }) = decision else {
+        panic!("{decision:?}")
+    };
+    assert_eq!(message_id, message(2));
+}
+
+#[test]
+fn clocks_that_differ_make_no_album_wait_for_ever() {
+    let album = inbox([of_album(2, "a"), attached(2)]);
+    let turn = called(decide(None, &album, &policy(), UnixMillis(999)));
+    assert_eq!(turn.answers, [message(2)]);
+}
