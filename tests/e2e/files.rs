@@ -4,7 +4,7 @@ use proto_schemas::webhook::{ContentPart, WebhookContent};
 use serde_json::json;
 use testkit::backend::{Recorded, Scripted};
 use testkit::client::client;
-use testkit::telegram::{photo_update, text_update};
+use testkit::telegram::{in_album, photo_update, text_update};
 
 use crate::manifest::{TELEGRAM, WEB};
 use crate::pipeline::{Options, Pipeline};
@@ -29,6 +29,39 @@ async fn a_photo_reaches_the_webhook_as_a_link_to_the_very_bytes() {
     let forged = link.replace("signature=", "signature=A");
     assert_eq!(fetch(&forged).await.0, 403);
     pipeline.telegram_messages(7001, 1).await;
+}
+
+#[tokio::test]
+async fn an_album_is_one_question_with_all_its_pictures() {
+    let pipeline = Pipeline::start(Options::default()).await;
+    push_album(&pipeline, "first", 41, 3).await;
+    pipeline
+        .update(TELEGRAM, &text_update(44, 7001, 44, "and this?"))
+        .await;
+    // Nothing follows this one: it is whole when nothing has come for a while.
+    push_album(&pipeline, "second", 45, 2).await;
+    let replies = pipeline.telegram_messages(7001, 3).await;
+    pipeline.settled().await;
+    let calls = pipeline.backend.calls();
+    let asked: Vec<String> = calls.iter().map(Recorded::last_text).collect();
+    assert_eq!(asked, ["the first?", "and this?", "the second?"]);
+    assert_eq!(
+        (image_links(&calls[0]).len(), image_links(&calls[2]).len()),
+        (3, 2)
+    );
+    let answered: Vec<Option<i64>> = replies.iter().map(|reply| reply.reply_to).collect();
+    assert_eq!(answered, [Some(43), Some(44), Some(46)]);
+}
+
+/// Telegram pushes `count` pictures that were sent together, the first of them with a caption.
+async fn push_album(pipeline: &Pipeline, name: &str, first: i64, count: i64) {
+    for number in first..first + count {
+        let (file, caption) = (format!("AgAC-{number}"), format!("the {name}?"));
+        pipeline.telegram.add_file(&file, photo());
+        let caption = if number == first { &*caption } else { "" };
+        let update = photo_update(number, 7001, number, &file, caption);
+        pipeline.update(TELEGRAM, &in_album(update, name)).await;
+    }
 }
 
 #[tokio::test]

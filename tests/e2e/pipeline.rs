@@ -144,13 +144,14 @@ impl Pipeline {
         Some((status, (status == 202).then(|| receipt(&body))))
     }
 
-    /// Telegram pushes an update; ingress must accept it.
-    pub(crate) async fn update(&self, connection: &str, update: &Value) {
+    /// Telegram pushes an update; ingress must accept it. What it answers is a call that Telegram makes, if it is any.
+    pub(crate) async fn update(&self, connection: &str, update: &Value) -> String {
         let url = format!("{}/v1/channels/{connection}/updates", self.ingress_url(0).await);
         let response = push_update(&url, manifest::TELEGRAM_SECRET, update)
             .await
             .unwrap();
         assert_eq!(response.status(), 200, "{update} is accepted");
+        response.text().await.unwrap()
     }
 
     /// Slack pushes an event; ingress must accept it.

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use proto_schemas::dead_letter::Stage;
 use proto_schemas::transcript::Receipt;
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::backend::Scripted;
 use testkit::condition::{PATIENCE, wait_until};
-use testkit::telegram::{MAX_TEXT, text_update};
+use testkit::telegram::{MAX_TEXT, press_update, text_update};
 
 use crate::broker::causes;
 use crate::manifest::TELEGRAM;
@@ -86,6 +86,44 @@ async fn a_pause_that_telegram_asks_for_is_kept() {
         2,
         "nothing was tried meanwhile"
     );
+}
+
+#[tokio::test]
+async fn a_pressed_button_is_the_next_message() {
+    let pipeline = Pipeline::start(Options::default()).await;
+    pipeline
+        .backend
+        .respond_with(|call| match call.last_text().as_str() {
+            "ok:42" => Scripted::text("Done."),
+            _ => Scripted::Reply(json!({
+                "content": "Proceed?",
+                "buttons": [{ "label": "Yes", "value": "ok:42" }, { "label": "No" }],
+            })),
+        });
+    pipeline
+        .update(TELEGRAM, &text_update(1, CHAT, 41, "delete it"))
+        .await;
+    let asked = pipeline.telegram_messages(CHAT, 1).await;
+    let keyboard = json!([
+        [{ "text": "Yes", "callback_data": "ok:42" }],
+        [{ "text": "No", "callback_data": "No" }],
+    ]);
+    assert_eq!(asked[0].keyboard, Some(keyboard));
+
+    let press = press_update(2, CHAT, asked[0].message_id, "4382168034215648", "ok:42");
+    let answer = pipeline.update(TELEGRAM, &press).await;
+    let expected = json!({ "method": "answerCallbackQuery", "callback_query_id": "4382168034215648" });
+    assert_eq!(serde_json::from_str::<Value>(&answer).unwrap(), expected);
+    assert_eq!(
+        pipeline.update(TELEGRAM, &press).await,
+        answer,
+        "pushed again, it is answered again"
+    );
+    let sent = pipeline.telegram_messages(CHAT, 2).await;
+    pipeline.settled().await;
+    assert_eq!(sent[1].text, "Done.");
+    assert_eq!(sent[1].reply_to, Some(asked[0].message_id));
+    assert_eq!(pipeline.backend.calls().len(), 2);
 }
 
 #[tokio::test]

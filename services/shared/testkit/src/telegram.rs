@@ -21,7 +21,9 @@ pub use self::api::{MAX_CAPTION, MAX_DOCUMENT_BYTES, MAX_DOWNLOAD_BYTES, MAX_PHO
 use self::chats::{Chats, Failure};
 pub use self::chats::{SentFile, SentMessage};
 use self::request::Call;
-pub use self::update::{Document, command_update, document_update, photo_update, push_update, text_update};
+pub use self::update::{
+    Document, command_update, document_update, in_album, photo_update, press_update, push_update, text_update,
+};
 use crate::backend::Scripted;
 use crate::condition::{PATIENCE, wait_until};
 use crate::gate::{Doorway, Gate};

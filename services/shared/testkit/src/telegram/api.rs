@@ -13,6 +13,8 @@ use crate::backend::Scripted;
 pub const MAX_TEXT: usize = 4096;
 /// The longest caption, in UTF-16 code units (`channels.md`, section 2.5.1).
 pub const MAX_CAPTION: usize = 1024;
+/// The longest value of a button, in bytes (`channels.md`, section 2.5.1).
+const MAX_CALLBACK_DATA: usize = 64;
 /// The largest photo that may be uploaded (`channels.md`, section 2.5.1).
 pub const MAX_PHOTO_BYTES: usize = 10 << 20;
 /// The largest document that may be uploaded (`channels.md`, section 2.5.1).
@@ -62,8 +64,10 @@ pub(super) fn respond(chats: &mut Chats, call: Call) -> Scripted {
     }
     let answer = match call.method.to_ascii_lowercase().as_str() {
         "sendmessage" => send_text(chats, &call),
-        "sendphoto" => send_file(chats, call, "photo", MAX_PHOTO_BYTES),
-        "senddocument" => send_file(chats, call, "document", MAX_DOCUMENT_BYTES),
+        "sendphoto" => send_file(chats, call, ("sendPhoto", "photo"), MAX_PHOTO_BYTES),
+        "sendaudio" => send_file(chats, call, ("sendAudio", "audio"), MAX_DOCUMENT_BYTES),
+        "sendvideo" => send_file(chats, call, ("sendVideo", "video"), MAX_DOCUMENT_BYTES),
+        "senddocument" => send_file(chats, call, ("sendDocument", "document"), MAX_DOCUMENT_BYTES),
         "sendchataction" => open_chat(chats, &call).map(|_| Value::Bool(true)),
         "getfile" => get_file(chats, call.text("file_id")),
         "setwebhook" => {
@@ -94,7 +98,7 @@ fn send_text(chats: &mut Chats, call: &Call) -> Answer {
     Ok(answer)
 }
 
-fn send_file(chats: &mut Chats, mut call: Call, part: &str, max_bytes: usize) -> Answer {
+fn send_file(chats: &mut Chats, mut call: Call, (method, part): (&str, &str), max_bytes: usize) -> Answer {
     let chat_id = open_chat(chats, &call)?;
     let Some(file) = call.uploads.remove(part) else {
         return Err(ApiError::new(
@@ -113,11 +117,6 @@ fn send_file(chats: &mut Chats, mut call: Call, part: &str, max_bytes: usize) ->
     }
     let caption = call.text("caption");
     within(caption, MAX_CAPTION, "Bad Request: message caption is too long")?;
-    let method = if part == "photo" {
-        "sendPhoto"
-    } else {
-        "sendDocument"
-    };
     send(chats, &call, chat_id, method, caption, Some(file))
 }
 
@@ -164,6 +163,7 @@ fn send(
             wait.as_secs() + u64::from(wait.subsec_nanos() > 0),
         ));
     }
+    let keyboard = keyboard(call.object("reply_markup"))?;
     let message_id = 1000 + i64::try_from(chats.sent.len()).unwrap();
     let reply_to = call
         .object("reply_parameters")
@@ -174,6 +174,7 @@ fn send(
         text: text.to_owned(),
         entities: Vec::new(),
         file,
+        keyboard,
         thread_id: call.number("message_thread_id"),
         reply_to,
         message_id,
@@ -192,6 +193,34 @@ fn send(
     Ok(
         json!({ "message_id": message_id, "date": date, "chat": { "id": chat_id, "type": kind }, field: text }),
     )
+}
+
+/// The rows of an inline keyboard, if it is one that Telegram takes (`channels.md`, section 2.5.1).
+fn keyboard(markup: Option<Value>) -> Result<Option<Value>, ApiError> {
+    let Some(markup) = markup else { return Ok(None) };
+    let rows = markup["inline_keyboard"].clone();
+    for button in rows
+        .as_array()
+        .into_iter()
+        .flatten()
+        .flat_map(|row| row.as_array())
+        .flatten()
+    {
+        let data = button["callback_data"].as_str();
+        if button["text"].as_str().is_none_or(str::is_empty) {
+            return Err(ApiError::new(
+                400,
+                "Bad Request: inline keyboard button text is empty",
+            ));
+        }
+        if data.is_some_and(|data| !(1..=MAX_CALLBACK_DATA).contains(&data.len())) {
+            return Err(ApiError::new(400, "Bad Request: BUTTON_DATA_INVALID"));
+        }
+        if data.is_none() && !button["url"].as_str().is_some_and(|url| url.starts_with("http")) {
+            return Err(ApiError::new(400, "Bad Request: BUTTON_URL_INVALID"));
+        }
+    }
+    Ok(Some(rows))
 }
 
 fn too_many_requests(seconds: u64) -> ApiError {

@@ -11,7 +11,7 @@ use serde_json::Value;
 pub struct SentMessage {
     /// The chat.
     pub chat_id: i64,
-    /// `sendMessage`, `sendPhoto` or `sendDocument`.
+    /// `sendMessage`, `sendPhoto`, `sendAudio`, `sendVideo` or `sendDocument`.
     pub method: String,
     /// The text, or the caption of a file; may be empty then.
     pub text: String,
@@ -19,6 +19,8 @@ pub struct SentMessage {
     pub entities: Vec<Value>,
     /// The file.
     pub file: Option<SentFile>,
+    /// The buttons under it, in rows, as the bot told them.
+    pub keyboard: Option<Value>,
     /// The topic.
     pub thread_id: Option<i64>,
     /// The message that is answered.

@@ -71,6 +71,27 @@ pub fn document_update(
     )
 }
 
+/// The update as one of an album: messages with the same name were sent together.
+pub fn in_album(mut update: Value, album: &str) -> Value {
+    update["message"]["media_group_id"] = album.into();
+    update
+}
+
+/// The user of a private chat presses a button with this value under a message of the bot.
+pub fn press_update(update_id: i64, chat_id: i64, message_id: i64, query_id: &str, value: &str) -> Value {
+    let mut pressed = text_update(update_id, chat_id, message_id, "the question")["message"].take();
+    let user = pressed["from"].take();
+    pressed["from"] = json!({ "id": 8_765_336_106_i64, "is_bot": true, "first_name": "Demo" });
+    let query = json!({
+        "id": query_id,
+        "from": user,
+        "message": pressed,
+        "chat_instance": "-3141592653589793",
+        "data": value,
+    });
+    json!({ "update_id": update_id, "callback_query": query })
+}
+
 /// Pushes an update to `url` with the secret header, as Telegram does.
 ///
 /// # Errors
