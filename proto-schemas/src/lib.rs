@@ -18,5 +18,6 @@ pub mod subjects;
 pub mod topology;
 pub mod transcript;
 pub mod turn;
+pub mod typing;
 pub mod webhook;
 pub mod wire;

@@ -94,6 +94,14 @@ pub fn integration_of_breaker(key: &str) -> Option<IntegrationId> {
     }
 }
 
+/// Where it is told that an answer is being waited for.
+pub fn typing(conversation: &ConversationId) -> String {
+    format!("typing.{conversation}")
+}
+
+/// All of these. Who listens does so as one of a queue group.
+pub const TYPING: &str = "typing.*";
+
 /// Where a test of an integration is asked for.
 pub fn integration_test(integration: &IntegrationId) -> String {
     format!("integration-tests.{integration}")

@@ -20,6 +20,7 @@ use proto_schemas::limits::{CircuitBreaker, RateLimit};
 use proto_schemas::progress::{DeliveryProgress, FilesProgress, TurnProgress};
 use proto_schemas::transcript::Transcript;
 use proto_schemas::turn::Turn;
+use proto_schemas::typing::Typing;
 use proto_schemas::webhook::{WebhookReply, WebhookRequest};
 use proto_schemas::wire::{self, Wire};
 use serde::Serialize;
@@ -29,7 +30,7 @@ use serde_json::{Value, json};
 /// Decodes a payload and encodes it again.
 type RoundTrip = fn(&str) -> Result<Value, String>;
 
-const TYPES: [(&str, RoundTrip); 16] = [
+const TYPES: [(&str, RoundTrip); 17] = [
     (InboxEntry::TYPE, on_the_bus::<InboxEntry>),
     (Context::TYPE, on_the_bus::<Context>),
     (Turn::TYPE, on_the_bus::<Turn>),
@@ -42,6 +43,7 @@ const TYPES: [(&str, RoundTrip); 16] = [
     (FilesProgress::TYPE, on_the_bus::<FilesProgress>),
     (RateLimit::TYPE, on_the_bus::<RateLimit>),
     (CircuitBreaker::TYPE, on_the_bus::<CircuitBreaker>),
+    (Typing::TYPE, on_the_bus::<Typing>),
     (IntegrationTest::TYPE, on_the_bus::<IntegrationTest>),
     (IntegrationTestReport::TYPE, on_the_bus::<IntegrationTestReport>),
     ("webhook-request.v1", over_http::<WebhookRequest>),

@@ -3,6 +3,7 @@
 use serde_json::json;
 use testkit::backend::Scripted;
 use testkit::client::client;
+use testkit::condition::{PATIENCE, wait_until};
 use testkit::slack::{channel_message, in_thread, mention_of, with_file};
 
 use crate::files::image_links;
@@ -66,4 +67,18 @@ async fn a_message_with_a_file_in_a_thread_is_answered_in_the_thread() {
         let file = answer[1].file.as_ref().unwrap();
         assert_eq!((file.name.as_str(), &file.bytes[..]), ("report.pdf", REPORT));
     }
+}
+
+#[tokio::test]
+async fn while_the_webhook_works_its_thread_is_shown_so() {
+    let pipeline = Pipeline::start(Options::default()).await;
+    let gate = pipeline.backend.hold();
+    let asked = channel_message(CHANNEL, "1766458031.859009", "<@U00FAKEBOT01> think hard");
+    pipeline.event(SLACK, &asked).await;
+    wait_until(PATIENCE, "the thread to be shown", async || {
+        pipeline.slack.calls("assistant.threads.setStatus") == 1
+    })
+    .await;
+    gate.release();
+    pipeline.slack_messages(CHANNEL, 1).await;
 }

@@ -127,6 +127,22 @@ async fn a_pressed_button_is_the_next_message() {
 }
 
 #[tokio::test]
+async fn while_the_webhook_works_the_chat_is_shown_so() {
+    let pipeline = Pipeline::start(Options::default()).await;
+    let gate = pipeline.backend.hold();
+    pipeline
+        .update(TELEGRAM, &text_update(1, CHAT, 41, "think hard"))
+        .await;
+    wait_until(PATIENCE, "the chat to be shown twice", async || {
+        pipeline.telegram.calls("sendChatAction") >= 2
+    })
+    .await;
+    assert!(pipeline.telegram.sent_to(CHAT).is_empty());
+    gate.release();
+    pipeline.telegram_messages(CHAT, 1).await;
+}
+
+#[tokio::test]
 async fn a_reply_to_a_blocked_chat_is_given_up_at_once() {
     let pipeline = Pipeline::start(Options::default()).await;
     pipeline.telegram.block_chat(CHAT);

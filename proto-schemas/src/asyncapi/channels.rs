@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::integration_test::{IntegrationTest, IntegrationTestReport};
 use crate::topology::{BucketSpec, CONTEXTS, LIMITS, PROGRESS, REGISTRY, Retention, STREAMS, StreamSpec};
+use crate::typing::Typing;
 use crate::wire::Wire;
 
 /// A family of keys in a bucket.
@@ -101,6 +102,9 @@ pub(super) const QUESTION: &str = "integration-tests";
 /// The answer goes to the address that the question names.
 pub(super) const ANSWER: &str = "integration-tests.report";
 
+/// A hint, past all streams as well.
+pub(super) const HINT: &str = "typing";
+
 /// All channels by name.
 pub(super) fn all() -> Map<String, Value> {
     let streams = STREAMS.iter().flat_map(|stream| {
@@ -110,10 +114,10 @@ pub(super) fn all() -> Map<String, Value> {
             .map(|subject| stream_channel(stream, subject))
     });
     let buckets = STATE.iter().chain(&CONFIGURATION).map(bucket_channel);
-    streams.chain(buckets).chain(requests()).collect()
+    streams.chain(buckets).chain(past_the_streams()).collect()
 }
 
-fn requests() -> [(String, Value); 2] {
+fn past_the_streams() -> [(String, Value); 3] {
     let question = unstored(
         json!("integration-tests.{integration}"),
         "Test Integration: one call of a webhook on an operator's word. Nothing of it is stored.",
@@ -126,7 +130,17 @@ fn requests() -> [(String, Value); 2] {
         json!({}),
         IntegrationTestReport::TYPE,
     );
-    [(QUESTION.to_owned(), question), (ANSWER.to_owned(), answer)]
+    let hint = unstored(
+        json!("typing.{conversation}"),
+        "The bot works on an answer, and the chat may show it. Nothing of it is stored, and a lost one does no harm.",
+        json!({"conversation": {"description": parameter_text("conversation")}}),
+        Typing::TYPE,
+    );
+    [
+        (QUESTION.to_owned(), question),
+        (ANSWER.to_owned(), answer),
+        (HINT.to_owned(), hint),
+    ]
 }
 
 fn unstored(address: Value, about: &str, parameters: Value, carries: &str) -> Value {
@@ -339,6 +353,7 @@ mod tests {
                 crate::subjects::key("limits", &crate::subjects::connection_rate(&connection)),
             ),
             (QUESTION, crate::subjects::integration_test(&integration)),
+            (HINT, crate::subjects::typing(&conversation)),
         ];
         let channels = all();
         for (name, subject) in written {

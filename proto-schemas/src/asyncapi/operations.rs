@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::channels::{ANSWER, QUESTION};
+use super::channels::{ANSWER, HINT, QUESTION};
 use crate::topology::{CONTEXT_EVENTS, ConsumerSpec, DELIVERY_WORK, FETCH_WORK, INBOX_EVENTS, TURN_WORK};
 
 #[derive(Clone, Copy)]
@@ -44,6 +44,7 @@ const OPERATIONS: &[(&str, Action, &[&str])] = &[
             "limits.rates",
             "limits.breakers",
             "registry.integrations",
+            "registry.connections",
         ],
     ),
     (
@@ -109,6 +110,8 @@ const OPERATIONS: &[(&str, Action, &[&str])] = &[
     ),
     ("chatbot", Action::Receive, &["transcripts", "dead-letters"]),
     ("webhook-caller", Action::Answer, &[QUESTION]),
+    ("webhook-caller", Action::Send, &[HINT]),
+    ("egress", Action::Receive, &[HINT]),
     ("chatbot", Action::Ask, &[QUESTION]),
     ("console", Action::Ask, &[QUESTION]),
     ("console", Action::Receive, &["registry.integrations"]),

@@ -13,6 +13,7 @@ use crate::limits::{CircuitBreaker, RateLimit};
 use crate::progress::{DeliveryProgress, FilesProgress, TurnProgress};
 use crate::transcript::Transcript;
 use crate::turn::Turn;
+use crate::typing::Typing;
 use crate::webhook::{WebhookReply, WebhookRequest};
 use crate::wire::Wire;
 
@@ -49,6 +50,7 @@ pub fn schemas() -> Vec<NamedSchema> {
         wire::<FilesProgress>(),
         wire::<RateLimit>(),
         wire::<CircuitBreaker>(),
+        wire::<Typing>(),
         wire::<IntegrationTest>(),
         wire::<IntegrationTestReport>(),
         http::<WebhookRequest>("webhook-request.v1"),

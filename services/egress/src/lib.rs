@@ -9,11 +9,13 @@ mod limits;
 mod metrics;
 mod receipt;
 mod stage;
+mod typing;
 
 use std::sync::Arc;
 
 use channels::Accounts;
 use proto_schemas::dead_letter::Stage;
+use proto_schemas::subjects::TYPING;
 use proto_schemas::topology::DELIVERY_WORK;
 use runtime::limit::Limits;
 use runtime::metrics::StageMetrics;
@@ -24,6 +26,7 @@ pub use config::Config;
 use connection::Connections;
 use metrics::EgressMetrics;
 use stage::Sender;
+use typing::Shower;
 
 /// The service.
 pub struct Egress;
@@ -35,8 +38,9 @@ impl Service for Egress {
 
     async fn start(config: Config, process: Process) -> Result<(), StartError> {
         let metrics = Arc::new(EgressMetrics::new(&process.metrics)?);
+        let client = config.outgoing.client()?;
         let connections = Connections::new(
-            config.outgoing.client()?,
+            client.clone(),
             Arc::new(Limits::new(process.bus.clone(), &process.metrics)?),
             process.tasks.clone(),
             Arc::clone(&metrics),
@@ -60,6 +64,13 @@ impl Service for Egress {
             shutdown: process.tasks.shutdown().clone(),
         };
         process.tasks.critical("deliveries", runner.run());
+        let hints = process.bus.hints(TYPING, Self::NAME).await?;
+        let shower = Shower {
+            sender: Arc::clone(&sender),
+            client,
+            metrics,
+        };
+        process.tasks.endless("typing", shower.run(hints));
         leftovers::watch(&process, sender, DELIVERY_WORK)?;
         Ok(())
     }

@@ -18,6 +18,7 @@ mod route;
 mod samples;
 mod stage;
 mod trial;
+mod typing;
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -26,6 +26,7 @@ use crate::integration::{Answer, Integrations, NotCalled};
 use crate::metrics::CallerMetrics;
 use crate::request::prepare;
 use crate::route::Route;
+use crate::typing;
 
 /// How soon a committed turn asks for the delivery's slot again.
 const SLOT_PAUSE_FIRST: Duration = Duration::from_millis(50);
@@ -189,7 +190,10 @@ impl Caller {
         };
         let prepared = body.and_then(|body| prepare(turn, body, settings, attempt, clock::now(), job.trace));
         match prepared {
-            Ok(prepared) => self.integrations.call(settings, prepared).await,
+            Ok(prepared) => {
+                let answer = self.integrations.call(settings, prepared);
+                typing::told(&self.bus, &self.registry, turn, job.trace, answer).await
+            }
             Err(error) => Ok(Answer {
                 result: Err(error),
                 took: Duration::ZERO,

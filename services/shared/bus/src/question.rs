@@ -138,14 +138,14 @@ impl Question {
     }
 }
 
-fn headers<T: Wire>(trace: TraceContext) -> HeaderMap {
+pub(crate) fn headers<T: Wire>(trace: TraceContext) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(wire::MESSAGE_TYPE, T::TYPE);
     headers.insert(wire::TRACEPARENT, trace.to_string().as_str());
     headers
 }
 
-fn decode<T: Wire>(message: &Message) -> Result<T, wire::DecodeError> {
+pub(crate) fn decode<T: Wire>(message: &Message) -> Result<T, wire::DecodeError> {
     wire::decode(header(message, wire::MESSAGE_TYPE), &message.payload)
 }
 

@@ -110,6 +110,24 @@ impl Account {
         }
     }
 
+    /// Shows the chat, for a few seconds, that the bot works on an answer. Where that cannot be shown, nothing happens.
+    ///
+    /// # Errors
+    /// [`SendError`]. It is not worth another try.
+    pub async fn show_typing(
+        &self,
+        client: &Client,
+        address: &ReplyAddress,
+        now_secs: u64,
+    ) -> Result<(), SendError> {
+        match self {
+            // Discord shows it by itself where a command is answered.
+            Self::Http(_) | Self::Discord(_) => Ok(()),
+            Self::Telegram(account) => account.show_typing(client, address, now_secs).await,
+            Self::Slack(account) => account.show_typing(client, address, now_secs).await,
+        }
+    }
+
     /// Brings a user's file of at most `max_bytes` in, with the account's credentials where they are needed.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ pub mod rate;
 pub mod replay;
 pub mod retry;
 pub mod split;
+pub mod typing;
 
 mod fields;
 mod size;

@@ -265,8 +265,23 @@ pub struct Connection {
     /// What becomes of a message that its user changes afterwards.
     #[serde(default, skip_serializing_if = "EditPolicy::is_default")]
     pub edits: EditPolicy,
+    /// Whether the chat is shown that the bot works on an answer.
+    #[serde(default = "shown", skip_serializing_if = "is_shown")]
+    pub typing: bool,
     /// The account.
     pub channel: ConnectionChannel,
+}
+
+fn shown() -> bool {
+    true
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes the field by reference"
+)]
+fn is_shown(typing: &bool) -> bool {
+    *typing
 }
 
 impl Wire for Connection {

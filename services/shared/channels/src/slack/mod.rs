@@ -10,6 +10,7 @@ mod render;
 mod send;
 mod signature;
 mod text;
+mod typing;
 mod upload;
 
 use outbound::{Client, Denied};

@@ -8,6 +8,7 @@ mod keyboard;
 mod receive;
 mod render;
 mod send;
+mod typing;
 mod update;
 mod wording;
 

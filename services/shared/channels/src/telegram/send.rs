@@ -20,7 +20,7 @@ const GENERAL_TOPIC: i64 = 1;
 
 /// Where a message goes, in Telegram's names.
 #[derive(Debug, Clone, Serialize)]
-struct Target {
+pub(super) struct Target {
     chat_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     message_thread_id: Option<i64>,
@@ -178,7 +178,7 @@ impl Attempt<'_> {
     }
 }
 
-fn target(address: &ReplyAddress, quotes: bool) -> Target {
+pub(super) fn target(address: &ReplyAddress, quotes: bool) -> Target {
     let number = |text: &String| text.parse::<i64>().ok();
     let question = address.message_id.as_ref().filter(|_| quotes).and_then(number);
     Target {
@@ -221,7 +221,7 @@ impl Target {
     }
 }
 
-fn as_json(value: &impl Serialize) -> String {
+pub(super) fn as_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("a struct of texts and numbers has a JSON form")
 }
 

@@ -54,10 +54,21 @@ pub(super) fn respond(workspace: &mut Workspace, may: May, call: Call) -> Script
         }
         "files.getUploadURLExternal" => place(workspace, &call),
         "files.info" => info(workspace, &call),
+        "assistant.threads.setStatus" => set_status(&call),
         "auth.test" => Ok(json!({ "ok": true, "user_id": BOT_USER })),
         _ => Err("unknown_method"),
     };
     answer.map_or_else(refuse, Scripted::Reply)
+}
+
+/// A status is shown in a thread (`channels.md`, section 3.5.5).
+fn set_status(call: &Call) -> Result<Value, &'static str> {
+    let has = |name: &str| call.text(name).is_some_and(|text| !text.is_empty());
+    if has("channel_id") && has("thread_ts") && has("status") {
+        Ok(json!({ "ok": true }))
+    } else {
+        Err("invalid_arguments")
+    }
 }
 
 pub(super) fn refuse(error: &str) -> Scripted {
