@@ -14,6 +14,9 @@ pub struct RateLimit {
     /// When the next call would be due if all came evenly at the rate (GCRA's theoretical arrival time). It lies
     /// ahead by as much as was taken in advance.
     pub next_arrival: BrokerMicros,
+    /// Until when no call may begin at all, because who is called asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_until: Option<BrokerMicros>,
 }
 
 impl Wire for RateLimit {

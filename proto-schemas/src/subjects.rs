@@ -73,6 +73,12 @@ pub fn integration_rate(integration: &IntegrationId) -> String {
     format!("rates.integrations.{integration}")
 }
 
+/// Key of the rate of one chat of a connection in `limits`. The chat's own identifier may hold what a key may not.
+pub fn chat_rate(connection: &ConnectionId, chat: &str) -> String {
+    let chat: String = chat.bytes().map(|byte| format!("{byte:02x}")).collect();
+    format!("rates.chats.{connection}.{chat}")
+}
+
 /// Key of a connection's rate in `limits`.
 pub fn connection_rate(connection: &ConnectionId) -> String {
     format!("rates.connections.{connection}")

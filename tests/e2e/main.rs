@@ -17,6 +17,7 @@ mod crashes;
 mod failures;
 mod files;
 mod manifest;
+mod pace;
 mod pipeline;
 mod poison;
 mod promises;

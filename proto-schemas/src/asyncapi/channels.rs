@@ -20,7 +20,7 @@ pub(super) struct Keys {
 }
 
 /// What the pipeline keeps.
-const STATE: [Keys; 7] = [
+const STATE: [Keys; 8] = [
     Keys {
         channel: "contexts",
         bucket: CONTEXTS,
@@ -62,6 +62,13 @@ const STATE: [Keys; 7] = [
         key: "rates.connections.{connection}",
         carries: "rate-limit.v1",
         about: "How far the rate of a connection is used up: what its platform lets one account send.",
+    },
+    Keys {
+        channel: "limits.chat-rates",
+        bucket: LIMITS,
+        key: "rates.chats.{connection}.{chat}",
+        carries: "rate-limit.v1",
+        about: "How far the rate of one chat is used up: what its platform lets one account send there.",
     },
     Keys {
         channel: "limits.breakers",
@@ -230,6 +237,7 @@ fn parameter_text(name: &str) -> &'static str {
         "bot" => "The bot's identifier.",
         "integration" => "The integration's identifier.",
         "connection" => "The connection's identifier.",
+        "chat" => "The chat's identifier, its bytes in hexadecimal.",
         _ => "An identifier.",
     }
 }
@@ -351,6 +359,10 @@ mod tests {
             (
                 "limits.connection-rates",
                 crate::subjects::key("limits", &crate::subjects::connection_rate(&connection)),
+            ),
+            (
+                "limits.chat-rates",
+                crate::subjects::key("limits", &crate::subjects::chat_rate(&connection, "-100")),
             ),
             (QUESTION, crate::subjects::integration_test(&integration)),
             (HINT, crate::subjects::typing(&conversation)),

@@ -1,5 +1,5 @@
-//! One actor per connection: its mailbox, the account's limit, a lane per chat. Order within a conversation is
-//! the slot's business; the actor only paces.
+//! One actor per connection: its mailbox, and the calls in flight. Order within a conversation is the slot's business;
+//! the actor only paces.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,25 +8,23 @@ use bytes::Bytes;
 use channels::{Account, Part, ReplyKind, SendError, SendMeta, Sent};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, RateLimiter};
 use outbound::Client;
 use proto_schemas::content::ReplyAddress;
 use proto_schemas::ids::ConnectionId;
-use proto_schemas::subjects;
 use registry::Connection;
 use runtime::actor::{self, Directory, Mailbox};
 use runtime::clock;
 use runtime::lease::Lease;
-use runtime::limit::{Limiter, Limits};
+use runtime::limit::Limits;
 use runtime::task::Tasks;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::limits::{self, Lane};
+use crate::limits;
 use crate::metrics::EgressMetrics;
+use crate::pace::Pace;
 
-/// After so many sends the lanes of quiet chats are forgotten.
+/// After so many sends the queues of quiet chats are forgotten.
 const FORGET_EVERY: u32 = 1000;
 /// Pause before an actor that had no room, or died, is asked again.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
@@ -87,6 +85,7 @@ impl Connections {
         let busy = |detail: &str| {
             Unsent::Refused(SendError::RateLimited {
                 retry_after: BUSY_PAUSE,
+                is_global: false,
                 detail: detail.to_owned(),
             })
         };
@@ -104,67 +103,15 @@ impl Connections {
     }
 
     fn build(&self, connection: &Connection) -> Mailbox<Letter> {
-        let kind = connection.channel.kind();
-        let account = limits::account_rate(kind).map(|rate| {
-            let key = subjects::connection_rate(&connection.id);
-            Mutex::new(Limiter::new(Arc::clone(&self.limits), &key, rate))
-        });
-        let pace = Pace {
-            account,
-            private: limits::chat_quota(kind, Lane::Private).map(RateLimiter::keyed),
-            group: limits::chat_quota(kind, Lane::Group).map(RateLimiter::keyed),
-        };
+        let pace = Pace::new(
+            Arc::clone(&self.limits),
+            connection.id.clone(),
+            connection.channel.kind(),
+        );
         let (client, metrics) = (self.client.clone(), Arc::clone(&self.metrics));
         actor::spawn(&self.tasks, limits::WAITING, move |mailbox| {
             run(mailbox, pace, client, metrics)
         })
-    }
-}
-
-/// The limits of an account and its chats.
-struct Pace {
-    account: Option<Mutex<Limiter>>,
-    private: Option<DefaultKeyedRateLimiter<String>>,
-    group: Option<DefaultKeyedRateLimiter<String>>,
-}
-
-impl Pace {
-    /// Waits until the chat and the account may send. Takes nothing of what the account may when the delivery is not ours
-    /// any more.
-    ///
-    /// # Errors
-    /// [`Unsent`], with the wait when it is longer than one is willing to wait here.
-    async fn permit(&self, address: &ReplyAddress, lease: &Lease) -> Result<(), Unsent> {
-        ours(lease)?;
-        let chats = match limits::lane(address) {
-            Lane::Private => &self.private,
-            Lane::Group => &self.group,
-        };
-        while let Some(chats) = chats
-            && let Err(until) = chats.check_key(&address.chat_id)
-        {
-            let wait = until.wait_time_from(DefaultClock::default().now());
-            if wait > limits::LONGEST_WAIT_HERE {
-                return Err(Unsent::Refused(SendError::RateLimited {
-                    retry_after: wait,
-                    detail: "the chat's limit is used up".to_owned(),
-                }));
-            }
-            tokio::time::sleep(wait).await;
-        }
-        if let Some(account) = &self.account {
-            // One after the other, in the order in which they came.
-            let mut account = account.lock().await;
-            ours(lease)?;
-            account.permit(1).await;
-        }
-        ours(lease)
-    }
-
-    fn forget_quiet_chats(&self) {
-        for chats in [&self.private, &self.group].into_iter().flatten() {
-            chats.retain_recent();
-        }
     }
 }
 
@@ -192,19 +139,22 @@ async fn run(mut mailbox: mpsc::Receiver<Letter>, pace: Pace, client: Client, me
 async fn deliver(letter: Letter, pace: &Pace, client: &Client, metrics: &EgressMetrics) {
     let Letter { job, answer } = letter;
     let sent = match pace.permit(&job.address, &job.lease).await {
-        Ok(()) => send(&job, client, metrics).await.map_err(Unsent::Refused),
+        Ok(()) => {
+            let sent = send(&job, client, metrics).await;
+            if let Err(SendError::RateLimited {
+                retry_after,
+                is_global,
+                ..
+            }) = &sent
+            {
+                pace.refused(&job.address, *retry_after, *is_global).await;
+            }
+            sent.map_err(Unsent::Refused)
+        }
         Err(unsent) => Err(unsent),
     };
     // Nobody listens any more only when the process ends without a drain; the delivery comes again then.
     let _unheard = answer.send(sent);
-}
-
-fn ours(lease: &Lease) -> Result<(), Unsent> {
-    if lease.is_held() {
-        Ok(())
-    } else {
-        Err(Unsent::NotOurs)
-    }
 }
 
 async fn send(job: &Job, client: &Client, metrics: &EgressMetrics) -> Result<Sent, SendError> {
@@ -218,62 +168,4 @@ async fn send(job: &Job, client: &Client, metrics: &EgressMetrics) -> Result<Sen
     let sent = job.account.send(client, &job.address, &job.part, &meta).await;
     metrics.sent(job.account.kind(), sent.as_ref().err(), began.elapsed());
     sent
-}
-
-#[cfg(test)]
-mod tests {
-    use std::num::NonZeroU32;
-
-    use governor::Quota;
-
-    use super::*;
-
-    fn pace(per_minute: u32) -> Pace {
-        let quota = Quota::per_minute(NonZeroU32::new(per_minute).unwrap());
-        Pace {
-            account: None,
-            private: Some(RateLimiter::keyed(quota)),
-            group: None,
-        }
-    }
-
-    fn chat(id: &str) -> ReplyAddress {
-        ReplyAddress {
-            chat_id: id.to_owned(),
-            thread_id: None,
-            message_id: None,
-            interaction: None,
-        }
-    }
-
-    fn lease() -> Lease {
-        Lease::new(Duration::from_secs(30))
-    }
-
-    #[tokio::test]
-    async fn a_long_wait_is_told_and_not_waited_for() {
-        let pace = pace(1);
-        pace.permit(&chat("1"), &lease()).await.unwrap();
-        let unsent = pace.permit(&chat("1"), &lease()).await.unwrap_err();
-        let Unsent::Refused(SendError::RateLimited { retry_after, .. }) = unsent else {
-            panic!("{unsent:?}")
-        };
-        assert!(retry_after > limits::LONGEST_WAIT_HERE, "{retry_after:?}");
-    }
-
-    #[tokio::test]
-    async fn one_chats_limit_is_not_another_ones() {
-        let pace = pace(1);
-        pace.permit(&chat("1"), &lease()).await.unwrap();
-        pace.permit(&chat("2"), &lease()).await.unwrap();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_is_not_ours_any_more_takes_no_place() {
-        let (pace, lost) = (pace(1), lease());
-        tokio::time::advance(Duration::from_secs(30)).await;
-        let unsent = pace.permit(&chat("1"), &lost).await.unwrap_err();
-        assert!(matches!(unsent, Unsent::NotOurs), "{unsent:?}");
-        pace.permit(&chat("1"), &lease()).await.unwrap();
-    }
 }

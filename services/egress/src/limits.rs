@@ -1,10 +1,8 @@
-//! What each platform lets one account send (`channels.md`, sections 2.5.6, 3.5.8 and 4.5.8).
+//! What each platform lets one account send, as rates for all replicas together (`channels.md`, sections 2.5.6, 3.5.8 and 4.5.8).
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use domain::rate::Rate;
-use governor::Quota;
 use proto_schemas::content::{ChannelKind, ReplyAddress};
 
 /// Calls of one account in flight. Telegram answers 429 above 1,000; a callback's owner may be a small server.
@@ -14,22 +12,11 @@ pub(crate) const WAITING: usize = 256;
 /// A longer wait for a limit is spent in the broker, not in the mailbox.
 pub(crate) const LONGEST_WAIT_HERE: Duration = Duration::from_secs(5);
 
-/// Telegram: about 30 messages a second over all chats.
-const TELEGRAM_PER_SECOND: u32 = 30;
-/// Telegram: one message a second in a chat, short bursts allowed.
-const TELEGRAM_CHAT_BURST: NonZeroU32 = NonZeroU32::new(5).unwrap();
-/// Telegram: 20 messages a minute in a group.
-const TELEGRAM_GROUP_PER_MINUTE: NonZeroU32 = NonZeroU32::new(20).unwrap();
-/// Slack: several hundred messages a minute in a workspace.
-const SLACK_PER_SECOND: u32 = 5;
-/// Discord: 50 requests a second for a bot.
-const DISCORD_PER_SECOND: u32 = 50;
-/// Discord: about five messages in five seconds in a channel, as its servers are known to ask.
-const DISCORD_CHANNEL_BURST: NonZeroU32 = NonZeroU32::new(5).unwrap();
-const ONE: NonZeroU32 = NonZeroU32::new(1).unwrap();
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
 
-/// A lane of an account: what shares a chat's limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// A lane of an account: what kind of chat it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lane {
     /// A chat with one person.
     Private,
@@ -37,39 +24,31 @@ pub(crate) enum Lane {
     Group,
 }
 
-/// The limit of a whole account, for all replicas together.
+/// The limit of a whole account: Telegram wants about 30 messages a second over all chats, Slack several hundred a minute,
+/// Discord at most 50 requests in any second.
 pub(crate) fn account_rate(kind: ChannelKind) -> Option<Rate> {
     match kind {
         ChannelKind::Http => None,
-        ChannelKind::Telegram => Some(a_second(TELEGRAM_PER_SECOND)),
-        ChannelKind::Slack => Some(a_second(SLACK_PER_SECOND)),
-        ChannelKind::Discord => Some(a_second(DISCORD_PER_SECOND)),
+        ChannelKind::Telegram => Some(rate(30, SECOND, 5)),
+        ChannelKind::Slack => Some(rate(5, SECOND, 5)),
+        ChannelKind::Discord => Some(rate(40, SECOND, 10)),
     }
 }
 
-/// So many a second, and all of them at once.
-fn a_second(calls: u32) -> Rate {
-    Rate {
-        calls,
-        per: Duration::from_secs(1),
-        burst: calls,
-    }
-}
-
-/// The limit of one chat, for one replica: replies of a conversation leave one after the other anyway.
-pub(crate) fn chat_quota(kind: ChannelKind, lane: Lane) -> Option<Quota> {
+/// The limit of one chat. Telegram wants one message a second, short bursts allowed, and in a group at most 20 in any
+/// minute; Slack one a second in a channel, whatever its threads; Discord is known to take five in five seconds.
+pub(crate) fn chat_rate(kind: ChannelKind, lane: Lane) -> Option<Rate> {
     match (kind, lane) {
         (ChannelKind::Http, Lane::Private | Lane::Group) => None,
-        (ChannelKind::Telegram, Lane::Private) => {
-            Some(Quota::per_second(ONE).allow_burst(TELEGRAM_CHAT_BURST))
-        }
-        (ChannelKind::Telegram, Lane::Group) => Some(Quota::per_minute(TELEGRAM_GROUP_PER_MINUTE)),
-        // One message a second in a channel, whatever its threads.
-        (ChannelKind::Slack, Lane::Private | Lane::Group) => Some(Quota::per_second(ONE)),
-        (ChannelKind::Discord, Lane::Private | Lane::Group) => {
-            Some(Quota::per_second(ONE).allow_burst(DISCORD_CHANNEL_BURST))
-        }
+        (ChannelKind::Telegram, Lane::Private) => Some(rate(1, SECOND, 5)),
+        (ChannelKind::Telegram, Lane::Group) => Some(rate(15, MINUTE, 5)),
+        (ChannelKind::Slack, Lane::Private | Lane::Group) => Some(rate(1, SECOND, 1)),
+        (ChannelKind::Discord, Lane::Private | Lane::Group) => Some(rate(1, SECOND, 4)),
     }
+}
+
+fn rate(calls: u32, per: Duration, burst: u32) -> Rate {
+    Rate { calls, per, burst }
 }
 
 /// Which lane an address is. Telegram's groups and channels have negative identifiers; elsewhere lanes are alike.

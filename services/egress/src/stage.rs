@@ -207,7 +207,9 @@ impl Sender {
     ) -> Outcome {
         let (class, detail) = match error {
             // What the platform or our own pace asks for spends no attempt.
-            SendError::RateLimited { retry_after, detail } => {
+            SendError::RateLimited {
+                retry_after, detail, ..
+            } => {
                 if clock::now().since(job.stored_at) >= PACE_PATIENCE {
                     return Outcome::GiveUp(GiveUp::permanent("rate_limited", detail));
                 }

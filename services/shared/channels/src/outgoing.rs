@@ -142,6 +142,8 @@ pub enum SendError {
     RateLimited {
         /// How long, at most an hour.
         retry_after: Duration,
+        /// Whether the whole account is meant, as the platform says, and not the chat alone.
+        is_global: bool,
         /// In words.
         detail: String,
     },

@@ -10,6 +10,7 @@ mod metrics;
 mod take;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bus::Bus;
 use domain::rate::{Rate, next_size};
@@ -44,6 +45,14 @@ impl Limits {
         })
     }
 
+    /// Lets no call of the rate under `key` begin for `pause`, at any replica, but those that have a slot already. While
+    /// the broker is away it holds for nobody.
+    pub async fn pause(&self, key: &str, pause: Duration) {
+        if let Err(error) = take::pause(self, key, pause).await {
+            tracing::debug!(%error, key, "a pause could not be written down");
+        }
+    }
+
     /// Whether the broker is there, and has been without a break since the connection of that number stood.
     fn stands(&self, connection: u64) -> bool {
         *self.bus.connected().borrow() && self.bus.reconnects() == connection
@@ -59,7 +68,7 @@ pub struct Limiter {
     /// How many slots the last lease asked for, and how many of its calls began.
     last: (u32, u32),
     known: Option<Known>,
-    taking: Option<BoxFuture<'static, Taken>>,
+    taking: Option<BoxFuture<'static, Result<Taken, Duration>>>,
 }
 
 impl Limiter {
@@ -79,11 +88,21 @@ impl Limiter {
     /// Waits until a call may begin, which it then must at once. `waiting` is how many calls wait. Dropped half-way
     /// it loses nothing: what was asked for goes on the next time.
     pub async fn permit(&mut self, waiting: usize) {
+        while let Err(pause) = self.permit_unless_paused(waiting).await {
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// The same, but a pause is not waited for.
+    ///
+    /// # Errors
+    /// How long calls are paused.
+    pub async fn permit_unless_paused(&mut self, waiting: usize) -> Result<(), Duration> {
         loop {
             match self.next_slot() {
-                Next::Now => return,
+                Next::Now => return Ok(()),
                 Next::At(opens) => tokio::time::sleep_until(opens).await,
-                Next::Over => self.renew(waiting).await,
+                Next::Over => self.renew(waiting).await?,
             }
         }
     }
@@ -95,7 +114,7 @@ impl Limiter {
         }
     }
 
-    async fn renew(&mut self, waiting: usize) {
+    async fn renew(&mut self, waiting: usize) -> Result<(), Duration> {
         if let Some(lease) = self.lease.take() {
             self.last = (lease.count(), lease.used());
         }
@@ -111,7 +130,9 @@ impl Limiter {
         };
         let taken = taking.await;
         self.taking = None;
+        let taken = taken?;
         self.known = Some(taken.known);
         self.lease = Some(taken.lease);
+        Ok(())
     }
 }

@@ -118,6 +118,7 @@ async fn after_a_pause_the_burst_is_there_once_for_all_callers() {
     // Nobody has called for years.
     let long_ago = RateLimit {
         next_arrival: BrokerMicros(1),
+        paused_until: None,
     };
     let key = subjects::integration_rate(&IntegrationId::new("echo").unwrap());
     let written = world

@@ -130,10 +130,15 @@ fn check(response: &Response, now_secs: u64) -> Result<(), SendError> {
         200..=299 => Ok(()),
         429 => Err(SendError::RateLimited {
             retry_after: wait.unwrap_or(DEFAULT_PAUSE),
+            is_global: false,
             detail,
         }),
         408 | 425 | 500..=599 => Err(match wait {
-            Some(retry_after) => SendError::RateLimited { retry_after, detail },
+            Some(retry_after) => SendError::RateLimited {
+                retry_after,
+                is_global: false,
+                detail,
+            },
             None => SendError::transient("server_error", detail),
         }),
         300..=399 => Err(SendError::permanent("redirected", detail)),

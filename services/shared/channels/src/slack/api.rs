@@ -167,6 +167,7 @@ fn refused(status: u16, answer: Answer, wait: Option<Duration>) -> SendError {
 fn pause(wait: Option<Duration>, detail: String) -> SendError {
     SendError::RateLimited {
         retry_after: wait.unwrap_or(UNSAID_PAUSE),
+        is_global: false,
         detail,
     }
 }

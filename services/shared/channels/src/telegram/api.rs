@@ -165,6 +165,7 @@ impl Refused {
         match self.status {
             429 => SendError::RateLimited {
                 retry_after: self.retry_after.unwrap_or(DEFAULT_PAUSE),
+                is_global: false,
                 detail,
             },
             408 | 421 | 500..=599 => SendError::transient("server_error", detail),

@@ -16,6 +16,8 @@ use crate::random;
 
 /// The longest pause after another replica was quicker; a write takes less.
 const CONFLICT_PAUSE: Duration = Duration::from_millis(3);
+/// The longest that calls are paused at a time: what the longest `Retry-After` asks for.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 /// The longest pause while the broker is away.
 const OUTAGE_PAUSE: Duration = Duration::from_millis(200);
 /// The longest by which replicas that wait for the same moment are spread.
@@ -40,19 +42,24 @@ pub(super) struct Taken {
 enum Attempt {
     Taken(Taken),
     Wait(Duration),
+    Paused(Duration),
 }
 
 /// Takes a lease of up to `want` calls. While the broker is away it waits.
+///
+/// # Errors
+/// How long calls are paused, if they are.
 pub(super) async fn take(
     limits: Arc<Limits>,
     key: Arc<str>,
     rate: Rate,
     mut known: Option<Known>,
     want: u32,
-) -> Taken {
+) -> Result<Taken, Duration> {
     loop {
         let pause = match attempt(&limits, &key, &rate, known, want).await {
-            Ok(Attempt::Taken(taken)) => return taken,
+            Ok(Attempt::Taken(taken)) => return Ok(taken),
+            Ok(Attempt::Paused(pause)) => return Err(pause),
             Ok(Attempt::Wait(wait)) => wait + SPREAD.mul_f64(random::fraction()),
             Err(BusError::Conflict) => {
                 limits.metrics.count(Operation::Conflict);
@@ -94,14 +101,23 @@ async fn attempt(
             (present, alone)
         }
     };
+    let now = reading.at(Instant::now());
+    let paused_until = present.and_then(|(_, record)| record.paused_until);
+    let pause = paused_until.map_or(Duration::ZERO, |until| until.since(now));
+    if !pause.is_zero() {
+        return Ok(Attempt::Paused(pause.min(LONGEST_PAUSE)));
+    }
     let next_arrival = present.map(|(_, record)| record.next_arrival);
-    let (slots, next_arrival) = match reserve(rate, next_arrival, reading.at(Instant::now()), want) {
+    let (slots, next_arrival) = match reserve(rate, next_arrival, now, want) {
         Reservation::Slots { slots, next_arrival } => (slots, next_arrival),
         Reservation::Wait(wait) => return Ok(Attempt::Wait(wait)),
     };
     let (revision, record) = (
         present.map_or(0, |(revision, _)| revision),
-        RateLimit { next_arrival },
+        RateLimit {
+            next_arrival,
+            paused_until: None,
+        },
     );
     let revision = limits
         .bus
@@ -117,4 +133,45 @@ async fn attempt(
             alone,
         },
     }))
+}
+
+/// Writes down that no call may begin for `pause`, for all replicas.
+///
+/// # Errors
+/// [`BusError`] when that could not be written.
+pub(super) async fn pause(limits: &Limits, key: &str, pause: Duration) -> Result<(), BusError> {
+    loop {
+        let now = limits.clock.reading().await?.at(Instant::now());
+        let until = now.after(pause.min(LONGEST_PAUSE));
+        let found: Option<Revision<RateLimit>> = limits.bus.get(&LIMITS, key).await?;
+        limits.metrics.count(Operation::Read);
+        let (revision, record) = match found {
+            Some(found) if found.record.paused_until >= Some(until) => return Ok(()),
+            Some(found) => (found.revision, found.record),
+            None => (
+                0,
+                RateLimit {
+                    next_arrival: now,
+                    paused_until: None,
+                },
+            ),
+        };
+        let record = RateLimit {
+            paused_until: Some(until),
+            ..record
+        };
+        let written = limits
+            .bus
+            .compare_and_set(&LIMITS, key, revision, &record, TraceContext::new())
+            .await;
+        match written {
+            Ok(_) => {
+                limits.metrics.count(Operation::Write);
+                return Ok(());
+            }
+            Err(BusError::Conflict) => limits.metrics.count(Operation::Conflict),
+            Err(error) => return Err(error),
+        }
+        sleep(CONFLICT_PAUSE.mul_f64(random::fraction())).await;
+    }
 }
