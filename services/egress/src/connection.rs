@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bus::BusError;
 use bytes::Bytes;
 use channels::{Account, Part, ReplyKind, SendError, SendMeta, Sent};
 use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use outbound::Client;
 use proto_schemas::content::ReplyAddress;
@@ -22,7 +24,7 @@ use tokio::time::Instant;
 
 use crate::limits;
 use crate::metrics::EgressMetrics;
-use crate::pace::Pace;
+use crate::pace::{Pace, ours};
 
 /// After so many sends the queues of quiet chats are forgotten.
 const FORGET_EVERY: u32 = 1000;
@@ -41,17 +43,23 @@ pub(crate) struct Job {
     pub(crate) lease: Lease,
 }
 
+/// What has to be done first.
+pub(crate) type First = BoxFuture<'static, Result<(), BusError>>;
+
 /// Why a part was not sent.
 #[derive(Debug)]
 pub(crate) enum Unsent {
     /// The platform, or a limit, would not have it.
     Refused(SendError),
+    /// What had to be done first was not.
+    Unprepared(BusError),
     /// The delivery may be another replica's by now: that one looks up how far it got, and sends it.
     NotOurs,
 }
 
 struct Letter {
     job: Job,
+    first: Option<First>,
     answer: oneshot::Sender<Result<Sent, Unsent>>,
 }
 
@@ -80,8 +88,13 @@ impl Connections {
         }
     }
 
-    /// Sends a part when the limits allow it.
-    pub(crate) async fn send(&self, connection: &Arc<Connection>, job: Job) -> Result<Sent, Unsent> {
+    /// Sends a part when the limits allow it. `first` is done right before, and has to succeed.
+    pub(crate) async fn send(
+        &self,
+        connection: &Arc<Connection>,
+        job: Job,
+        first: Option<First>,
+    ) -> Result<Sent, Unsent> {
         let busy = |detail: &str| {
             Unsent::Refused(SendError::RateLimited {
                 retry_after: BUSY_PAUSE,
@@ -93,7 +106,7 @@ impl Connections {
             .actors
             .find(&connection.id, connection, |settings| self.build(&settings));
         let (answer, answered) = oneshot::channel();
-        match mailbox.offer(Letter { job, answer }) {
+        match mailbox.offer(Letter { job, first, answer }) {
             Ok(()) => answered
                 .await
                 .unwrap_or_else(|_| Err(busy("the connection's actor died"))),
@@ -137,8 +150,8 @@ async fn run(mut mailbox: mpsc::Receiver<Letter>, pace: Pace, client: Client, me
 }
 
 async fn deliver(letter: Letter, pace: &Pace, client: &Client, metrics: &EgressMetrics) {
-    let Letter { job, answer } = letter;
-    let sent = match pace.permit(&job.address, &job.lease).await {
+    let Letter { job, first, answer } = letter;
+    let sent = match permit(&job, first, pace).await {
         Ok(()) => {
             let sent = send(&job, client, metrics).await;
             if let Err(SendError::RateLimited {
@@ -155,6 +168,14 @@ async fn deliver(letter: Letter, pace: &Pace, client: &Client, metrics: &EgressM
     };
     // Nobody listens any more only when the process ends without a drain; the delivery comes again then.
     let _unheard = answer.send(sent);
+}
+
+async fn permit(job: &Job, first: Option<First>, pace: &Pace) -> Result<(), Unsent> {
+    pace.permit(&job.address, &job.lease).await?;
+    if let Some(first) = first {
+        first.await.map_err(Unsent::Unprepared)?;
+    }
+    ours(&job.lease)
 }
 
 async fn send(job: &Job, client: &Client, metrics: &EgressMetrics) -> Result<Sent, SendError> {

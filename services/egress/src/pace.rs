@@ -71,7 +71,7 @@ impl Pace {
             )
             .await?;
         }
-        ours(lease)
+        Ok(())
     }
 
     /// The platform asks for a pause. It holds for the chat, and for the account if the platform says so or has refused
@@ -133,7 +133,7 @@ fn wait(retry_after: Duration, detail: &str) -> Unsent {
     })
 }
 
-fn ours(lease: &Lease) -> Result<(), Unsent> {
+pub(crate) fn ours(lease: &Lease) -> Result<(), Unsent> {
     if lease.is_held() {
         Ok(())
     } else {

@@ -55,19 +55,23 @@ pub(crate) async fn progress(bus: &Bus, delivery: &Delivery) -> Result<DeliveryP
 }
 
 /// Keeps how far the delivery got.
-pub(crate) async fn keep_progress(
+pub(crate) fn keep_progress(
     bus: &Bus,
     delivery: &Delivery,
     progress: &DeliveryProgress,
     job: &Job,
-) -> Result<(), BusError> {
+) -> impl Future<Output = Result<(), BusError>> + Send + 'static {
     let key = subjects::delivery_progress(&delivery.conclusion.turn, delivery.replay);
+    // One part is tried once in each delivery by the broker, and each of its states is kept once.
     let identity = format!(
-        "{key}:{}:{}",
+        "{key}:{}:{}:{}:{}",
         progress.platform_message_ids.len(),
-        progress.failures
+        progress.failures,
+        progress.is_sending,
+        job.delivered
     );
-    bus.put(&PROGRESS, &key, progress, &identity, job.trace).await
+    let (bus, progress, trace) = (bus.clone(), progress.clone(), job.trace);
+    async move { bus.put(&PROGRESS, &key, &progress, &identity, trace).await }
 }
 
 /// Writes the transcript behind the one that was last when the delivery was looked up: nobody who wakes up late

@@ -8,13 +8,14 @@ use bus::{Bus, BusError, ObjectError, Work};
 use bytes::Bytes;
 use channels::{Account, Accounts, OutgoingReply, Part, ReplyKind, SendError};
 use domain::retry::{Budget, NextStep, next_step};
+use futures_util::FutureExt;
 use proto_schemas::context::TurnResult;
 use proto_schemas::delivery::Delivery;
 use proto_schemas::ids::UnixMillis;
 use proto_schemas::progress::DeliveryProgress;
 use proto_schemas::transcript::Receipt;
 use proto_schemas::wire::DecodeError;
-use registry::{Connection, Registry};
+use registry::{Connection, Registry, UnknownOutcome};
 use runtime::links::Links;
 use runtime::stage::{GiveUp, Job, Left, Outcome, Settles, Stage};
 use runtime::{clock, random, stage};
@@ -55,10 +56,6 @@ impl Stage for Sender {
             Ok(last) => last,
             Err(error) => return error.into(),
         };
-        let progress = match self.how_far(delivery, job).await {
-            Ok(progress) => progress,
-            Err(error) => return error.into(),
-        };
         let files = match files::of(&self.bus, delivery, &self.links).await {
             Ok(Files::Ready(files)) => files,
             Ok(Files::Awaited) => {
@@ -69,6 +66,10 @@ impl Stage for Sender {
         let (connection, account) = match self.account(delivery, job) {
             Ok(found) => found,
             Err(outcome) => return outcome,
+        };
+        let progress = match self.how_far(delivery, &connection, job).await {
+            Ok(progress) => progress,
+            Err(error) => return error.into(),
         };
         let reply = OutgoingReply {
             text: delivery.conclusion.result.text(),
@@ -111,9 +112,14 @@ impl Settles for Sender {
 }
 
 impl Sender {
-    /// The parts that went out before.
-    async fn how_far(&self, delivery: &Delivery, job: &Job) -> Result<DeliveryProgress, BusError> {
-        if job.is_redelivery() {
+    /// The parts that went out before. Who may send nothing twice looks even if the broker says that nobody was here yet.
+    async fn how_far(
+        &self,
+        delivery: &Delivery,
+        connection: &Connection,
+        job: &Job,
+    ) -> Result<DeliveryProgress, BusError> {
+        if job.is_redelivery() || may_send_once(connection) {
             return receipt::progress(&self.bus, delivery).await;
         }
         Ok(DeliveryProgress::default())
@@ -148,12 +154,18 @@ impl Sender {
         if count == 0 {
             return Ok(Receipt::Nothing);
         }
+        let once = may_send_once(connection);
+        if once && progress.is_sending {
+            return Err(unknown_outcome("a process ended while the part was under way"));
+        }
         for (index, part) in parts
             .into_iter()
             .enumerate()
             .skip(progress.platform_message_ids.len())
         {
             let content = self.content(&part).await?;
+            progress.is_sending = once;
+            let first = || receipt::keep_progress(&self.bus, delivery, &progress, job).boxed();
             let send = connection::Job {
                 account: Arc::clone(account),
                 address: delivery.address.clone(),
@@ -163,10 +175,10 @@ impl Sender {
                 content,
                 lease: job.lease.clone(),
             };
-            match self.connections.send(connection, send).await {
+            match self.connections.send(connection, send, once.then(first)).await {
                 Ok(sent) => {
                     progress.platform_message_ids.push(sent.platform_message_id);
-                    progress.failures = 0;
+                    (progress.failures, progress.is_sending) = (0, false);
                     // The last part's receipt is the transcript.
                     if index + 1 < count {
                         receipt::keep_progress(&self.bus, delivery, &progress, job).await?;
@@ -175,6 +187,7 @@ impl Sender {
                 Err(Unsent::NotOurs) => {
                     return Err(Outcome::retry("another replica may have taken the delivery over"));
                 }
+                Err(Unsent::Unprepared(error)) => return Err(error.into()),
                 Err(Unsent::Refused(error)) => return Err(self.failed(delivery, progress, error, job).await),
             }
         }
@@ -205,6 +218,7 @@ impl Sender {
         error: SendError,
         job: &Job,
     ) -> Outcome {
+        let was_sending = std::mem::take(&mut progress.is_sending);
         let (class, detail) = match error {
             // What the platform or our own pace asks for spends no attempt.
             SendError::RateLimited {
@@ -213,12 +227,22 @@ impl Sender {
                 if clock::now().since(job.stored_at) >= PACE_PATIENCE {
                     return Outcome::GiveUp(GiveUp::permanent("rate_limited", detail));
                 }
+                if was_sending
+                    && let Err(error) = receipt::keep_progress(&self.bus, delivery, &progress, job).await
+                {
+                    return error.into();
+                }
                 return Outcome::retry_after(retry_after.mul_f64(1.0 + 0.1 * random::fraction()), detail);
             }
             SendError::Permanent { class, detail } => {
                 return Outcome::GiveUp(GiveUp::permanent(class, detail));
             }
-            SendError::Transient { class, detail } => (class, detail),
+            SendError::Transient {
+                may_have_arrived: true,
+                detail,
+                ..
+            } if was_sending => return unknown_outcome(&detail),
+            SendError::Transient { class, detail, .. } => (class, detail),
         };
         progress.failures += 1;
         if let Err(error) = receipt::keep_progress(&self.bus, delivery, &progress, job).await {
@@ -245,6 +269,15 @@ impl Sender {
             Err(error) => error.into(),
         }
     }
+}
+
+fn may_send_once(connection: &Connection) -> bool {
+    connection.channel.unknown_outcome() == UnknownOutcome::GiveUp
+}
+
+/// The part may have arrived, and is not to arrive twice.
+fn unknown_outcome(detail: &str) -> Outcome {
+    Outcome::GiveUp(GiveUp::permanent("outcome_unknown", detail))
 }
 
 /// The part's identity: the same on every retry, another one for an operator's replay.

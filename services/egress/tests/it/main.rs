@@ -4,6 +4,7 @@
     reason = "allow-unwrap-in-tests does not cover helpers of integration tests"
 )]
 
+mod at_most_once;
 mod binary;
 mod files;
 mod replies;

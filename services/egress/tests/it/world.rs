@@ -56,7 +56,7 @@ impl World {
         world
     }
 
-    /// Everything but the service. The connections `web`, `tg` and `slack` are configured.
+    /// Everything but the service. The connections `web`, `tg`, `tg-once` and `slack` are configured.
     pub(crate) async fn new() -> Self {
         let (server, telegram) = tokio::join!(NatsServer::start(), FakeTelegram::start(TOKEN));
         let callback = CallbackReceiver::start(&new_secret("callback")).await;
@@ -85,6 +85,9 @@ impl World {
         let token = world.secret("token", TOKEN);
         let telegram = json!({"telegram": {"token": token, "webhook_secret": token, "api_base": world.telegram.api_base()}});
         world.configure("tg", telegram).await;
+        let telegram = json!({"telegram": {"token": token, "webhook_secret": token, "api_base": world.telegram.api_base(),
+            "unknown_outcome": "give_up"}});
+        world.configure("tg-once", telegram).await;
         let token = world.secret("slack", SLACK_TOKEN);
         let slack =
             json!({"slack": {"token": token, "signing_secret": token, "api_base": world.slack.api_base()}});

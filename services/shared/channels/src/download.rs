@@ -182,7 +182,7 @@ impl From<SendError> for DownloadError {
     fn from(error: SendError) -> Self {
         match error {
             SendError::RateLimited { detail, .. } => Self::transient("rate_limited", detail),
-            SendError::Transient { class, detail } => Self::Transient { class, detail },
+            SendError::Transient { class, detail, .. } => Self::Transient { class, detail },
             SendError::Permanent { class, detail } => Self::Permanent { class, detail },
         }
     }

@@ -147,11 +147,13 @@ pub enum SendError {
         /// In words.
         detail: String,
     },
-    /// Another try may help. After a timeout the part may have been taken all the same.
+    /// Another try may help.
     #[error("{class}: {detail}")]
     Transient {
         /// The class.
         class: &'static str,
+        /// Whether the part may have been taken all the same.
+        may_have_arrived: bool,
         /// In words.
         detail: String,
     },
@@ -186,9 +188,20 @@ impl OutgoingFile {
 }
 
 impl SendError {
+    /// A failure after the call was made: nobody knows whether it was carried out.
     pub(crate) fn transient(class: &'static str, detail: impl Into<String>) -> Self {
         Self::Transient {
             class,
+            may_have_arrived: true,
+            detail: detail.into(),
+        }
+    }
+
+    /// A failure before anything was done.
+    pub(crate) fn not_begun(class: &'static str, detail: impl Into<String>) -> Self {
+        Self::Transient {
+            class,
+            may_have_arrived: false,
             detail: detail.into(),
         }
     }
@@ -211,12 +224,13 @@ impl SendError {
         let detail = error_text(error);
         match class {
             outbound::CallFailure::Denied => Self::permanent(class.as_str(), detail),
-            outbound::CallFailure::Timeout
-            | outbound::CallFailure::Dns
-            | outbound::CallFailure::Connect
-            | outbound::CallFailure::Tls
-            | outbound::CallFailure::Body
-            | outbound::CallFailure::Other => Self::transient(class.as_str(), detail),
+            // Nothing was sent.
+            outbound::CallFailure::Dns | outbound::CallFailure::Connect | outbound::CallFailure::Tls => {
+                Self::not_begun(class.as_str(), detail)
+            }
+            outbound::CallFailure::Timeout | outbound::CallFailure::Body | outbound::CallFailure::Other => {
+                Self::transient(class.as_str(), detail)
+            }
         }
     }
 }

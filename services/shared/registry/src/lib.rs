@@ -18,7 +18,7 @@ pub use span::Span;
 pub use spec::{
     Bot, Breaker, Connection, ConnectionChannel, ContextPolicy, ConversationScope, DiscordConnection,
     EditPolicy, Gateway, GroupPolicy, HeaderValue, HttpConnection, Integration, IntegrationLimits, Manifest,
-    Overlap, RetryBudget, SlackConnection, TelegramConnection,
+    Overlap, RetryBudget, SlackConnection, TelegramConnection, UnknownOutcome,
 };
 pub use split::{Arm, Split, SplitBy};
 pub use validate::{Problem, check_manifest};

@@ -348,6 +348,15 @@ pub enum ConnectionChannel {
 }
 
 impl ConnectionChannel {
+    /// What becomes of a message of which nobody knows whether it has arrived. Elsewhere it is sent again, with something
+    /// by which the platform knows it again.
+    pub fn unknown_outcome(&self) -> UnknownOutcome {
+        match self {
+            Self::Telegram(telegram) => telegram.unknown_outcome,
+            Self::Http(_) | Self::Slack(_) | Self::Discord(_) => UnknownOutcome::SendAgain,
+        }
+    }
+
     /// Its kind.
     pub fn kind(&self) -> ChannelKind {
         match self {
@@ -381,9 +390,30 @@ pub struct TelegramConnection {
     /// bots.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
+    /// What becomes of a message of which nobody knows whether it has arrived.
+    #[serde(default, skip_serializing_if = "UnknownOutcome::is_default")]
+    pub unknown_outcome: UnknownOutcome,
     /// The Bot API server.
     #[serde(default = "default_telegram_api")]
     pub api_base: Url,
+}
+
+/// What becomes of a message of which nobody knows whether it has arrived, because the answer was lost or a process died.
+/// Telegram has nothing by which it would know the message again (`channels.md`, section 2.5.5).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownOutcome {
+    /// It is sent again: it arrives at least once.
+    #[default]
+    SendAgain,
+    /// It is given up, with a dead letter: it arrives at most once.
+    GiveUp,
+}
+
+impl UnknownOutcome {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 fn default_telegram_api() -> Url {

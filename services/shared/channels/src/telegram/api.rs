@@ -175,7 +175,7 @@ impl Refused {
             409 => SendError::permanent("conflict", detail),
             413 => SendError::permanent("too_large", detail),
             400 if bare(&self.description).starts_with(PASSING) => {
-                SendError::transient("file_unavailable", detail)
+                SendError::not_begun("file_unavailable", detail)
             }
             400 => SendError::permanent(refusal_class(&self.description), detail),
             // Success without a result is none; anything else is not in the book.
