@@ -29,8 +29,14 @@ run: tools ## run the whole pipeline in one process, with its own nats-server
 send: ## send a message to a running `make run`: make send TEXT="Hello!"
 	@cargo run --locked -q -p chatbot -- send "$(TEXT)"
 
-demo: tools ## show a conversation from end to end
+# With a channel its platform is faked, and what each side gets is shown.
+demo: tools ## show a conversation from end to end: make demo, or make demo CHANNEL=http, telegram, slack
+ifdef CHANNEL
+	@cargo build --locked -q --workspace --bins
+	@cargo run --locked -q -p tests --example demo -- --channel $(CHANNEL)
+else
 	cargo run --locked -q -p chatbot -- demo
+endif
 
 # The end-to-end tests start the binaries, so these are built first. They and the model are shown last.
 test: tools build ## run all tests

@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 pub use self::api::{MAX_TEXT, UPLOAD};
 pub use self::event::{
-    channel_message, command, direct_message, in_thread, mention_of, push_event, push_form, verification,
+    channel_message, command, direct_message, in_thread, mention_of, press, push_event, push_form, verification,
     with_file,
 };
 use self::request::Call;

@@ -86,6 +86,33 @@ pub fn command(channel: &str, name: &str, text: &str, trigger_id: &str) -> Vec<(
     owned.to_vec()
 }
 
+/// The fields by which Slack tells that the person has pressed a button with this value under a message of the bot.
+pub fn press(
+    channel: &str,
+    message_ts: &str,
+    thread_ts: &str,
+    value: &str,
+    trigger_id: &str,
+) -> Vec<(String, String)> {
+    let payload = json!({
+        "type": "block_actions",
+        "user": { "id": USER, "username": "ada", "team_id": TEAM },
+        "api_app_id": APP,
+        "container": {
+            "type": "message", "message_ts": message_ts, "channel_id": channel, "is_ephemeral": false,
+            "thread_ts": thread_ts,
+        },
+        "trigger_id": trigger_id,
+        "team": { "id": TEAM, "domain": "acme" },
+        "channel": { "id": channel, "name": "chat" },
+        "actions": [{
+            "type": "button", "action_id": "say_0", "block_id": "b", "value": value,
+            "text": { "type": "plain_text", "text": value }, "action_ts": format!("{trigger_id}.1"),
+        }],
+    });
+    vec![("payload".to_owned(), payload.to_string())]
+}
+
 /// Pushes an event to `url`, signed as Slack does.
 ///
 /// # Errors

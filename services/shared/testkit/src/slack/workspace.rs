@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use serde_json::Value;
 
 /// A message that a bot sent.
 #[derive(Debug, Clone)]
@@ -14,6 +15,8 @@ pub struct SentMessage {
     pub thread_ts: Option<String>,
     /// The text, as Slack was given it; empty for a file.
     pub text: String,
+    /// The blocks, which are shown in the text's place.
+    pub blocks: Option<Value>,
     /// The file.
     pub file: Option<SentFile>,
     /// By which Slack knows the message again.
