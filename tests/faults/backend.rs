@@ -163,11 +163,13 @@ fn pause(random: &mut StdRng) -> Duration {
     Duration::from_millis(random.random_range(millis))
 }
 
-/// A message's name. Telegram numbers the messages of a chat, our own channel takes any name.
+/// A message's name. Telegram numbers the messages of a chat, Slack has their times, our own channel takes any name.
 fn name_of(chat: &str, message: &str) -> String {
     if message.contains('-') {
-        message.to_owned()
-    } else {
-        format!("{chat}-{message}")
+        return message.to_owned();
+    }
+    match message.split_once('.') {
+        Some((_, micros)) => format!("{chat}-{}", micros.trim_start_matches('0')),
+        None => format!("{chat}-{message}"),
     }
 }

@@ -11,6 +11,7 @@ use testkit::callback::CallbackReceiver;
 use testkit::gate::Gate;
 use testkit::nats::NatsServer;
 use testkit::proxy::Proxy;
+use testkit::slack::FakeSlack;
 use testkit::telegram::FakeTelegram;
 use tests::fleet::Fleet;
 use tokio::sync::watch;
@@ -31,6 +32,7 @@ pub(crate) struct Injector {
     proxy: Proxy,
     pub(crate) callbacks: Arc<CallbackReceiver>,
     pub(crate) telegram: Arc<FakeTelegram>,
+    pub(crate) slack: Arc<FakeSlack>,
     webhook: Arc<Backend>,
     ledger: Arc<Ledger>,
     /// Where the processes of ingress listen now; users follow it.
@@ -55,6 +57,7 @@ impl Injector {
         proxy: Proxy,
         callbacks: CallbackReceiver,
         telegram: FakeTelegram,
+        slack: FakeSlack,
         webhook: Arc<Backend>,
         ledger: Arc<Ledger>,
     ) -> Self {
@@ -64,6 +67,7 @@ impl Injector {
             proxy,
             callbacks: Arc::new(callbacks),
             telegram: Arc::new(telegram),
+            slack: Arc::new(slack),
             webhook,
             ledger,
             ingress: watch::Sender::new(Vec::new()),
@@ -164,13 +168,17 @@ impl Injector {
             Fault::Stall => self.stall = Some(self.proxy.stall()),
             Fault::WebhookDown => self.webhook.is_down(true),
             Fault::CallbackRefuses(replies) => self.callbacks.fail_next(replies, 503),
-            Fault::TelegramFails(calls) => {
+            Fault::PlatformsFail(calls) => {
                 for _ in 0..calls {
+                    self.slack.fail_next_with_status("chat.postMessage", 500);
                     self.telegram
                         .fail_next("sendMessage", 500, "Internal Server Error", None::<Value>);
                 }
             }
-            Fault::TelegramLosesAnswer => self.telegram.lose_next_answer("sendMessage"),
+            Fault::PlatformsLoseAnswer => {
+                self.telegram.lose_next_answer("sendMessage");
+                self.slack.lose_next_answer("chat.postMessage");
+            }
         }
     }
 
@@ -186,7 +194,7 @@ impl Injector {
             Fault::Slow(_) => self.proxy.slow_down(Duration::ZERO),
             Fault::Stall => self.stall = None,
             Fault::WebhookDown => self.webhook.is_down(false),
-            Fault::Cut | Fault::CallbackRefuses(_) | Fault::TelegramFails(_) | Fault::TelegramLosesAnswer => {
+            Fault::Cut | Fault::CallbackRefuses(_) | Fault::PlatformsFail(_) | Fault::PlatformsLoseAnswer => {
             }
         }
     }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use testkit::callback::CallbackReceiver;
+use testkit::slack::FakeSlack;
 use testkit::telegram::FakeTelegram;
 use tests::manifest::{ERROR_MESSAGE, RESET_MESSAGE};
 use tokio::sync::watch;
@@ -140,6 +141,25 @@ impl Ledger {
                     text: received.text().to_owned(),
                 };
                 self.record(received.conversation_id(), What::Shown(shown));
+            }
+        }
+    }
+
+    /// Writes down what Slack shows, for as long as it is polled. A reply says itself which message it answers.
+    pub(crate) async fn watch_slack(&self, slack: &FakeSlack) {
+        let mut seen = 0;
+        loop {
+            for sent in slack.sent_after(seen).await {
+                seen += 1;
+                let mut words = sent.text.split_whitespace().skip(1);
+                let answers = words.next() == Some("answers");
+                let shown = Shown {
+                    kind: ShownKind::Reply,
+                    id: sent.client_msg_id,
+                    to: words.next().filter(|_| answers).map(str::to_owned),
+                    text: sent.text.clone(),
+                };
+                self.record(&sent.channel, What::Shown(shown));
             }
         }
     }

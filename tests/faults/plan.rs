@@ -29,10 +29,10 @@ pub(crate) enum Fault {
     WebhookDown,
     /// The callback refuses so many replies with 503.
     CallbackRefuses(usize),
-    /// Telegram fails so many calls with 500.
-    TelegramFails(usize),
-    /// Telegram shows the next message and loses its answer.
-    TelegramLosesAnswer,
+    /// Telegram and Slack fail so many calls with 500.
+    PlatformsFail(usize),
+    /// Telegram and Slack show the next message and lose its answer.
+    PlatformsLoseAnswer,
 }
 
 /// A fault and its time.
@@ -102,8 +102,8 @@ fn draw(random: &mut StdRng, replicas: usize) -> (Fault, Duration) {
         80..86 => Fault::Slow(millis(random, 2..20)),
         86..91 => Fault::Stall,
         91..94 => Fault::CallbackRefuses(random.random_range(1..5)),
-        94..97 => Fault::TelegramFails(random.random_range(1..4)),
-        _ => Fault::TelegramLosesAnswer,
+        94..97 => Fault::PlatformsFail(random.random_range(1..4)),
+        _ => Fault::PlatformsLoseAnswer,
     };
     (fault, lasting(random, fault))
 }
@@ -117,7 +117,7 @@ fn lasting(random: &mut StdRng, fault: Fault) -> Duration {
         Fault::WebhookDown => millis(random, 1000..8000),
         Fault::Slow(_) => millis(random, 2000..6000),
         Fault::Stall => millis(random, 500..4000),
-        Fault::Cut | Fault::CallbackRefuses(_) | Fault::TelegramFails(_) | Fault::TelegramLosesAnswer => {
+        Fault::Cut | Fault::CallbackRefuses(_) | Fault::PlatformsFail(_) | Fault::PlatformsLoseAnswer => {
             Duration::ZERO
         }
     }

@@ -9,8 +9,9 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 use testkit::callback::{push_with_id, text_message};
+use testkit::slack::{direct_message, push_event};
 use testkit::telegram::{command_update, photo_update, push_update, text_update};
-use tests::manifest::{TELEGRAM_SECRET, push_secret};
+use tests::manifest::{SLACK_SIGNING_SECRET, TELEGRAM_SECRET, push_secret};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -24,6 +25,8 @@ pub(crate) const WEB: &str = "web";
 pub(crate) const COLLECT: &str = "collect";
 /// Telegram connection of the bot behind [`WEB`].
 pub(crate) const TELEGRAM: &str = "tg";
+/// Slack connection of the bot behind [`WEB`].
+pub(crate) const SLACK: &str = "slack";
 
 /// The file that comes with photos on Telegram; attachment-fetcher brings it in before the webhook is asked.
 pub(crate) const PHOTO: &str = "photo";
@@ -38,8 +41,8 @@ const PUSH_PAUSE: Duration = Duration::from_millis(300);
 pub(crate) struct Workload {
     /// What everything is drawn from.
     pub(crate) seed: u64,
-    /// Users of [`WEB`], [`COLLECT`] and [`TELEGRAM`].
-    pub(crate) users: [usize; 3],
+    /// Users of [`WEB`], [`COLLECT`], [`TELEGRAM`] and [`SLACK`].
+    pub(crate) users: [usize; 4],
     /// How long they write; without a limit each has one conversation.
     pub(crate) lasts: Option<Duration>,
     /// How many messages a conversation has.
@@ -57,7 +60,7 @@ impl Workload {
     pub(crate) fn city(seed: u64, lasts: Duration) -> Self {
         Self {
             seed,
-            users: [75, 75, 50],
+            users: [75, 75, 40, 10],
             lasts: Some(lasts),
             messages: 5..40,
             pause: 2_000..14_000,
@@ -70,7 +73,7 @@ impl Workload {
     pub(crate) fn hamlet() -> Self {
         Self {
             seed: 1,
-            users: [3, 0, 2],
+            users: [3, 0, 2, 0],
             lasts: None,
             messages: 6..7,
             pause: 0..100,
@@ -96,7 +99,7 @@ pub(crate) fn users(
     ledger: &Arc<Ledger>,
     ingress: &watch::Receiver<Vec<SocketAddr>>,
 ) -> Vec<User> {
-    let connections = [WEB, COLLECT, TELEGRAM];
+    let connections = [WEB, COLLECT, TELEGRAM, SLACK];
     let kinds = connections.into_iter().zip(workload.users);
     let connections = kinds.flat_map(|(connection, count)| std::iter::repeat_n(connection, count));
     connections
@@ -151,10 +154,11 @@ impl User {
         }
     }
 
-    /// Telegram's chats are numbers.
+    /// Telegram's chats are numbers, direct messages of Slack begin with a D.
     fn chat(&self, conversation: usize) -> String {
         match self.connection {
             TELEGRAM => (10_000 * (self.number + 1) + conversation).to_string(),
+            SLACK => format!("D{}C{conversation}", self.number),
             connection => format!("{connection}{}c{conversation}", self.number),
         }
     }
@@ -162,6 +166,11 @@ impl User {
     fn draft(&mut self, chat: &str, number: usize) -> Draft {
         let name = format!("{chat}-{number}");
         let (hopeless, reset) = (self.is_odd(), self.is_odd());
+        // What Slack shows does not say which message it answers, but for a reply, whose text does.
+        let (hopeless, reset) = match self.connection {
+            SLACK => (false, false),
+            _ => (hopeless, reset),
+        };
         let (kind, text) = match (hopeless, reset) {
             (true, _) => (MessageKind::Hopeless, format!("{name} is {HOPELESS}")),
             (false, true) => (MessageKind::Reset, "/reset".to_owned()),
@@ -220,6 +229,14 @@ impl User {
                 let url = format!("{url}/v1/channels/{TELEGRAM}/updates");
                 timeout(PUSH_TIMEOUT, push_update(&url, TELEGRAM_SECRET, &draft.update())).await
             }
+            SLACK => {
+                let url = format!("{url}/v1/channels/{SLACK}/events");
+                timeout(
+                    PUSH_TIMEOUT,
+                    push_event(&url, SLACK_SIGNING_SECRET, &draft.event()),
+                )
+                .await
+            }
             connection => {
                 let (secret, id, message) = (push_secret(), draft.message().name, draft.json());
                 let push = push_with_id(&url, connection, &secret, &id, &message);
@@ -265,6 +282,12 @@ impl Draft {
         let mut message = text_message(&self.chat, "ada", &self.text);
         message["message_id"] = self.message().name.into();
         message
+    }
+
+    /// What Slack pushes.
+    fn event(&self) -> Value {
+        let time = format!("1767225600.{:06}", self.number);
+        direct_message(&self.chat, &time, &self.text)
     }
 
     /// What Telegram pushes.

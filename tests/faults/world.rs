@@ -17,10 +17,13 @@ use testkit::condition::PATIENCE;
 use testkit::middleman::{Middleman, Passing};
 use testkit::nats::NatsServer;
 use testkit::proxy::Proxy;
+use testkit::slack::FakeSlack;
 use testkit::telegram::FakeTelegram;
 use tests::broker::{connect, is_idle, stored};
 use tests::fleet::{Fleet, environment};
-use tests::manifest::{TELEGRAM_TOKEN, bot, callback_secret, http, integration, telegram_bot};
+use tests::manifest::{
+    SLACK_TOKEN, TELEGRAM_TOKEN, bot, callback_secret, http, integration, slack_app, telegram_bot,
+};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -30,7 +33,7 @@ use crate::history::{Disturbance, History};
 use crate::injector::Injector;
 use crate::ledger::Ledger;
 use crate::plan::Planned;
-use crate::users::{self, COLLECT, PHOTO, TELEGRAM, User, WEB, Workload};
+use crate::users::{self, COLLECT, PHOTO, SLACK, TELEGRAM, User, WEB, Workload};
 
 /// How often the broker is asked whether all is done.
 const LOOK: Duration = Duration::from_millis(100);
@@ -125,12 +128,18 @@ impl World {
         let callbacks = CallbackReceiver::start(&callback_secret()).await;
         let telegram = FakeTelegram::start(TELEGRAM_TOKEN).await;
         telegram.add_file(PHOTO, vec![0xff, 0xd8, 0xff, 0xe0]);
+        let slack = FakeSlack::start(SLACK_TOKEN).await;
         let mut middlemen = Vec::new();
         let callback_url = via(setup.before_callback, callbacks.url(), &mut middlemen).await;
         let webhook_url = via(setup.before_webhook, backend.url(), &mut middlemen).await;
         // Past the proxy: what is asked of the broker is the truth.
         let bus = connect(nats.url()).await;
-        let manifest = manifest(&webhook_url, &callback_url, &telegram.api_base());
+        let manifest = manifest(
+            &webhook_url,
+            &callback_url,
+            &telegram.api_base(),
+            &slack.api_base(),
+        );
         manifest.store(&bus).await.unwrap();
         let env = environment(&format!("nats://{}", proxy.address()), &[]);
         let fleet = Fleet::start(env, setup.replicas).await;
@@ -144,6 +153,7 @@ impl World {
             proxy,
             callbacks,
             telegram,
+            slack,
             webhook,
             Arc::clone(&ledger),
         );
@@ -165,6 +175,8 @@ impl World {
         watchers.spawn(async move { ledger.watch_callbacks(&callbacks).await });
         let (ledger, telegram) = (Arc::clone(&self.ledger), Arc::clone(&self.injector.telegram));
         watchers.spawn(async move { ledger.watch_telegram(&telegram).await });
+        let (ledger, slack) = (Arc::clone(&self.ledger), Arc::clone(&self.injector.slack));
+        watchers.spawn(async move { ledger.watch_slack(&slack).await });
 
         let end = Instant::now() + workload.lasts.unwrap_or_default();
         let users = users::users(workload, &self.ledger, &self.injector.ingress.subscribe());
@@ -216,7 +228,8 @@ impl World {
             }
         }
         let (callbacks, telegram) = (&self.injector.callbacks, &self.injector.telegram);
-        self.ledger.shown() == callbacks.received().len() + telegram.sent().len()
+        let shown = callbacks.received().len() + telegram.sent().len() + self.injector.slack.sent().len();
+        self.ledger.shown() == shown
     }
 
     async fn finish(mut self, aftermath: Duration) -> Run {
@@ -261,7 +274,7 @@ async fn via(tamper: Option<Tamper>, target: String, middlemen: &mut Vec<Middlem
     url
 }
 
-fn manifest(webhook_url: &str, callback_url: &str, telegram_api: &str) -> Manifest {
+fn manifest(webhook_url: &str, callback_url: &str, telegram_api: &str, slack_api: &str) -> Manifest {
     // The whole conversation, always, and patience without end: what a run gives up it was asked to.
     let whole = || json!({ "context": { "max_messages": 200, "max_bytes": 256 * 1024 } });
     let webhook = json!({
@@ -290,6 +303,7 @@ fn manifest(webhook_url: &str, callback_url: &str, telegram_api: &str) -> Manife
             http(WEB, "each", callback_url),
             http(COLLECT, "together", callback_url),
             telegram_bot(TELEGRAM, "each", telegram_api),
+            slack_app(SLACK, "each", slack_api),
         ],
     });
     serde_json::from_value(manifest).unwrap()

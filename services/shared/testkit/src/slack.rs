@@ -16,12 +16,14 @@ use bytes::Bytes;
 
 pub use self::api::{MAX_TEXT, UPLOAD};
 pub use self::event::{
-    channel_message, command, direct_message, in_thread, mention_of, press, push_event, push_form, verification,
-    with_file,
+    channel_message, command, direct_message, in_thread, mention_of, press, push_event, push_form,
+    verification, with_file,
 };
 use self::request::Call;
 use self::workspace::{Failure, Workspace};
 pub use self::workspace::{SentFile, SentMessage};
+use tokio::sync::watch;
+
 use crate::backend::Scripted;
 use crate::condition::{PATIENCE, wait_until};
 use crate::gate::{Doorway, Gate};
@@ -39,6 +41,8 @@ struct Shared {
     token: String,
     workspace: Mutex<Workspace>,
     doorway: Doorway,
+    /// How many messages were sent.
+    count: watch::Sender<usize>,
 }
 
 impl FakeSlack {
@@ -48,6 +52,7 @@ impl FakeSlack {
             token: token.to_owned(),
             workspace: Mutex::default(),
             doorway: Doorway::default(),
+            count: watch::Sender::new(0),
         });
         let router = Router::new().fallback(answer).with_state(shared.clone());
         Self {
@@ -70,6 +75,14 @@ impl FakeSlack {
     pub fn sent_to(&self, channel: &str) -> Vec<SentMessage> {
         let sent = self.sent().into_iter();
         sent.filter(|message| message.channel == channel).collect()
+    }
+
+    /// Waits until more than `seen` messages were sent, and returns those behind them.
+    pub async fn sent_after(&self, seen: usize) -> Vec<SentMessage> {
+        let mut count = self.shared.count.subscribe();
+        // The sender lives as long as the server does.
+        drop(count.wait_for(|count| *count > seen).await);
+        self.workspace().sent[seen..].to_vec()
     }
 
     /// Waits until at least `count` messages were sent, and returns all.
@@ -159,6 +172,8 @@ impl FakeSlack {
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let call = Call::read(request).await;
     let script = respond(&shared, call);
+    let sent = shared.workspace.lock().unwrap().sent.len();
+    shared.count.send_replace(sent);
     shared.doorway.pass().await;
     script.play().await
 }
