@@ -19,7 +19,7 @@ pub(super) struct Keys {
 }
 
 /// What the pipeline keeps.
-const STATE: [Keys; 7] = [
+const STATE: [Keys; 9] = [
     Keys {
         channel: "contexts",
         bucket: CONTEXTS,
@@ -40,6 +40,20 @@ const STATE: [Keys; 7] = [
         key: "delivery.{turn}.{replay}",
         carries: "delivery-progress.v1",
         about: "The parts of a delivery that the platform has taken.",
+    },
+    Keys {
+        channel: "progress.fetch-in",
+        bucket: PROGRESS,
+        key: "fetch.in.{message}",
+        carries: "fetch-progress.v1",
+        about: "The files of a user's message that are stored.",
+    },
+    Keys {
+        channel: "progress.fetch-out",
+        bucket: PROGRESS,
+        key: "fetch.out.{turn}",
+        carries: "fetch-progress.v1",
+        about: "The files of a reply that are stored.",
     },
     Keys {
         channel: "progress.files",

@@ -10,7 +10,7 @@ use crate::fetch::Fetch;
 use crate::inbox::InboxEntry;
 use crate::integration_test::{IntegrationTest, IntegrationTestReport};
 use crate::limits::{CircuitBreaker, RateLimit};
-use crate::progress::{DeliveryProgress, FilesProgress, TurnProgress};
+use crate::progress::{DeliveryProgress, FetchProgress, FilesProgress, TurnProgress};
 use crate::transcript::Transcript;
 use crate::turn::Turn;
 use crate::webhook::{WebhookReply, WebhookRequest};
@@ -46,6 +46,7 @@ pub fn schemas() -> Vec<NamedSchema> {
         wire::<DeadLetter>(),
         wire::<TurnProgress>(),
         wire::<DeliveryProgress>(),
+        wire::<FetchProgress>(),
         wire::<FilesProgress>(),
         wire::<RateLimit>(),
         wire::<CircuitBreaker>(),
