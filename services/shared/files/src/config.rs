@@ -141,9 +141,11 @@ impl S3Config {
 
     fn open(&self) -> Result<S3, StartError> {
         let roots = self.roots_file.as_ref().map(std::fs::read).transpose()?;
+        let endpoint = self.endpoint();
         let other = |error: &dyn std::fmt::Display| StartError::Other(error.to_string());
-        let client = Client::new(self.policy()?, roots.as_deref()).map_err(|error| other(&error))?;
-        let mut builder = AmazonS3Builder::new()
+        let client = Client::new(only(&endpoint)?, roots.as_deref()).map_err(|error| other(&error))?;
+        let store = AmazonS3Builder::new()
+            .with_endpoint(endpoint.trim_end_matches('/'))
             .with_bucket_name(&self.bucket)
             .with_region(&self.region)
             .with_access_key_id(resolved(self.access_key.as_ref())?.expose())
@@ -157,11 +159,7 @@ impl S3Config {
                 },
                 max_retries: REPETITIONS,
                 retry_timeout: self.timeout,
-            });
-        if let Some(endpoint) = &self.endpoint {
-            builder = builder.with_endpoint(endpoint.as_str().trim_end_matches('/'));
-        }
-        let store = builder
+            })
             .build()
             .map_err(|_| StartError::Other("the S3 client cannot be built".to_owned()))?;
         Ok(S3 {
@@ -171,17 +169,26 @@ impl S3Config {
         })
     }
 
-    /// An operator's own server may have a private address and no TLS.
-    fn policy(&self) -> Result<Policy, StartError> {
-        let host = self.endpoint.as_ref().and_then(Url::host).map(|host| match host {
-            Host::Domain(name) => name.to_owned(),
-            Host::Ipv4(address) => address.to_string(),
-            Host::Ipv6(address) => address.to_string(),
-        });
-        let allowed: Vec<String> = host.into_iter().collect();
-        Policy::new(&allowed)
-            .map_err(|problems| StartError::Other(format!("FILES_S3_ENDPOINT: {}", problems.join(", "))))
+    fn endpoint(&self) -> String {
+        match &self.endpoint {
+            Some(url) => url.to_string(),
+            None => format!("https://s3.{}.amazonaws.com", self.region),
+        }
     }
+}
+
+/// A policy that makes an exception for one server: an operator's own may have a private address and no TLS, and
+/// Amazon's has a private address inside a network of theirs.
+fn only(endpoint: &str) -> Result<Policy, StartError> {
+    let url = Url::parse(endpoint).ok();
+    let host = url.as_ref().and_then(Url::host).map(|host| match host {
+        Host::Domain(name) => name.to_owned(),
+        Host::Ipv4(address) => address.to_string(),
+        Host::Ipv6(address) => address.to_string(),
+    });
+    let allowed: Vec<String> = host.into_iter().collect();
+    Policy::new(&allowed)
+        .map_err(|problems| StartError::Other(format!("FILES_S3_ENDPOINT: {}", problems.join(", "))))
 }
 
 fn secret(reader: &mut Reader, key: &'static str, default: &str, help: &'static str) -> Option<SecretRef> {

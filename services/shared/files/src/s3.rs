@@ -16,6 +16,7 @@ use crate::FileError;
 
 /// The code of a bucket that is not there, which comes with the same status as that of a missing file.
 const NO_BUCKET: &str = "NoSuchBucket";
+const REFUSED: &str = "the file store refuses us: our credentials or their permissions are wrong";
 
 /// A bucket, or the part of one below a prefix.
 pub(crate) struct S3 {
@@ -112,8 +113,8 @@ fn failure(key: &str, error: &StoreError) -> FileError {
         StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. }
     );
     FileError::Unavailable(match (is_refusal, code) {
-        (true, Some(code)) => format!("the file store refuses our credentials ({code})"),
-        (true, None) => "the file store refuses our credentials".to_owned(),
+        (true, Some(code)) => format!("{REFUSED} ({code})"),
+        (true, None) => REFUSED.to_owned(),
         (false, Some(code)) => format!("the file store cannot do it now ({code})"),
         (false, None) => match transport(error) {
             Some(cause) => format!("the file store cannot be reached: {cause}"),
@@ -159,14 +160,10 @@ mod tests {
         let body = "<Error><Code>SignatureDoesNotMatch</Code><AWSAccessKeyId>AKIA</AWSAccessKeyId></Error>";
         assert_eq!(
             refused(body).to_string(),
-            "the file store refuses our credentials (SignatureDoesNotMatch)"
+            format!("{REFUSED} (SignatureDoesNotMatch)")
         );
         for body in ["", "<Code>", "<Code></Code>", "<Code>AKIA 1</Code>"] {
-            assert_eq!(
-                refused(body).to_string(),
-                "the file store refuses our credentials",
-                "{body}"
-            );
+            assert_eq!(refused(body).to_string(), REFUSED, "{body}");
         }
     }
 

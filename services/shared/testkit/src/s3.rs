@@ -18,6 +18,7 @@ use tempfile::TempDir;
 use self::signature::Signed;
 use crate::gate::{Doorway, Gate};
 use crate::server::Server;
+use crate::tls::{TlsListener, self_signed};
 
 /// The access key that the bucket knows.
 pub const ACCESS_KEY: &str = "AKIATESTKIT";
@@ -31,9 +32,12 @@ pub const REGION: &str = "eu-test-1";
 /// A server with one bucket.
 #[derive(Debug)]
 pub struct FakeS3 {
-    server: Server,
+    endpoint: String,
+    /// Its certificate as PEM, if it speaks TLS.
+    certificate: Option<String>,
     shared: Arc<Shared>,
     secrets: TempDir,
+    _server: Server,
 }
 
 #[derive(Debug, Default)]
@@ -60,32 +64,56 @@ struct Object {
 impl FakeS3 {
     /// Starts a server on a free port.
     pub async fn start() -> Self {
-        let shared = Arc::new(Shared::default());
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
+        let (shared, router) = parts();
+        let server = Server::start(router).await;
         Self {
-            server: Server::start(router).await,
+            endpoint: server.base_url(),
+            certificate: None,
             shared,
             secrets: tempfile::tempdir().unwrap(),
+            _server: server,
+        }
+    }
+
+    /// Starts a server for `localhost` behind TLS, with a certificate of its own.
+    pub async fn start_with_tls() -> Self {
+        let (shared, router) = parts();
+        let (config, certificate) = self_signed();
+        let listener = TlsListener::bind(config).await;
+        Self {
+            endpoint: format!("https://localhost:{}", listener.port()),
+            certificate: Some(certificate),
+            shared,
+            secrets: tempfile::tempdir().unwrap(),
+            _server: Server::serve(listener, router),
         }
     }
 
     /// What a service is configured with to keep its files here.
     pub fn settings(&self) -> Vec<(&'static str, String)> {
-        vec![
+        let mut settings = vec![
             ("FILES", "s3".to_owned()),
             ("FILES_S3_BUCKET", BUCKET.to_owned()),
-            ("FILES_S3_ENDPOINT", self.server.base_url()),
+            ("FILES_S3_ENDPOINT", self.endpoint.clone()),
             ("FILES_S3_REGION", REGION.to_owned()),
             ("FILES_S3_ACCESS_KEY", self.secret("access-key", ACCESS_KEY)),
             ("FILES_S3_SECRET_KEY", self.secret("secret-key", SECRET_KEY)),
-        ]
+        ];
+        if let Some(certificate) = &self.certificate {
+            settings.push(("FILES_S3_CA_FILE", self.kept("certificate", certificate)));
+        }
+        settings
     }
 
     /// A reference to a secret of this value.
     pub fn secret(&self, name: &str, value: &str) -> String {
+        format!("file:{}", self.kept(name, value))
+    }
+
+    fn kept(&self, name: &str, value: &str) -> String {
         let path = self.secrets.path().join(name);
         std::fs::write(&path, value).unwrap();
-        format!("file:{}", path.display())
+        path.display().to_string()
     }
 
     /// Puts a file into the bucket.
@@ -141,6 +169,12 @@ impl FakeS3 {
     fn bucket(&self) -> MutexGuard<'_, Bucket> {
         self.shared.bucket.lock().unwrap()
     }
+}
+
+fn parts() -> (Arc<Shared>, Router) {
+    let shared = Arc::new(Shared::default());
+    let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
+    (shared, router)
 }
 
 /// Settings as most tests hand them on.

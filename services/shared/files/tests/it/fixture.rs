@@ -21,6 +21,10 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) async fn start() -> Self {
+        Self::beside(FakeS3::start().await).await
+    }
+
+    pub(crate) async fn beside(s3: FakeS3) -> Self {
         let nats = NatsServer::start().await;
         let config = BusConfig {
             url: nats.url().to_owned(),
@@ -33,11 +37,7 @@ impl Fixture {
             bus.ensure_topology(OnDifference::Keep).await.is_ok()
         })
         .await;
-        Self {
-            bus,
-            s3: FakeS3::start().await,
-            _nats: nats,
-        }
+        Self { bus, s3, _nats: nats }
     }
 
     /// The store in the broker.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use domain::files::content_key;
 use files::{FileError, Files};
 use proto_schemas::topology::ATTACHMENTS;
+use testkit::s3::FakeS3;
 
 use crate::fixture::{Fixture, MIB, PREFIX, content, store};
 
@@ -178,4 +179,15 @@ async fn a_bucket_that_is_not_there_is_no_missing_file() {
     let bytes = content(5);
     let stored = files.store("a".to_owned(), "text/plain".to_owned(), &bytes);
     assert!(matches!(stored.await, Err(FileError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn a_server_with_a_certificate_of_its_own_is_trusted_where_that_is_configured() {
+    let fixture = Fixture::beside(FakeS3::start_with_tls().await).await;
+    let files = fixture.in_s3();
+    let file = store(&files, "a", &content(10)).await;
+    assert_eq!(files.read(&file.key, MIB).await.unwrap(), content(10));
+    let distrustful = fixture.configured(&[("FILES_S3_CA_FILE", "")]);
+    let text = unavailable(&distrustful).await;
+    assert!(text.contains("certificate"), "{text}");
 }

@@ -41,7 +41,7 @@ async fn a_wrong_secret_is_told_without_showing_one() {
     let error = files.read(&content_key(b"abc"), MIB).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the file store refuses our credentials (SignatureDoesNotMatch)"
+        "the file store refuses us: our credentials or their permissions are wrong (SignatureDoesNotMatch)"
     );
     let error = format!("{error:?}");
     for secret in [WRONG_SECRET, ACCESS_KEY] {
