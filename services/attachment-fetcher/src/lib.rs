@@ -9,6 +9,7 @@
 
 mod config;
 mod download;
+mod headers;
 mod metrics;
 mod range;
 mod serve;

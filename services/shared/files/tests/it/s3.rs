@@ -139,6 +139,7 @@ async fn while_the_store_is_away_nothing_is_taken_for_missing() {
         unavailable(&files).await,
         "the file store cannot do it now (SlowDown)"
     );
+    assert_eq!(fixture.s3.calls("GET"), 3, "it is asked twice more and then left");
     let bytes = content(5);
     let stored = files.store("b".to_owned(), "text/plain".to_owned(), &bytes);
     assert!(matches!(stored.await, Err(FileError::Unavailable(_))));
