@@ -127,6 +127,12 @@ impl S3Config {
             })
             .build()
             .map_err(|_| StartError::Other("the S3 client cannot be built".to_owned()))?;
+        tracing::info!(
+            bucket = self.bucket,
+            endpoint,
+            prefix = self.prefix,
+            "files are in S3"
+        );
         Ok(S3 {
             store,
             prefix: self.prefix.clone(),
