@@ -44,6 +44,18 @@ impl Wire for DeliveryProgress {
     const TYPE: &'static str = "delivery-progress.v1";
 }
 
+/// The files of a fetch that lie in the object store already, so that a fetch that comes again need not bring them in
+/// a second time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FetchProgress {
+    /// One for each file of the fetch, in order; none for a file that is not stored.
+    pub files: Vec<Option<StoredFile>>,
+}
+
+impl Wire for FetchProgress {
+    const TYPE: &'static str = "fetch-progress.v1";
+}
+
 /// What became of a reply's files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FilesProgress {

@@ -68,6 +68,16 @@ pub fn files_progress(turn: &TurnId) -> String {
     format!("files.{turn}")
 }
 
+/// Key of the stored files of a user's message in `progress`.
+pub fn fetch_in_progress(message: &MessageId) -> String {
+    format!("fetch.in.{message}")
+}
+
+/// Key of the stored files of a reply in `progress`.
+pub fn fetch_out_progress(turn: &TurnId) -> String {
+    format!("fetch.out.{turn}")
+}
+
 /// Key of an integration's rate in `limits`.
 pub fn integration_rate(integration: &IntegrationId) -> String {
     format!("rates.integrations.{integration}")

@@ -17,7 +17,7 @@ use proto_schemas::fetch::Fetch;
 use proto_schemas::inbox::InboxEntry;
 use proto_schemas::integration_test::{IntegrationTest, IntegrationTestReport};
 use proto_schemas::limits::{CircuitBreaker, RateLimit};
-use proto_schemas::progress::{DeliveryProgress, FilesProgress, TurnProgress};
+use proto_schemas::progress::{DeliveryProgress, FetchProgress, FilesProgress, TurnProgress};
 use proto_schemas::transcript::Transcript;
 use proto_schemas::turn::Turn;
 use proto_schemas::typing::Typing;
@@ -40,6 +40,7 @@ const TYPES: [(&str, RoundTrip); 17] = [
     (DeadLetter::TYPE, on_the_bus::<DeadLetter>),
     (TurnProgress::TYPE, on_the_bus::<TurnProgress>),
     (DeliveryProgress::TYPE, on_the_bus::<DeliveryProgress>),
+    (FetchProgress::TYPE, on_the_bus::<FetchProgress>),
     (FilesProgress::TYPE, on_the_bus::<FilesProgress>),
     (RateLimit::TYPE, on_the_bus::<RateLimit>),
     (CircuitBreaker::TYPE, on_the_bus::<CircuitBreaker>),

@@ -45,6 +45,18 @@ pub(crate) fn on_the_brokers_client(workspace: &Workspace) -> Vec<String> {
         .collect()
 }
 
+/// The client of S3 is named in one crate.
+pub(crate) fn on_the_client_of_s3(workspace: &Workspace) -> Vec<String> {
+    let others = workspace.members().filter(|member| member.name != "files");
+    others
+        .filter(|member| {
+            let mut dependencies = member.dependencies.iter();
+            dependencies.any(|dependency| dependency.name == "object_store")
+        })
+        .map(|member| format!("{} names object_store; only files may", member.name))
+        .collect()
+}
+
 fn is_yardstick(member: &Package, dependency: &Named) -> bool {
     member.name == "tests" && !dependency.is_normal()
 }
@@ -170,6 +182,18 @@ mod tests {
         assert_eq!(
             on_the_brokers_client(&planted),
             ["testkit names async-nats; only bus may"]
+        );
+    }
+
+    #[test]
+    fn a_second_user_of_the_client_of_s3_is_found() {
+        let planted = workspace(&[
+            ("files", &[("object_store", None)]),
+            ("egress", &[("object_store", Some("dev"))]),
+        ]);
+        assert_eq!(
+            on_the_client_of_s3(&planted),
+            ["egress names object_store; only files may"]
         );
     }
 

@@ -25,6 +25,11 @@ fn only_bus_names_the_brokers_client() {
 }
 
 #[test]
+fn only_files_names_the_client_of_s3() {
+    none(dependencies::on_the_client_of_s3(&workspace()));
+}
+
+#[test]
 fn pure_crates_reach_no_runtime_and_no_network() {
     none(dependencies::of_pure_crates(&workspace()));
 }

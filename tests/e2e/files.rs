@@ -10,7 +10,7 @@ use crate::manifest::{TELEGRAM, WEB};
 use crate::pipeline::{Options, Pipeline};
 
 /// The beginning of a JPEG, and enough behind it for several chunks of the object store.
-fn photo() -> Vec<u8> {
+pub(crate) fn photo() -> Vec<u8> {
     let mut bytes = vec![0xff, 0xd8, 0xff, 0xe0];
     bytes.extend((0..400_000_u32).map(|number| u8::try_from(number % 251).unwrap()));
     bytes
@@ -150,7 +150,8 @@ pub(crate) fn image_links(call: &Recorded) -> Vec<String> {
     parts.iter().filter_map(link).collect()
 }
 
-async fn fetch(url: &str) -> (u16, Vec<u8>) {
+/// What a link gives whoever has it.
+pub(crate) async fn fetch(url: &str) -> (u16, Vec<u8>) {
     let response = client().get(url).send().await.unwrap();
     let status = response.status().as_u16();
     (status, response.bytes().await.unwrap().to_vec())

@@ -22,6 +22,7 @@ mod pipeline;
 mod poison;
 mod promises;
 mod replicas;
+mod s3;
 mod shutdown;
 mod slack;
 mod starts;

@@ -11,6 +11,7 @@ use testkit::condition::{PATIENCE, wait_until};
 use testkit::files::FileHost;
 use testkit::nats::NatsServer;
 use testkit::process::Service;
+use testkit::s3::FakeS3;
 use testkit::slack::{self, FakeSlack, push_event};
 use testkit::telegram::{FakeTelegram, SentMessage, push_update};
 use tests::broker::connect;
@@ -25,6 +26,8 @@ pub(crate) struct Options {
     pub(crate) replicas: usize,
     /// Settings of the services besides the usual ones; they win.
     pub(crate) settings: &'static [(&'static str, &'static str)],
+    /// Whether files are in S3, and not in the broker.
+    pub(crate) files_in_s3: bool,
 }
 
 impl Default for Options {
@@ -32,6 +35,7 @@ impl Default for Options {
         Self {
             replicas: 1,
             settings: &[],
+            files_in_s3: false,
         }
     }
 }
@@ -51,6 +55,7 @@ pub(crate) struct Pipeline {
     pub(crate) telegram: FakeTelegram,
     pub(crate) slack: FakeSlack,
     pub(crate) files: FileHost,
+    pub(crate) s3: FakeS3,
 }
 
 /// What ingress says of a message that it took.
@@ -72,8 +77,13 @@ impl Pipeline {
         // Stored before the services start: what they have loaded when they are ready includes it.
         let manifest = manifest::manifest(&backend, &slow_backend, &callbacks, &telegram, &slack);
         manifest.store(&bus).await.unwrap();
+        let s3 = FakeS3::start().await;
+        let mut environment = environment(nats.url(), options.settings);
+        if options.files_in_s3 {
+            environment.extend(s3.settings());
+        }
         Self {
-            fleet: Fleet::start(environment(nats.url(), options.settings), options.replicas).await,
+            fleet: Fleet::start(environment, options.replicas).await,
             bus,
             nats,
             backend,
@@ -82,6 +92,7 @@ impl Pipeline {
             telegram,
             slack,
             files: FileHost::start().await,
+            s3,
         }
     }
 

@@ -26,6 +26,7 @@ use crate::pipeline::{Options, Pipeline, echoed, echoed_one_by_one};
 const TWO_OF_EACH: Options = Options {
     replicas: 2,
     settings: &[],
+    files_in_s3: false,
 };
 
 /// What ingress answered 2xx to survives the loss of the broker's process and of all that was to handle it;

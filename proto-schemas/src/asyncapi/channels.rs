@@ -20,7 +20,7 @@ pub(super) struct Keys {
 }
 
 /// What the pipeline keeps.
-const STATE: [Keys; 8] = [
+const STATE: [Keys; 10] = [
     Keys {
         channel: "contexts",
         bucket: CONTEXTS,
@@ -41,6 +41,20 @@ const STATE: [Keys; 8] = [
         key: "delivery.{turn}.{replay}",
         carries: "delivery-progress.v1",
         about: "The parts of a delivery that the platform has taken.",
+    },
+    Keys {
+        channel: "progress.fetch-in",
+        bucket: PROGRESS,
+        key: "fetch.in.{message}",
+        carries: "fetch-progress.v1",
+        about: "The files of a user's message that are stored.",
+    },
+    Keys {
+        channel: "progress.fetch-out",
+        bucket: PROGRESS,
+        key: "fetch.out.{turn}",
+        carries: "fetch-progress.v1",
+        about: "The files of a reply that are stored.",
     },
     Keys {
         channel: "progress.files",

@@ -68,12 +68,24 @@ const OPERATIONS: &[(&str, Action, &[&str])] = &[
     (
         "attachment-fetcher",
         Action::Receive,
-        &["inbox", "progress.files", "registry.connections"],
+        &[
+            "inbox",
+            "progress.fetch-in",
+            "progress.fetch-out",
+            "progress.files",
+            "registry.connections",
+        ],
     ),
     (
         "attachment-fetcher",
         Action::Send,
-        &["inbox", "progress.files", "dead-letters"],
+        &[
+            "inbox",
+            "progress.fetch-in",
+            "progress.fetch-out",
+            "progress.files",
+            "dead-letters",
+        ],
     ),
     ("egress", Action::Consume(DELIVERY_WORK), &["deliveries"]),
     (

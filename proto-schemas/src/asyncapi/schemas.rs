@@ -10,7 +10,7 @@ use crate::fetch::Fetch;
 use crate::inbox::InboxEntry;
 use crate::integration_test::{IntegrationTest, IntegrationTestReport};
 use crate::limits::{CircuitBreaker, RateLimit};
-use crate::progress::{DeliveryProgress, FilesProgress, TurnProgress};
+use crate::progress::{DeliveryProgress, FetchProgress, FilesProgress, TurnProgress};
 use crate::transcript::Transcript;
 use crate::turn::Turn;
 use crate::typing::Typing;
@@ -47,6 +47,7 @@ pub fn schemas() -> Vec<NamedSchema> {
         wire::<DeadLetter>(),
         wire::<TurnProgress>(),
         wire::<DeliveryProgress>(),
+        wire::<FetchProgress>(),
         wire::<FilesProgress>(),
         wire::<RateLimit>(),
         wire::<CircuitBreaker>(),

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use files::FilesConfig;
 use runtime::config::{FromEnvironment, Reader};
 use runtime::links::LinkConfig;
 use runtime::outgoing::OutgoingConfig;
@@ -33,6 +34,8 @@ pub struct Config {
     pub outgoing: OutgoingConfig,
     /// How links are checked.
     pub links: LinkConfig,
+    /// Where files are.
+    pub files: FilesConfig,
 }
 
 impl FromEnvironment for Config {
@@ -60,6 +63,7 @@ impl FromEnvironment for Config {
             )),
             outgoing: OutgoingConfig::read(reader),
             links: LinkConfig::read(reader),
+            files: FilesConfig::read(reader),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Brings files into the object store, of users (in) and of replies (out), and serves them at signed links.
+//! Stores files, of users (in) and of replies (out), and serves them at signed links.
 //!
 //! Guarantees:
 //! - Each fetch ends with one outcome per file, in order: stored, or unavailable with a reason. A file that
@@ -9,6 +9,7 @@
 
 mod config;
 mod download;
+mod headers;
 mod metrics;
 mod range;
 mod serve;
@@ -39,16 +40,13 @@ impl Service for AttachmentFetcher {
     async fn start(config: Config, process: Process) -> Result<(), StartError> {
         let metrics = FetchMetrics::new(&process.metrics)?;
         let links = config.links.open()?;
-        let server = FileServer::new(
-            process.bus.clone(),
-            links,
-            metrics.clone(),
-            config.max_concurrent_reads,
-        );
+        let files = config.files.open(process.bus.clone())?;
+        let server = FileServer::new(files.clone(), links, metrics.clone(), config.max_concurrent_reads);
         let bound = runtime::web::bind(config.http_listen).await?;
         process.announce("http", bound.address)?;
         let fetcher = Arc::new(Fetcher {
             bus: process.bus.clone(),
+            files,
             registry: process.registry.clone(),
             accounts: Accounts::default(),
             client: config.outgoing.client()?,

@@ -1,7 +1,4 @@
 //! Serves stored files to whoever holds a link that we signed.
-//!
-//! What users and webhooks send is served from our own address, so nothing of it may run there: only plain
-//! pictures are shown in place, everything else is saved, and the browser may not guess a type.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +6,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use bus::{Bus, ObjectError, StoredBytes};
 use bytes::Bytes;
-use domain::links::LinkError;
+use channels::sniffed_type;
+use domain::files::split_path;
+use domain::links::{LinkError, Linked};
+use files::{FileError, Files};
 use proto_schemas::ids::UnixMillis;
 use runtime::clock;
 use runtime::links::Links;
@@ -22,6 +21,7 @@ use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::MOST_FILE_BYTES;
+use crate::headers::headers;
 use crate::metrics::{FetchMetrics, ServeResult};
 use crate::range::{self, Wanted};
 
@@ -29,12 +29,9 @@ use crate::range::{self, Wanted};
 const PLACE_WAIT: Duration = Duration::from_secs(5);
 /// When to ask again while the broker is away or there is too much to do, in seconds.
 const RETRY_AFTER_SECS: u64 = 1;
-/// Pictures that browsers show and that hold no script.
-const SHOWN_IN_PLACE: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
-
 /// Serves files.
 pub(crate) struct FileServer {
-    bus: Bus,
+    files: Files,
     links: Links,
     metrics: FetchMetrics,
     places: Arc<Semaphore>,
@@ -46,11 +43,13 @@ enum Refused {
     Link(LinkError),
     Missing,
     Busy,
-    Unavailable(ObjectError),
+    Unavailable(FileError),
 }
 
 #[derive(Deserialize)]
 struct LinkQuery {
+    #[serde(rename = "type")]
+    mime_type: Option<String>,
     expires: u64,
     signature: String,
 }
@@ -70,23 +69,26 @@ impl AsRef<[u8]> for Held {
 pub(crate) fn router(server: Arc<FileServer>) -> Router {
     // `get` answers HEAD too, with the same headers.
     Router::new()
-        .route("/files/{*key}", get(serve))
+        .route("/files/{*path}", get(serve))
         .with_state(server)
 }
 
 async fn serve(
     State(server): State<Arc<FileServer>>,
-    Path(key): Path<String>,
+    Path(path): Path<String>,
     query: Result<Query<LinkQuery>, QueryRejection>,
     asked: HeaderMap,
 ) -> Response {
-    match server.read(&key, query.ok().map(|Query(link)| link)).await {
-        Ok((headers, bytes)) => {
+    match server
+        .answer(&path, query.ok().map(|Query(link)| link), &asked)
+        .await
+    {
+        Ok(response) => {
             server.metrics.served(ServeResult::Served);
-            (headers, part(&asked, bytes)).into_response()
+            response
         }
         Err(refused) => {
-            refused.log(&key);
+            refused.log(&path);
             server.metrics.served(refused.result());
             refused.into_response()
         }
@@ -95,52 +97,89 @@ async fn serve(
 
 impl FileServer {
     pub(crate) fn new(
-        bus: Bus,
+        files: Files,
         links: Links,
         metrics: FetchMetrics,
         max_concurrent_reads: usize,
     ) -> Arc<Self> {
         Arc::new(Self {
-            bus,
+            files,
             links,
             metrics,
             places: Arc::new(Semaphore::new(max_concurrent_reads)),
         })
     }
 
-    async fn read(&self, key: &str, link: Option<LinkQuery>) -> Result<(HeaderMap, Bytes), Refused> {
+    async fn answer(
+        &self,
+        path: &str,
+        link: Option<LinkQuery>,
+        asked: &HeaderMap,
+    ) -> Result<Response, Refused> {
         let link = link.ok_or(Refused::Link(LinkError::BadSignature))?;
         let expires = UnixMillis(link.expires);
-        self.links
-            .check(key, expires, &link.signature)
-            .map_err(Refused::Link)?;
+        let linked = Linked {
+            path,
+            mime_type: link.mime_type.as_deref(),
+            expires,
+        };
+        self.links.check(linked, &link.signature).map_err(Refused::Link)?;
         let place = place(&self.places).await?;
+        let (key, name) = split_path(path);
+        let found = self.find(key, asked).await?;
+        // A link that names no type is older than this version.
+        let mime_type = link.mime_type.unwrap_or_else(|| sniffed_type(&found.bytes, None));
+        let headers = headers(name, &mime_type, expires.since(clock::now()));
+        Ok((headers, found.into_response(place)).into_response())
+    }
+
+    /// What is asked for of a file. Its size is asked for only where it is needed to know.
+    async fn find(&self, key: &str, asked: &HeaderMap) -> Result<Found, Refused> {
         let most = usize::try_from(MOST_FILE_BYTES).unwrap_or(usize::MAX);
-        let file = self.bus.file(key, most).await.map_err(Refused::from)?;
-        let headers = headers(key, &file, expires.since(clock::now()));
-        Ok((
-            headers,
-            Bytes::from_owner(Held {
-                bytes: file.bytes,
-                _place: place,
-            }),
-        ))
+        let wanted = if asked.contains_key(header::RANGE) {
+            let length = self.files.size(key).await?;
+            (range::wanted(asked, length), length)
+        } else {
+            (Wanted::Whole, 0)
+        };
+        Ok(match wanted {
+            (Wanted::Whole, _) => Found {
+                status: StatusCode::OK,
+                range: None,
+                bytes: self.files.read(key, most).await?,
+            },
+            (Wanted::Part(part), length) => Found {
+                status: StatusCode::PARTIAL_CONTENT,
+                range: Some(format!("bytes {}-{}/{length}", part.start, part.end - 1)),
+                bytes: self.files.read_part(key, part, most).await?,
+            },
+            (Wanted::Beyond, length) => Found {
+                status: StatusCode::RANGE_NOT_SATISFIABLE,
+                range: Some(format!("bytes */{length}")),
+                bytes: Bytes::new(),
+            },
+        })
     }
 }
 
-/// What is asked for of a file.
-fn part(asked: &HeaderMap, file: Bytes) -> Response {
-    let length = file.len();
-    match range::wanted(asked, length) {
-        Wanted::Whole => file.into_response(),
-        Wanted::Part(range) => {
-            let place = format!("bytes {}-{}/{length}", range.start, range.end - 1);
-            let content = [(header::CONTENT_RANGE, place)];
-            (StatusCode::PARTIAL_CONTENT, content, file.slice(range)).into_response()
-        }
-        Wanted::Beyond => {
-            let content = [(header::CONTENT_RANGE, format!("bytes */{length}"))];
-            (StatusCode::RANGE_NOT_SATISFIABLE, content).into_response()
+/// What is sent of a file.
+struct Found {
+    status: StatusCode,
+    /// Which part of the file that is, if it is not all of it.
+    range: Option<String>,
+    bytes: Bytes,
+}
+
+impl Found {
+    fn into_response(self, place: OwnedSemaphorePermit) -> Response {
+        let range = self.range.map(|range| [(header::CONTENT_RANGE, range)]);
+        let body = Bytes::from_owner(Held {
+            bytes: self.bytes,
+            _place: place,
+        });
+        match range {
+            Some(range) => (self.status, range, body).into_response(),
+            None => (self.status, body).into_response(),
         }
     }
 }
@@ -150,49 +189,6 @@ async fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Refused>
         Ok(Ok(place)) => Ok(place),
         Ok(Err(_)) | Err(_) => Err(Refused::Busy),
     }
-}
-
-fn headers(key: &str, file: &StoredBytes, good_for: Duration) -> HeaderMap {
-    const FIXED: [(HeaderName, &str); 3] = [
-        (header::ACCEPT_RANGES, "bytes"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"),
-    ];
-    let mut headers: HeaderMap = FIXED
-        .into_iter()
-        .map(|(name, value)| (name, HeaderValue::from_static(value)))
-        .collect();
-    let unknown = HeaderValue::from_static("application/octet-stream");
-    headers.insert(header::CONTENT_TYPE, file.mime_type.parse().unwrap_or(unknown));
-    let saved = HeaderValue::from_static("attachment");
-    headers.insert(
-        header::CONTENT_DISPOSITION,
-        disposition(key, &file.mime_type).parse().unwrap_or(saved),
-    );
-    let lifetime = format!("private, max-age={}", good_for.as_secs());
-    let not_kept = HeaderValue::from_static("no-store");
-    headers.insert(header::CACHE_CONTROL, lifetime.parse().unwrap_or(not_kept));
-    headers
-}
-
-/// How a browser shows the file, and its name: the last part of the key, of which only harmless characters
-/// are kept.
-fn disposition(key: &str, mime_type: &str) -> String {
-    let form = if SHOWN_IN_PLACE.contains(&mime_type) {
-        "inline"
-    } else {
-        "attachment"
-    };
-    let last = key.rsplit('/').next().unwrap_or_default();
-    let harmless = |c: char| {
-        if c.is_ascii_alphanumeric() || "-_. ".contains(c) {
-            c
-        } else {
-            '_'
-        }
-    };
-    let name: String = last.chars().map(harmless).collect();
-    format!("{form}; filename=\"{name}\"")
 }
 
 impl Refused {
@@ -214,12 +210,12 @@ impl Refused {
     }
 }
 
-impl From<ObjectError> for Refused {
-    fn from(error: ObjectError) -> Self {
+impl From<FileError> for Refused {
+    fn from(error: FileError) -> Self {
         match error {
-            ObjectError::Missing { .. } => Self::Missing,
+            FileError::Missing { .. } => Self::Missing,
             // A file that is being replaced is whole again in a moment.
-            ObjectError::Incomplete | ObjectError::Bus(_) | ObjectError::TooLarge { .. } => {
+            FileError::Incomplete | FileError::Unavailable(_) | FileError::TooLarge { .. } => {
                 Self::Unavailable(error)
             }
         }
@@ -250,40 +246,6 @@ impl IntoResponse for Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_pictures_are_shown_in_place() {
-        assert_eq!(
-            disposition("c/m/a.png", "image/png"),
-            "inline; filename=\"a.png\""
-        );
-        for saved in ["image/svg+xml", "text/html", "application/pdf", ""] {
-            assert_eq!(
-                disposition("c/m/0", saved),
-                "attachment; filename=\"0\"",
-                "{saved}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_name_cannot_leave_its_header() {
-        assert_eq!(
-            disposition("c/m/a\"; x\r\n\\é", "a/b"),
-            "attachment; filename=\"a__ x____\""
-        );
-    }
-
-    #[test]
-    fn a_stored_type_that_is_no_header_is_unknown() {
-        let file = StoredBytes {
-            bytes: Bytes::new(),
-            mime_type: "a/b\r\nx: y".to_owned(),
-        };
-        let headers = headers("k", &file, Duration::from_millis(59_999));
-        assert_eq!(headers[header::CONTENT_TYPE], "application/octet-stream");
-        assert_eq!(headers[header::CACHE_CONTROL], "private, max-age=59");
-    }
 
     #[tokio::test(start_paused = true)]
     async fn whoever_finds_no_place_in_time_is_told_to_come_again() {

@@ -4,16 +4,17 @@
 //! A fetch may be handled twice: what an earlier delivery stored is not fetched again, and the outcome is
 //! published under the same identity.
 
+mod earlier;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, BusError, Entry, ObjectError, Outgoing, Revision, Work};
-use bytes::Bytes;
+use bus::{Bus, BusError, Entry, Outgoing, Revision, Work};
 use channels::{Account, Accounts, DownloadError, Downloaded, is_stray_page, sniffed_type};
 use domain::retry::{self, Budget, NextStep};
+use files::Files;
 use outbound::Client;
 use proto_schemas::content::{Attachment, FileLocation, FileSource, IncomingFile, StoredFile};
 use proto_schemas::fetch::Fetch;
@@ -27,6 +28,7 @@ use registry::Registry;
 use runtime::stage::{self, GiveUp, Job, Left, Outcome, Settles, Stage};
 use runtime::{clock, random};
 
+use self::earlier::Earlier;
 use crate::download::{name_of, reply_file};
 use crate::metrics::{Direction, FetchMetrics, FetchResult};
 
@@ -39,9 +41,10 @@ const BUDGET: Budget = Budget {
 /// the files.
 const CONNECTION_PATIENCE: Duration = Duration::from_secs(60 * 60);
 
-/// Brings files into the object store.
+/// Stores files.
 pub(crate) struct Fetcher {
     pub(crate) bus: Bus,
+    pub(crate) files: Files,
     pub(crate) registry: Registry,
     pub(crate) accounts: Accounts,
     pub(crate) client: Client,
@@ -49,11 +52,15 @@ pub(crate) struct Fetcher {
     pub(crate) metrics: FetchMetrics,
 }
 
-/// Where one file is to be stored, and under which name.
-struct Wanted {
+/// One file of a fetch.
+struct Wanted<'a> {
     direction: Direction,
-    key: String,
+    /// Its place in the fetch.
+    index: usize,
+    /// What it is to be called.
     name: String,
+    /// What an earlier delivery has stored.
+    earlier: &'a Earlier,
 }
 
 /// What became of a file for good: it is stored, or it cannot be had for a reason.
@@ -62,7 +69,7 @@ type Settled = Result<StoredFile, String>;
 /// What one try came to.
 enum Tried {
     Settled(Settled),
-    Later { after: Duration, cause: String },
+    Later { after: Option<Duration>, cause: String },
 }
 
 impl Stage for Fetcher {
@@ -83,11 +90,7 @@ impl Stage for Fetcher {
                 self.bring_in(message_id, conversation, connection, files, job)
                     .await
             }
-            Fetch::Out {
-                turn,
-                conversation,
-                files,
-            } => self.bring_out(turn, conversation, files, job).await,
+            Fetch::Out { turn, files, .. } => self.bring_out(turn, files, job).await,
         };
         ended.unwrap_or_else(Outcome::from)
     }
@@ -164,11 +167,18 @@ impl Fetcher {
             found => found,
         };
         let next = next_step(job);
+        let earlier = Earlier::look_up(&self.bus, subjects::fetch_in_progress(message), job).await?;
         let mut tried = Vec::with_capacity(files.len());
         for (index, file) in files.iter().enumerate() {
-            let place = format!("{conversation}/{message}/{index}");
-            tried.push(self.try_incoming(file, &place, &account, next, job).await?);
+            let wanted = Wanted {
+                direction: Direction::In,
+                index,
+                name: channels::sanitise_name(&file.name),
+                earlier: &earlier,
+            };
+            tried.push(self.try_incoming(file, &wanted, &account, next).await);
         }
+        earlier.keep(&self.bus, stored(&tried), job).await?;
         let settled = match settled(tried) {
             Ok(settled) => settled,
             Err(later) => return Ok(later),
@@ -201,41 +211,38 @@ impl Fetcher {
     async fn try_incoming(
         &self,
         file: &FileSource,
-        place: &str,
+        wanted: &Wanted<'_>,
         account: &Result<Arc<Account>, String>,
         next: NextStep,
-        job: &Job,
-    ) -> Result<Tried, BusError> {
-        let name = channels::sanitise_name(&file.name);
-        let wanted = Wanted::new(Direction::In, place, name);
+    ) -> Tried {
         match (&file.location, account) {
-            (FileLocation::Stored(stored), _) => Ok(Tried::Settled(Ok(stored.clone()))),
+            (FileLocation::Stored(stored), _) => Tried::Settled(Ok(stored.clone())),
             (FileLocation::Platform { .. } | FileLocation::Url { .. }, Ok(account)) => {
                 let download = account.download(&self.client, file, self.max_file_bytes);
-                self.bring(&wanted, download, next, job).await
+                self.bring(wanted, download, next).await
             }
             (FileLocation::Platform { .. } | FileLocation::Url { .. }, Err(cause)) => {
-                Ok(self.give_up(&wanted, "no_connection", cause.clone()))
+                self.give_up(wanted, "no_connection", cause.clone())
             }
         }
     }
 
     /// Fetches a reply's files and leaves what became of them where egress looks.
-    async fn bring_out(
-        &self,
-        turn: &TurnId,
-        conversation: &ConversationId,
-        files: &[Attachment],
-        job: &Job,
-    ) -> Result<Outcome, BusError> {
+    async fn bring_out(&self, turn: &TurnId, files: &[Attachment], job: &Job) -> Result<Outcome, BusError> {
         let next = next_step(job);
+        let earlier = Earlier::look_up(&self.bus, subjects::fetch_out_progress(turn), job).await?;
         let mut tried = Vec::with_capacity(files.len());
         for (index, file) in files.iter().enumerate() {
-            let place = format!("{conversation}/{turn}/{index}");
-            let wanted = Wanted::new(Direction::Out, &place, name_of(file));
+            let wanted = Wanted {
+                direction: Direction::Out,
+                index,
+                name: name_of(file),
+                earlier: &earlier,
+            };
             let download = reply_file(&self.client, file, self.max_file_bytes);
-            tried.push(self.bring(&wanted, download, next, job).await?);
+            tried.push(self.bring(&wanted, download, next).await);
         }
+        earlier.keep(&self.bus, stored(&tried), job).await?;
         let settled = match settled(tried) {
             Ok(settled) => settled,
             Err(later) => return Ok(later),
@@ -275,82 +282,49 @@ impl Fetcher {
     /// Tries one file, unless an earlier delivery has stored it.
     async fn bring(
         &self,
-        wanted: &Wanted,
+        wanted: &Wanted<'_>,
         download: impl Future<Output = Result<Downloaded, DownloadError>>,
         next: NextStep,
-        job: &Job,
-    ) -> Result<Tried, BusError> {
-        if job.is_redelivery()
-            && let Some(stored) = self.find(wanted).await?
-        {
+    ) -> Tried {
+        if let Some(stored) = wanted.earlier.file(wanted.index) {
             self.metrics.fetched(wanted.direction, FetchResult::Reused);
-            return Ok(Tried::Settled(Ok(stored)));
+            return Tried::Settled(Ok(stored.clone()));
         }
         match download.await {
             Ok(file) => {
                 let mime_type = sniffed_type(&file.bytes, file.mime_type.as_deref());
                 if is_stray_page(&mime_type, &wanted.name, file.mime_type.as_deref()) {
                     let reason = "a web page came in its place".to_owned();
-                    return Ok(self.give_up(wanted, "html_instead_of_file", reason));
+                    return self.give_up(wanted, "html_instead_of_file", reason);
                 }
-                Ok(Tried::Settled(Ok(self
-                    .store(wanted, &file.bytes, mime_type)
-                    .await?)))
+                let stored = self.files.store(wanted.name.clone(), mime_type, &file.bytes);
+                match stored.await {
+                    Ok(stored) => {
+                        self.metrics.stored(wanted.direction, stored.bytes);
+                        Tried::Settled(Ok(stored))
+                    }
+                    // The store's fault and not the file's: it comes again for as long as that takes.
+                    Err(error) => self.later(wanted, None, error.to_string()),
+                }
             }
-            Err(DownloadError::Permanent { class, detail }) => Ok(self.give_up(wanted, class, detail)),
+            Err(DownloadError::Permanent { class, detail }) => self.give_up(wanted, class, detail),
             Err(DownloadError::Transient { class, detail }) => match next {
-                NextStep::GiveUp => Ok(self.give_up(wanted, class, detail)),
-                NextStep::RetryAfter(after) => {
-                    self.metrics.fetched(wanted.direction, FetchResult::Retried);
-                    Ok(Tried::Later {
-                        after,
-                        cause: format!("{class}: {detail}"),
-                    })
-                }
+                NextStep::GiveUp => self.give_up(wanted, class, detail),
+                NextStep::RetryAfter(after) => self.later(wanted, Some(after), format!("{class}: {detail}")),
             },
         }
     }
 
-    async fn store(&self, wanted: &Wanted, bytes: &Bytes, mime_type: String) -> Result<StoredFile, BusError> {
-        self.bus.store_file(&wanted.key, &mime_type, bytes).await?;
-        let stored = wanted.stored(mime_type, bytes.len());
-        self.metrics.stored(wanted.direction, stored.bytes);
-        Ok(stored)
+    fn later(&self, wanted: &Wanted<'_>, after: Option<Duration>, cause: String) -> Tried {
+        self.metrics.fetched(wanted.direction, FetchResult::Retried);
+        Tried::Later { after, cause }
     }
 
-    async fn find(&self, wanted: &Wanted) -> Result<Option<StoredFile>, BusError> {
-        let most = usize::try_from(self.max_file_bytes).unwrap_or(usize::MAX);
-        match self.bus.file(&wanted.key, most).await {
-            Ok(file) => Ok(Some(wanted.stored(file.mime_type, file.bytes.len()))),
-            Err(ObjectError::Missing { .. } | ObjectError::TooLarge { .. } | ObjectError::Incomplete) => {
-                Ok(None)
-            }
-            Err(ObjectError::Bus(error)) => Err(error),
-        }
-    }
-
-    fn give_up(&self, wanted: &Wanted, class: &'static str, reason: String) -> Tried {
-        let direction = wanted.direction.as_str();
-        tracing::warn!(direction, class, reason, key = wanted.key, "a file cannot be had");
+    fn give_up(&self, wanted: &Wanted<'_>, class: &'static str, reason: String) -> Tried {
+        let (direction, name) = (wanted.direction.as_str(), &wanted.name);
+        tracing::warn!(direction, class, reason, name, "a file cannot be had");
         self.metrics.fetched(wanted.direction, FetchResult::Unavailable);
         Tried::Settled(Err(reason))
-    }
-}
-
-impl Wanted {
-    /// The key ends in the name, which is what a download is called.
-    fn new(direction: Direction, place: &str, name: String) -> Self {
-        let key = format!("{place}/{name}");
-        Self { direction, key, name }
-    }
-
-    fn stored(&self, mime_type: String, bytes: usize) -> StoredFile {
-        StoredFile {
-            key: self.key.clone(),
-            name: self.name.clone(),
-            mime_type,
-            bytes: bytes as u64,
-        }
     }
 }
 
@@ -364,11 +338,20 @@ fn next_step(job: &Job) -> NextStep {
     retry::next_step(&BUDGET, delivered, age(job), None, random::fraction())
 }
 
+/// The files that are stored, in order.
+fn stored(tried: &[Tried]) -> Vec<Option<StoredFile>> {
+    let stored = tried.iter().map(|tried| match tried {
+        Tried::Settled(Ok(file)) => Some(file.clone()),
+        Tried::Settled(Err(_)) | Tried::Later { .. } => None,
+    });
+    stored.collect()
+}
+
 /// The outcomes of all files, or the outcome of a fetch that has to come again because of one of them.
 fn settled(tried: Vec<Tried>) -> Result<Vec<Settled>, Outcome> {
     let settled = tried.into_iter().map(|tried| match tried {
         Tried::Settled(settled) => Ok(settled),
-        Tried::Later { after, cause } => Err(Outcome::retry_after(after, cause)),
+        Tried::Later { after, cause } => Err(Outcome::Retry { after, cause }),
     });
     settled.collect()
 }

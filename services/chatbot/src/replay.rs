@@ -105,9 +105,6 @@ async fn payload(bus: &Bus, letter: &DeadLetter) -> Result<Bytes, Failure> {
             .decode(hex.as_bytes())
             .map(Bytes::from)
             .map_err(Failure::new),
-        Payload::Object(key) => {
-            let stored = bus.file(key, MAX_PAYLOAD_BYTES).await.map_err(Failure::new)?;
-            Ok(stored.bytes)
-        }
+        Payload::Object(key) => bus.file(key, MAX_PAYLOAD_BYTES).await.map_err(Failure::new),
     }
 }

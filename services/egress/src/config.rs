@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::retry::Budget;
+use files::FilesConfig;
 use runtime::config::{FromEnvironment, Reader};
 use runtime::links::LinkConfig;
 use runtime::outgoing::OutgoingConfig;
@@ -18,6 +19,8 @@ pub struct Config {
     pub outgoing: OutgoingConfig,
     /// How links to files look.
     pub links: LinkConfig,
+    /// Where files are.
+    pub files: FilesConfig,
 }
 
 impl FromEnvironment for Config {
@@ -48,6 +51,7 @@ impl FromEnvironment for Config {
             },
             outgoing: OutgoingConfig::read(reader),
             links: LinkConfig::read(reader),
+            files: FilesConfig::read(reader),
         }
     }
 }

@@ -53,7 +53,7 @@ fn outgoing(fetched: Fetched, links: &Links) -> OutgoingFile {
         Fetched::Stored(stored) => OutgoingFile {
             name: stored.name.clone(),
             mime_type: Some(stored.mime_type.clone()),
-            url: Some(links.link(&stored.key)),
+            url: Some(links.link(&stored)),
             stored: Some(stored),
         },
         Fetched::Unavailable { attachment, .. } => as_link(&attachment),

@@ -48,6 +48,7 @@ impl Service for Egress {
         );
         let sender = Arc::new(Sender {
             bus: process.bus.clone(),
+            store: config.files.open(process.bus.clone())?,
             registry: process.registry.clone(),
             accounts: Accounts::default(),
             links: config.links.open()?,

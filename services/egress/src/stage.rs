@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, BusError, ObjectError, Work};
+use ::files::FileError;
+use bus::{Bus, BusError, Work};
 use bytes::Bytes;
 use channels::{Account, Accounts, OutgoingReply, Part, ReplyKind, SendError};
 use domain::retry::{Budget, NextStep, next_step};
@@ -34,6 +35,7 @@ const FILES_PAUSE: Duration = Duration::from_millis(300);
 /// The stage.
 pub(crate) struct Sender {
     pub(crate) bus: Bus,
+    pub(crate) store: ::files::Files,
     pub(crate) registry: Registry,
     pub(crate) accounts: Accounts,
     pub(crate) links: Links,
@@ -201,11 +203,10 @@ impl Sender {
         let Some(file) = part.upload() else {
             return Ok(None);
         };
-        match self.bus.file(&file.key, files::MAX_UPLOAD_BYTES).await {
-            Ok(file) => Ok(Some(file.bytes)),
-            Err(ObjectError::Bus(error)) => Err(error.into()),
-            Err(error @ ObjectError::Incomplete) => Err(Outcome::retry(error)),
-            Err(error @ (ObjectError::Missing { .. } | ObjectError::TooLarge { .. })) => {
+        match self.store.read(&file.key, files::MAX_UPLOAD_BYTES).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error @ (FileError::Incomplete | FileError::Unavailable(_))) => Err(Outcome::retry(error)),
+            Err(error @ (FileError::Missing { .. } | FileError::TooLarge { .. })) => {
                 Err(Outcome::GiveUp(GiveUp::permanent("file_gone", error.to_string())))
             }
         }

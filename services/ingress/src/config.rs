@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 
+use files::FilesConfig;
 use runtime::config::{FromEnvironment, Reader};
 
 /// The smallest cap on a body that makes sense: a short message with its identifiers.
@@ -32,6 +33,8 @@ pub struct Config {
     pub pipeline_backlog: u64,
     /// Requests that are worked on at once; more are refused.
     pub max_concurrent_requests: usize,
+    /// Where files are that come inside a push.
+    pub files: FilesConfig,
 }
 
 /// How much may pass: so many per second on average, so many at once after a pause.
@@ -97,6 +100,7 @@ impl FromEnvironment for Config {
                 1..=MOST_CONCURRENT_REQUESTS,
                 "Requests worked on at once; more are refused with 503.",
             )),
+            files: FilesConfig::read(reader),
         }
     }
 }

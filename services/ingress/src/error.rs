@@ -7,6 +7,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bus::BusError;
 use channels::OpenError;
+use files::FileError;
 use runtime::web::{BodyError, retry_after};
 use serde::Serialize;
 
@@ -53,6 +54,9 @@ pub(crate) enum Refused {
     /// No stream has confirmed it.
     #[error("the message could not be stored; send it again")]
     NotStored(#[source] BusError),
+    /// A file of it is not stored.
+    #[error("a file of the message could not be stored; send it again")]
+    FileNotStored(#[from] FileError),
 }
 
 /// What a refusal looks like from outside.
@@ -106,7 +110,7 @@ impl Refused {
                 Some(SHORT_WAIT),
                 R::Unavailable,
             ),
-            Self::NotStored(_) => verdict(
+            Self::NotStored(_) | Self::FileNotStored(_) => verdict(
                 S::SERVICE_UNAVAILABLE,
                 "not_stored",
                 Some(SHORT_WAIT),
@@ -120,6 +124,7 @@ impl Refused {
         match self {
             Self::Misconfigured(error) => tracing::error!(%error, "a connection cannot be used"),
             Self::NotStored(error) => tracing::warn!(%error, "a push could not be stored"),
+            Self::FileNotStored(error) => tracing::warn!(%error, "a file of a push could not be stored"),
             Self::UnknownConnection
             | Self::Unauthorized(_)
             | Self::BadBody(_)

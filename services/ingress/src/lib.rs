@@ -48,6 +48,7 @@ impl Service for Ingress {
     async fn start(config: Config, process: Process) -> Result<(), StartError> {
         let intake = Arc::new(Intake {
             bus: process.bus.clone(),
+            files: config.files.open(process.bus.clone())?,
             registry: process.registry.clone(),
             accounts: Accounts::default(),
             connections: Limiter::new(config.connection_rate),

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use channels::{Accounts, Addressed, Inbound, InboundFile, InboundMessage, Refusal, Request, sniffed_type};
 use data_encoding::HEXLOWER;
 use domain::ids;
+use files::{FileError, Files};
 use proto_schemas::content::{ChannelKind, FileLocation, FileSource, ReplyAddress, StoredFile};
 use proto_schemas::dead_letter::Stage;
 use proto_schemas::ids::{ConnectionId, ConversationId, MessageId};
@@ -30,6 +31,7 @@ use crate::recent::Recent;
 /// What a push is checked against and stored with.
 pub(crate) struct Intake {
     pub(crate) bus: Bus,
+    pub(crate) files: Files,
     pub(crate) registry: Registry,
     pub(crate) accounts: Accounts,
     pub(crate) connections: Limiter<ConnectionId>,
@@ -160,7 +162,7 @@ impl Intake {
             },
             user: message.user,
             text: message.text,
-            files: self.store_inline(&conversation, &id, message.files).await?,
+            files: self.store_inline(message.files).await?,
             album: message.album,
             replay_of: None,
             accepted_at: clock::now(),
@@ -225,16 +227,10 @@ impl Intake {
         }
     }
 
-    /// Puts files that came inside the push into the object store. Those that are elsewhere stay there for
-    /// attachment-fetcher.
-    async fn store_inline(
-        &self,
-        conversation: &ConversationId,
-        message: &MessageId,
-        files: Vec<InboundFile>,
-    ) -> Result<Vec<FileSource>, BusError> {
+    /// Stores files that came inside the push. Those that are elsewhere stay there for attachment-fetcher.
+    async fn store_inline(&self, files: Vec<InboundFile>) -> Result<Vec<FileSource>, FileError> {
         let mut sources = Vec::with_capacity(files.len());
-        for (index, file) in files.into_iter().enumerate() {
+        for file in files {
             sources.push(match file {
                 InboundFile::Source(source) => source,
                 InboundFile::Inline {
@@ -242,15 +238,8 @@ impl Intake {
                     mime_type,
                     bytes,
                 } => {
-                    let key = format!("{conversation}/{message}/{index}/{name}");
                     let mime_type = sniffed_type(&bytes, mime_type.as_deref());
-                    self.bus.store_file(&key, &mime_type, &bytes).await?;
-                    stored_source(StoredFile {
-                        key,
-                        name,
-                        mime_type,
-                        bytes: bytes.len() as u64,
-                    })
+                    stored_source(self.files.store(name, mime_type, &bytes).await?)
                 }
             });
         }

@@ -184,7 +184,7 @@ impl Caller {
         attempt: u32,
         job: &Job,
     ) -> Result<Answer, NotCalled> {
-        let link = |file: &StoredFile| self.links.link(&file.key);
+        let link = |file: &StoredFile| self.links.link(file);
         let Some(body) = format::body(turn, &settings.format, link) else {
             return Err(NotCalled::Lost);
         };

@@ -33,6 +33,7 @@ async fn fetcher(nats: &NatsServer) -> Fetcher {
     // Nobody drives the registry: no connection is configured.
     let (registry, _following) = Registry::follow(bus.clone());
     Fetcher {
+        files: Files::in_broker(bus.clone()),
         bus,
         registry,
         accounts: Accounts::default(),

@@ -14,6 +14,7 @@ fn help_names_the_keys_with_their_bounds() {
         "HTTP_LISTEN",
         "MAX_FILE_BYTES",
         "ATTACHMENTS_SECRET",
+        "FILES_S3_BUCKET",
     ]);
 }
 
@@ -29,6 +30,8 @@ fn a_bad_configuration_is_refused_with_every_error_at_once() {
         ("OUTBOUND_ALLOW", "not a host"),
         ("ATTACHMENTS_SECRET", "hunter2"),
         ("CONCURRENCY", "0"),
+        ("FILES", "disk"),
+        ("FILES_S3_SECRET_KEY", "hunter2"),
     ]);
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use attachment_fetcher::AttachmentFetcher;
 use bus::{Bus, BusConfig, OnDifference, Outgoing, TraceContext};
+use files::Files;
 use proto_schemas::content::{FileLocation, FileSource, IncomingFile, StoredFile};
 use proto_schemas::dead_letter::DeadLetter;
 use proto_schemas::fetch::Fetch;
@@ -180,9 +181,17 @@ impl Fixture {
         found.await.decode().unwrap()
     }
 
+    /// Stores a file as the services do.
+    pub(crate) async fn store(&self, name: &str, mime_type: &str, content: &'static str) -> StoredFile {
+        let files = Files::in_broker(self.bus.clone());
+        let bytes = content.as_bytes().into();
+        let stored = files.store(name.to_owned(), mime_type.to_owned(), &bytes);
+        stored.await.unwrap()
+    }
+
     /// Gets a file at the link that a webhook would be given.
-    pub(crate) async fn get(&self, key: &str) -> reqwest::Response {
-        client().get(self.links.link(key)).send().await.unwrap()
+    pub(crate) async fn get(&self, file: &StoredFile) -> reqwest::Response {
+        client().get(self.links.link(file)).send().await.unwrap()
     }
 
     /// What `/metrics` says of a series; its labels as they stand there.

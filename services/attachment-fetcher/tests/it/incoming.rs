@@ -1,6 +1,7 @@
 //! Files of users.
 
 use bus::Outgoing;
+use domain::files::content_key;
 use proto_schemas::content::{FileLocation, IncomingFile, StoredFile};
 use proto_schemas::dead_letter::Stage;
 use proto_schemas::fetch::Fetch;
@@ -23,9 +24,9 @@ async fn a_photo_of_telegram_is_attached_and_served_at_its_link() {
         (file.name.as_str(), file.mime_type.as_str(), file.bytes),
         ("photo.jpg", "image/jpeg", 10)
     );
-    assert_eq!(file.key, "conv_1/msg_1_a/0/photo.jpg");
+    assert_eq!(file.key, content_key(PIXELS));
 
-    let served = fixture.get(&file.key).await;
+    let served = fixture.get(file).await;
     assert_eq!(
         (served.status().as_u16(), &served.headers()["content-type"]),
         (200, &"image/jpeg".parse().unwrap())

@@ -6,5 +6,6 @@ mod binary;
 mod fixture;
 mod incoming;
 mod outgoing;
+mod s3;
 mod serving;
 mod slack;

@@ -21,8 +21,13 @@ async fn a_replys_file_is_stored_for_egress_and_served() {
         ("report.pdf", "Q3.pdf")
     );
     assert_eq!((first.mime_type.as_str(), first.bytes), ("application/pdf", 4));
-    assert_eq!(second.key, "conv_1/turn_1/1/Q3.pdf");
-    assert_eq!(fixture.get(&second.key).await.bytes().await.unwrap(), "%PDF");
+    assert_eq!(first.key, second.key, "the bytes are the same");
+    let served = fixture.get(second).await;
+    assert_eq!(
+        served.headers()["content-disposition"],
+        "attachment; filename=\"Q3.pdf\""
+    );
+    assert_eq!(served.bytes().await.unwrap(), "%PDF");
     let labels = "direction=\"out\",result=\"stored\",service=\"attachment-fetcher\"";
     assert_eq!(
         fixture

@@ -15,7 +15,7 @@ async fn a_private_file_is_fetched_with_the_token_and_served_at_its_link() {
         (file.name.as_str(), file.mime_type.as_str(), file.bytes),
         ("cat.png", "image/png", 11)
     );
-    let served = fixture.get(&file.key).await;
+    let served = fixture.get(file).await;
     assert_eq!(served.bytes().await.unwrap(), PIXELS);
 }
 

@@ -15,6 +15,7 @@ fn help_names_the_keys_with_their_bounds() {
         "ATTACHMENTS_SECRET",
         "SEND_ATTEMPTS",
         "1 to 1000",
+        "FILES_S3_BUCKET",
     ]);
 }
 
@@ -30,6 +31,8 @@ fn a_bad_configuration_is_refused_with_every_error_at_once() {
         ("OUTBOUND_ALLOW", "not a host"),
         ("ATTACHMENTS_SECRET", "hunter2"),
         ("ADMIN_LISTEN", "here"),
+        ("FILES", "disk"),
+        ("FILES_S3_SECRET_KEY", "hunter2"),
     ]);
 }
 

@@ -1,11 +1,14 @@
 //! Replies with files: awaited, then sent as bytes or as links.
 
 use bytes::Bytes;
+use domain::files::content_key;
+use proto_schemas::content::StoredFile;
 use proto_schemas::delivery::Delivery;
 use proto_schemas::progress::{FilesProgress, OutgoingFile};
 use proto_schemas::subjects;
 use proto_schemas::transcript::Receipt;
 use testkit::condition::{PATIENCE, wait_until};
+use testkit::s3::{FakeS3, borrowed};
 
 use crate::samples::{CHAT, attachment, over_http, over_telegram, stored, with_file};
 use crate::world::{FILES_URL, World};
@@ -21,7 +24,7 @@ async fn store(world: &World) -> OutgoingFile {
     let file = stored(CONTENT.len());
     world
         .bus
-        .store_file(&file.key, &file.mime_type, &Bytes::from_static(CONTENT))
+        .store_file(&file.key, &Bytes::from_static(CONTENT))
         .await
         .unwrap();
     OutgoingFile::Stored(file)
@@ -67,7 +70,7 @@ async fn the_callback_is_given_signed_links() {
     let link = &body["attachments"][0];
     let url = link["url"].as_str().unwrap();
     assert!(
-        url.starts_with(&format!("{FILES_URL}/out/report?expires=")),
+        url.starts_with(&format!("{FILES_URL}/out/report?type=application/pdf&expires=")),
         "{url}"
     );
     assert_eq!(
@@ -112,4 +115,26 @@ async fn a_file_that_is_gone_from_the_store_is_given_up() {
         }
     );
     assert_eq!(world.dead_letters().await[0].class, "file_gone");
+}
+
+#[tokio::test]
+async fn while_the_bucket_is_away_a_file_is_waited_for() {
+    let (mut world, s3) = (World::new().await, FakeS3::start().await);
+    world.start(&borrowed(&s3.settings())).await;
+    let file = StoredFile {
+        key: content_key(CONTENT),
+        ..stored(CONTENT.len())
+    };
+    s3.add(&file.key, CONTENT);
+    s3.break_down(503, "SlowDown");
+    let delivery = with_file(over_telegram("a", ""));
+    tell(&world, &delivery, OutgoingFile::Stored(file)).await;
+    world.offer(&delivery).await;
+    wait_until(PATIENCE, "the bucket to be asked", async || s3.calls("GET") > 0).await;
+    s3.recover();
+    world.conclude(&delivery).await;
+    let sent = world.telegram.sent_to(CHAT);
+    let document = sent.iter().find_map(|message| message.file.as_ref());
+    assert_eq!(document.unwrap().bytes, CONTENT);
+    assert!(world.dead_letters().await.is_empty());
 }

@@ -24,7 +24,7 @@ async fn conclude(world: &World, delivery: &Delivery) -> Vec<SentMessage> {
 async fn with_stored_file(world: &World) -> Delivery {
     let (delivery, file) = (with_file(over_slack("a", "The report")), stored(CONTENT.len()));
     let bytes = Bytes::from_static(CONTENT);
-    let storing = world.bus.store_file(&file.key, &file.mime_type, &bytes);
+    let storing = world.bus.store_file(&file.key, &bytes);
     storing.await.unwrap();
     let files = vec![OutgoingFile::Stored(file)];
     let key = subjects::files_progress(&delivery.conclusion.turn);

@@ -14,6 +14,7 @@ fn help_names_the_keys_with_their_bounds() {
         "HTTP_LISTEN",
         "MAX_BODY_BYTES",
         "CONVERSATION_RATE",
+        "FILES_S3_BUCKET",
     ]);
 }
 
@@ -28,6 +29,8 @@ fn a_bad_configuration_is_refused_with_every_error_at_once() {
         ("MAX_BODY_BYTES", "0"),
         ("CONVERSATION_RATE", "none"),
         ("HTTP_LISTEN", "here"),
+        ("FILES", "disk"),
+        ("FILES_S3_SECRET_KEY", "hunter2"),
     ]);
 }
 

@@ -1,6 +1,7 @@
 //! Pushes of the HTTP channel.
 
 use data_encoding::BASE64;
+use domain::files::content_key;
 use proto_schemas::content::FileLocation;
 use proto_schemas::inbox::InboxEntry;
 use proto_schemas::subjects;
@@ -8,6 +9,7 @@ use proto_schemas::topology::INBOX;
 use serde_json::json;
 use testkit::callback::{new_secret, push_with_id, sign_push, text_message};
 use testkit::client::client;
+use testkit::s3::{FakeS3, borrowed};
 
 use crate::fixture::{BROKEN, Fixture, HTTP, TELEGRAM, body, only_received};
 
@@ -170,15 +172,25 @@ async fn an_inline_file_is_in_the_object_store_under_a_harmless_name() {
         (stored.name.as_str(), stored.mime_type.as_str(), stored.bytes),
         ("b.txt", "text/plain", 7)
     );
-    assert_eq!(
-        stored.key,
-        format!("{}/{}/1/b.txt", received.conversation, received.message_id)
-    );
-    let file = fixture.bus.file(&stored.key, 1024).await.unwrap();
-    assert_eq!(
-        (&file.bytes[..], file.mime_type.as_str()),
-        (&b"content"[..], "text/plain")
-    );
+    assert_eq!(stored.key, content_key(b"content"));
+    assert_eq!(fixture.bus.file(&stored.key, 1024).await.unwrap(), "content");
+}
+
+#[tokio::test]
+async fn while_the_bucket_is_away_a_push_with_a_file_is_to_be_sent_again() {
+    let s3 = FakeS3::start().await;
+    let fixture = Fixture::start(&borrowed(&s3.settings())).await;
+    let file = json!({"data_base64": BASE64.encode(b"content"), "name": "b.txt"});
+    let message = json!({"conversation_id": "chat-1", "user": {"id": "ada"}, "attachments": [file]});
+    s3.break_down(503, "SlowDown");
+    let refused = fixture.push("push-1", &message).await;
+    assert_eq!(refused.status(), 503);
+    assert!(refused.headers().contains_key("retry-after"));
+    assert_eq!(body(refused).await["code"], "not_stored");
+    assert!(fixture.inbox().await.is_empty());
+    s3.recover();
+    assert_eq!(fixture.push("push-1", &message).await.status(), 202);
+    assert_eq!(s3.keys(), [content_key(b"content")]);
 }
 
 #[tokio::test]

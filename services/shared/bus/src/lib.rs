@@ -24,7 +24,7 @@ pub use buckets::{ALL_KEYS, Change, Changes, Revision};
 pub use connect::{Bus, BusConfig, Session};
 pub use consume::{Consumer, Work, WorkStream};
 pub use hint::Hints;
-pub use objects::{ObjectError, StoredBytes};
+pub use objects::{FileInfo, ObjectError};
 pub use publish::{BusError, Outgoing, Published};
 pub use question::{AskError, Question, Questions};
 pub use read::{Entries, Entry, Pages};

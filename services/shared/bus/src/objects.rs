@@ -3,24 +3,21 @@
 //! Reading goes by direct gets: the client's own `get` leaves a consumer behind for 30 s, and the server
 //! allows 1,000 of them per stream.
 
-use std::collections::HashMap;
 use std::io::Cursor;
 
 use async_nats::jetstream::object_store::ObjectMetadata;
 use bytes::{Bytes, BytesMut};
 use data_encoding::BASE64URL;
+use proto_schemas::ids::UnixMillis;
 use proto_schemas::topology::ATTACHMENTS;
 use serde::Deserialize;
 
-use crate::{Bus, BusError};
+use crate::{Bus, BusError, Entry};
 
 /// Large enough that a file is few messages, far below the server's `max_payload`.
 const CHUNK_BYTES: usize = 128 * 1024;
 /// How many chunks one read brings: 1 MiB.
 const CHUNKS_PER_READ: usize = 8;
-/// Key of the media type in an object's metadata.
-const MIME_TYPE: &str = "mime-type";
-const UNKNOWN_TYPE: &str = "application/octet-stream";
 
 /// Why a file cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -47,13 +44,13 @@ pub enum ObjectError {
     Bus(#[from] BusError),
 }
 
-/// A file and what it is said to be.
-#[derive(Debug, Clone)]
-pub struct StoredBytes {
-    /// Its bytes.
-    pub bytes: Bytes,
-    /// Its media type, as it was stored.
-    pub mime_type: String,
+/// What is known of a file without its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileInfo {
+    /// Its size.
+    pub bytes: usize,
+    /// When it was stored last, from when on its life counts.
+    pub stored_at: UnixMillis,
 }
 
 #[derive(Deserialize)]
@@ -62,8 +59,6 @@ struct Info {
     size: usize,
     #[serde(default)]
     deleted: bool,
-    #[serde(default)]
-    metadata: HashMap<String, String>,
 }
 
 impl Bus {
@@ -71,7 +66,7 @@ impl Bus {
     ///
     /// # Errors
     /// [`BusError::Unavailable`] when the broker is away.
-    pub async fn store_file(&self, key: &str, mime_type: &str, bytes: &Bytes) -> Result<(), BusError> {
+    pub async fn store_file(&self, key: &str, bytes: &Bytes) -> Result<(), BusError> {
         self.check_connected()?;
         let unavailable = |error: &dyn std::error::Error| BusError::Unavailable(error.to_string());
         let store = self
@@ -82,7 +77,6 @@ impl Bus {
         let metadata = ObjectMetadata {
             name: key.to_owned(),
             chunk_size: Some(CHUNK_BYTES),
-            metadata: HashMap::from([(MIME_TYPE.to_owned(), mime_type.to_owned())]),
             ..Default::default()
         };
         // A cursor fills the whole buffer at each read; the client makes one message of each.
@@ -97,15 +91,9 @@ impl Bus {
     ///
     /// # Errors
     /// [`ObjectError`] when it is not there, too large or not whole.
-    pub async fn file(&self, key: &str, most: usize) -> Result<StoredBytes, ObjectError> {
-        let stream = format!("OBJ_{}", ATTACHMENTS.name);
-        let missing = || ObjectError::Missing { key: key.to_owned() };
-        let subject = format!("$O.{}.M.{}", ATTACHMENTS.name, BASE64URL.encode(key.as_bytes()));
-        let entry = self.last(&stream, &subject).await?.ok_or_else(missing)?;
-        let info: Info = serde_json::from_slice(&entry.payload).map_err(|_| ObjectError::Incomplete)?;
-        if info.deleted {
-            return Err(missing());
-        }
+    pub async fn file(&self, key: &str, most: usize) -> Result<Bytes, ObjectError> {
+        let stream = stream();
+        let (_, info) = self.info(key).await?;
         if info.size > most {
             return Err(ObjectError::TooLarge {
                 bytes: info.size,
@@ -136,14 +124,35 @@ impl Bus {
         if file.len() != info.size {
             return Err(ObjectError::Incomplete);
         }
-        let mime_type = info
-            .metadata
-            .get(MIME_TYPE)
-            .cloned()
-            .unwrap_or_else(|| UNKNOWN_TYPE.to_owned());
-        Ok(StoredBytes {
-            bytes: file.freeze(),
-            mime_type,
+        Ok(file.freeze())
+    }
+
+    /// What is known of a file.
+    ///
+    /// # Errors
+    /// [`ObjectError::Missing`] when it is not there; [`ObjectError::Bus`] when the broker is away.
+    pub async fn file_info(&self, key: &str) -> Result<FileInfo, ObjectError> {
+        let (entry, info) = self.info(key).await?;
+        Ok(FileInfo {
+            bytes: info.size,
+            // When nobody knows, it is stored again rather than too late.
+            stored_at: entry.stored_millis().unwrap_or_default(),
         })
     }
+
+    async fn info(&self, key: &str) -> Result<(Entry, Info), ObjectError> {
+        let missing = || ObjectError::Missing { key: key.to_owned() };
+        let subject = format!("$O.{}.M.{}", ATTACHMENTS.name, BASE64URL.encode(key.as_bytes()));
+        let entry = self.last(&stream(), &subject).await?.ok_or_else(missing)?;
+        let info: Info = serde_json::from_slice(&entry.payload).map_err(|_| ObjectError::Incomplete)?;
+        if info.deleted {
+            return Err(missing());
+        }
+        Ok((entry, info))
+    }
+}
+
+/// The stream behind the object store.
+fn stream() -> String {
+    format!("OBJ_{}", ATTACHMENTS.name)
 }

@@ -7,6 +7,7 @@
 pub mod breaker;
 pub mod conclude;
 pub mod decide;
+pub mod files;
 pub mod ids;
 pub mod links;
 pub mod payload;

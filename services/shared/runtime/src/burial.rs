@@ -92,7 +92,7 @@ pub async fn bury(
 async fn payload(bus: &Bus, id: &DeadLetterId, bytes: Bytes) -> Result<Payload, BusError> {
     if bytes.len() > INLINE_BYTES {
         let key = format!("dead-letters/{id}");
-        bus.store_file(&key, "application/octet-stream", &bytes).await?;
+        bus.store_file(&key, &bytes).await?;
         return Ok(Payload::Object(key));
     }
     Ok(match std::str::from_utf8(&bytes) {

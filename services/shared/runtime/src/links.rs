@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use domain::links;
+use domain::links::{self, LinkError, Linked};
+use proto_schemas::content::StoredFile;
 use proto_schemas::ids::UnixMillis;
 use registry::{Secret, SecretRef};
 
@@ -76,22 +77,16 @@ impl LinkConfig {
 
 impl Links {
     /// A link to a stored file, good from now on for the configured time.
-    pub fn link(&self, key: &str) -> String {
+    pub fn link(&self, file: &StoredFile) -> String {
         let expires = UnixMillis(clock::now().0.saturating_add(self.lifetime.as_millis() as u64));
-        links::sign(&self.base_url, key, expires, self.secret.expose().as_bytes())
+        links::sign(&self.base_url, file, expires, self.secret.expose().as_bytes())
     }
 
     /// Whether a link may be served now.
     ///
     /// # Errors
-    /// [`links::LinkError`] when it has expired or was not made by us.
-    pub fn check(&self, key: &str, expires: UnixMillis, signature: &str) -> Result<(), links::LinkError> {
-        links::verify(
-            key,
-            expires,
-            signature,
-            clock::now(),
-            self.secret.expose().as_bytes(),
-        )
+    /// [`LinkError`] when it has expired or was not made by us.
+    pub fn check(&self, linked: Linked<'_>, signature: &str) -> Result<(), LinkError> {
+        links::verify(linked, signature, clock::now(), self.secret.expose().as_bytes())
     }
 }

@@ -159,7 +159,7 @@ fn prepared(
     let now = clock::now();
     let turn = sample::turn(test, trace, now);
     let turn = turn.map_err(|error| CallError::terminal("other", error.to_string()))?;
-    let link = |file: &StoredFile| caller.links.link(&file.key);
+    let link = |file: &StoredFile| caller.links.link(file);
     let body = format::body(&turn, &settings.format, link);
     let body = body.unwrap_or_else(|| Err(CallError::terminal("other", "the sample asks nothing")))?;
     prepare(&turn, body, settings, 1, now, trace)

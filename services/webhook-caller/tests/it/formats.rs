@@ -109,7 +109,7 @@ async fn openai_is_asked_and_its_usage_is_kept() {
     assert_eq!(metadata["usage"]["total_tokens"], 29);
     assert_eq!(metadata["model"], "gpt-4o-mini-2024-07-18");
     let call = world.backend.calls().remove(0);
-    assert!(link(&call.body).contains("/in/msg_a_m1/photo.jpg?expires="));
+    assert!(link(&call.body).contains("/in/msg_a_m1/photo.jpg?type=image/jpeg&expires="));
     assert_eq!(call.header("webhook-id"), Some("turn_a_m1"));
 }
 
@@ -125,7 +125,7 @@ async fn anthropic_is_asked_and_its_usage_is_kept() {
     assert_eq!(metadata["usage"]["output_tokens"], 503);
     assert_eq!(metadata["stop_reason"], "end_turn");
     let call = world.backend.calls().remove(0);
-    assert!(link(&call.body).contains("/in/msg_a_m1/photo.jpg?expires="));
+    assert!(link(&call.body).contains("/in/msg_a_m1/photo.jpg?type=image/jpeg&expires="));
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ async fn every_call_fails_at_once_while_the_broker_is_away_and_works_when_it_is_
     assert!(is_away(
         &bus.compare_and_set(&PROGRESS, "a", 0, &record(1), trace).await
     ));
-    assert!(is_away(&bus.store_file("a", "text/plain", &Bytes::new()).await));
+    assert!(is_away(&bus.store_file("a", &Bytes::new()).await));
     assert!(bus.file("a", 10).await.is_err());
     assert!(is_away(&bus.changes(&REGISTRY, ALL_KEYS).await.map(|_| ())));
     assert!(is_away(&bus.time(&LIMITS).await));
