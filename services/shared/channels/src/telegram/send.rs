@@ -4,14 +4,14 @@ use bytes::Bytes;
 use outbound::Client;
 use proto_schemas::content::{ReplyAddress, StoredFile};
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Body, Method, RequestBuilder, multipart};
+use reqwest::{Method, RequestBuilder, multipart};
 use serde::{Deserialize, Serialize};
 
 use super::Account;
 use super::api::{CallError, Refused, call};
 use crate::markdown::telegram::Entity;
 use crate::outgoing::{
-    Part, PartContent, SEND_DEADLINE, SendError, SendMeta, Sent, UPLOAD_DEADLINE, UploadForm,
+    Part, PartContent, SEND_DEADLINE, SendError, SendMeta, Sent, UPLOAD_DEADLINE, UploadForm, form_part,
 };
 
 /// The topic that every forum has. Telegram finds no thread by this number (`channels.md`, section 2.3).
@@ -121,7 +121,7 @@ impl Account {
                     UploadForm::Document => ("sendDocument", "document"),
                 };
                 let request = client.request(Method::POST, &self.method_url(method))?;
-                let body = attempt.target.as_form().part(field, file_part(file, bytes));
+                let body = attempt.target.as_form().part(field, form_part(file, bytes));
                 Ok(request.timeout(UPLOAD_DEADLINE).multipart(body))
             }
         }
@@ -204,13 +204,4 @@ impl Target {
         }
         form
     }
-}
-
-fn file_part(file: &StoredFile, bytes: &Bytes) -> multipart::Part {
-    let part = || {
-        multipart::Part::stream_with_length(Body::from(bytes.clone()), bytes.len() as u64)
-            .file_name(file.name.clone())
-    };
-    // A type that is none is left out; Telegram looks into the file anyway.
-    part().mime_str(&file.mime_type).unwrap_or_else(|_| part())
 }
