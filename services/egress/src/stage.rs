@@ -146,7 +146,10 @@ impl Sender {
     ) -> Result<Receipt, Outcome> {
         let count = parts.len();
         if count == 0 {
-            return Ok(Receipt::Nothing);
+            return match self.connections.say_nothing(account, &delivery.address).await {
+                Ok(()) => Ok(Receipt::Nothing),
+                Err(error) => Err(self.failed(delivery, progress, error, job).await),
+            };
         }
         for (index, part) in parts
             .into_iter()

@@ -5,6 +5,7 @@
 )]
 
 mod binary;
+mod discord;
 mod files;
 mod replies;
 mod resume;
