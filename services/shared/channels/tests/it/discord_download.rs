@@ -103,7 +103,7 @@ async fn no_other_host_is_asked() {
 
 #[tokio::test]
 async fn the_hosts_of_the_cdn_are_asked() {
-    // A real name is not resolved here: an address without a path to it is refused by the policy.
+    // The policy refuses the scheme behind the look at the host, so no name is resolved.
     let account = accounts::discord("https://discord.com/api/v10");
     for host in ["cdn.discordapp.com", "media.discordapp.net"] {
         let file = at(&format!("ftp://{host}/a.pdf"));
