@@ -138,6 +138,7 @@ async fn a_connection_added_and_a_webhook_moved_need_no_restart() {
         &pipeline.callbacks,
         &pipeline.telegram,
         &pipeline.slack,
+        &pipeline.discord,
     );
     let web = manifest.connections[0].clone();
     manifest.connections.push(Connection {

@@ -14,6 +14,7 @@
 mod broker;
 mod conversations;
 mod crashes;
+mod discord;
 mod failures;
 mod files;
 mod manifest;

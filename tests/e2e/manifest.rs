@@ -4,13 +4,14 @@ use registry::Manifest;
 use serde_json::json;
 use testkit::backend::FakeBackend;
 use testkit::callback::CallbackReceiver;
+use testkit::discord::FakeDiscord;
 use testkit::slack::FakeSlack;
 use testkit::telegram::FakeTelegram;
 pub(crate) use tests::manifest::{
-    ERROR_MESSAGE, RESET_MESSAGE, SLACK_SIGNING_SECRET, SLACK_TOKEN, TELEGRAM_SECRET, TELEGRAM_TOKEN,
-    callback_secret, push_secret, secrets,
+    DISCORD_TOKEN, ERROR_MESSAGE, RESET_MESSAGE, SLACK_SIGNING_SECRET, SLACK_TOKEN, TELEGRAM_SECRET,
+    TELEGRAM_TOKEN, callback_secret, push_secret, secrets,
 };
-use tests::manifest::{bot, http, integration, slack_app, telegram_bot};
+use tests::manifest::{bot, discord_app, http, integration, slack_app, telegram_bot};
 
 /// HTTP connection of a bot that answers each message by itself.
 pub(crate) const WEB: &str = "web";
@@ -30,6 +31,8 @@ pub(crate) const TELEGRAM: &str = "tg";
 pub(crate) const TELEGRAM_FRAGILE: &str = "tg-fragile";
 /// Slack connection of the bot behind [`WEB`].
 pub(crate) const SLACK: &str = "slack";
+/// Discord connection of the bot behind [`WEB`].
+pub(crate) const DISCORD: &str = "discord";
 
 /// How often the webhook behind [`FRAGILE`] is called before it is given up.
 pub(crate) const FRAGILE_ATTEMPTS: u32 = 2;
@@ -42,6 +45,7 @@ pub(crate) fn manifest(
     callbacks: &CallbackReceiver,
     telegram: &FakeTelegram,
     slack: &FakeSlack,
+    discord: &FakeDiscord,
 ) -> Manifest {
     let nobody = "http://127.0.0.1:9/webhook";
     let manifest = json!({
@@ -76,6 +80,7 @@ pub(crate) fn manifest(
             telegram_bot(TELEGRAM, "demo", &telegram.api_base()),
             telegram_bot(TELEGRAM_FRAGILE, "fragile", &telegram.api_base()),
             slack_app(SLACK, "demo", &slack.api_base()),
+            discord_app(DISCORD, "demo", &discord.api_base()),
         ],
     });
     serde_json::from_value(manifest).unwrap()

@@ -8,6 +8,7 @@ use testkit::backend::{FakeBackend, Recorded};
 use testkit::callback::{self, CallbackReceiver, Received, text_message};
 use testkit::client::client;
 use testkit::condition::{PATIENCE, wait_until};
+use testkit::discord::{self, FakeDiscord};
 use testkit::files::FileHost;
 use testkit::nats::NatsServer;
 use testkit::process::Service;
@@ -54,6 +55,7 @@ pub(crate) struct Pipeline {
     pub(crate) callbacks: CallbackReceiver,
     pub(crate) telegram: FakeTelegram,
     pub(crate) slack: FakeSlack,
+    pub(crate) discord: FakeDiscord,
     pub(crate) files: FileHost,
     pub(crate) s3: FakeS3,
 }
@@ -73,9 +75,10 @@ impl Pipeline {
         let callbacks = CallbackReceiver::start(&manifest::callback_secret()).await;
         let telegram = FakeTelegram::start(manifest::TELEGRAM_TOKEN).await;
         let slack = FakeSlack::start(manifest::SLACK_TOKEN).await;
+        let discord = FakeDiscord::start(manifest::DISCORD_TOKEN).await;
         let bus = connect(nats.url()).await;
         // Stored before the services start: what they have loaded when they are ready includes it.
-        let manifest = manifest::manifest(&backend, &slow_backend, &callbacks, &telegram, &slack);
+        let manifest = manifest::manifest(&backend, &slow_backend, &callbacks, &telegram, &slack, &discord);
         manifest.store(&bus).await.unwrap();
         let s3 = FakeS3::start().await;
         let mut environment = environment(nats.url(), options.settings);
@@ -91,6 +94,7 @@ impl Pipeline {
             callbacks,
             telegram,
             slack,
+            discord,
             files: FileHost::start().await,
             s3,
         }
@@ -174,6 +178,20 @@ impl Pipeline {
         assert_eq!(response.status(), 200, "{event} is accepted");
     }
 
+    /// Discord pushes an interaction; ingress must answer it with a callback of this type.
+    pub(crate) async fn interaction(&self, connection: &str, interaction: &Value, answer: u64) {
+        let url = format!(
+            "{}/v1/channels/{connection}/interactions",
+            self.ingress_url(0).await
+        );
+        let (status, body) = self.discord.interact(&url, interaction).await;
+        assert_eq!(
+            (status, body["type"].as_u64()),
+            (200, Some(answer)),
+            "{interaction}"
+        );
+    }
+
     /// The replies that a chat of an HTTP connection got so far.
     pub(crate) fn replies_now(&self, chat: &str) -> Vec<Received> {
         let replies = self.callbacks.received().into_iter();
@@ -206,6 +224,16 @@ impl Pipeline {
         })
         .await;
         self.slack.sent_to(channel)
+    }
+
+    /// What Discord showed in a channel, when there are at least `count` messages.
+    pub(crate) async fn discord_messages(&self, channel: &str, count: usize) -> Vec<discord::SentMessage> {
+        let what = format!("{count} messages in Discord's channel {channel}");
+        wait_until(PATIENCE, &what, async || {
+            self.discord.sent_to(channel).len() >= count
+        })
+        .await;
+        self.discord.sent_to(channel)
     }
 
     /// The webhook calls about a chat so far.

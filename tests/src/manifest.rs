@@ -18,6 +18,9 @@ pub const SLACK_TOKEN: &str = "xoxb-slack-token-of-the-tests";
 /// What Slack signs its pushes with.
 pub const SLACK_SIGNING_SECRET: &str = "slack-signing-secret-of-the-tests";
 
+/// The token of the Discord bot.
+pub const DISCORD_TOKEN: &str = "discord-token-of-the-tests";
+
 /// Signs what is pushed through the HTTP connections.
 pub fn push_secret() -> String {
     new_secret("push")
@@ -39,6 +42,7 @@ pub fn secrets() -> Vec<(&'static str, String)> {
         ("TELEGRAM_SECRET", TELEGRAM_SECRET.to_owned()),
         ("SLACK_TOKEN", SLACK_TOKEN.to_owned()),
         ("SLACK_SIGNING_SECRET", SLACK_SIGNING_SECRET.to_owned()),
+        ("DISCORD_TOKEN", DISCORD_TOKEN.to_owned()),
         (
             "ATTACHMENTS_SIGNING_KEY",
             "attachments-signing-key-of-the-tests".to_owned(),
@@ -104,6 +108,17 @@ pub fn slack_app(id: &str, bot: &str, api_base: &str) -> Value {
         "api_base": api_base,
     });
     json!({ "id": id, "bot": bot, "channel": { "slack": channel } })
+}
+
+/// A Discord connection that talks to a REST API at `api_base`, which pushes with the key of the fake.
+pub fn discord_app(id: &str, bot: &str, api_base: &str) -> Value {
+    let channel = json!({
+        "token": "env:DISCORD_TOKEN",
+        "application_id": testkit::discord::APPLICATION,
+        "public_key": testkit::discord::PUBLIC_KEY,
+        "api_base": api_base,
+    });
+    json!({ "id": id, "bot": bot, "channel": { "discord": channel } })
 }
 
 /// The object with the fields of another one besides.

@@ -218,7 +218,8 @@ impl Fetcher {
         match (&file.location, account) {
             (FileLocation::Stored(stored), _) => Tried::Settled(Ok(stored.clone())),
             (FileLocation::Platform { .. } | FileLocation::Url { .. }, Ok(account)) => {
-                let download = account.download(&self.client, file, self.max_file_bytes);
+                let download =
+                    account.download(&self.client, file, self.max_file_bytes, clock::now().0 / 1000);
                 self.bring(wanted, download, next).await
             }
             (FileLocation::Platform { .. } | FileLocation::Url { .. }, Err(cause)) => {

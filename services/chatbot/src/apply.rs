@@ -181,7 +181,7 @@ mod tests {
                 manifest.integrations.len(),
                 manifest.connections.len()
             ),
-            (2, 3, 3)
+            (2, 3, 4)
         );
     }
 }

@@ -115,6 +115,16 @@ impl Connections {
         }
     }
 
+    /// Ends an answer without words. It takes nothing of what the account may send, and may be done twice.
+    pub(crate) async fn say_nothing(
+        &self,
+        account: &Account,
+        address: &ReplyAddress,
+    ) -> Result<(), SendError> {
+        let now_secs = clock::now().0 / 1000;
+        account.say_nothing(&self.client, address, now_secs).await
+    }
+
     fn build(&self, connection: &Connection) -> Mailbox<Letter> {
         let pace = Pace::new(
             Arc::clone(&self.limits),

@@ -154,7 +154,10 @@ impl Sender {
     ) -> Result<Receipt, Outcome> {
         let count = parts.len();
         if count == 0 {
-            return Ok(Receipt::Nothing);
+            return match self.connections.say_nothing(account, &delivery.address).await {
+                Ok(()) => Ok(Receipt::Nothing),
+                Err(error) => Err(self.failed(delivery, progress, error, job).await),
+            };
         }
         let once = may_send_once(connection);
         if once && progress.is_sending {

@@ -5,6 +5,7 @@
 //! | http | `POST /v1/channels/{connection}/messages` | 202 with the message's and the conversation's id |
 //! | telegram | `POST /v1/channels/{connection}/updates` | 200 with an empty body |
 //! | slack | `POST /v1/channels/{connection}/events` | 200 with an empty body |
+//! | discord | `POST /v1/channels/{connection}/interactions` | 200 with the JSON that the interaction asks for, or 204 |
 //!
 //! A platform that only asks whether we are there gets 200 with the JSON that it wants to hear.
 
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -58,6 +59,7 @@ pub(crate) fn router(door: Arc<Door>, max_body_bytes: usize) -> Router {
         .route("/v1/channels/{connection}/messages", post(messages))
         .route("/v1/channels/{connection}/updates", post(updates))
         .route("/v1/channels/{connection}/events", post(events))
+        .route("/v1/channels/{connection}/interactions", post(interactions))
         .layer(DefaultBodyLimit::max(max_body_bytes))
         .with_state(door)
 }
@@ -80,6 +82,14 @@ async fn updates(
 
 async fn events(State(door): State<Arc<Door>>, Path(connection): Path<String>, request: Request) -> Response {
     door.answer(ChannelKind::Slack, &connection, request).await
+}
+
+async fn interactions(
+    State(door): State<Arc<Door>>,
+    Path(connection): Path<String>,
+    request: Request,
+) -> Response {
+    door.answer(ChannelKind::Discord, &connection, request).await
 }
 
 impl Door {
@@ -158,8 +168,11 @@ fn told(channel: ChannelKind, taken: Taken) -> Response {
                 answer: Some(answer), ..
             },
         ) => Json(answer).into_response(),
-        (ChannelKind::Telegram | ChannelKind::Slack | ChannelKind::Discord, _) => {
-            StatusCode::OK.into_response()
+        (ChannelKind::Telegram | ChannelKind::Slack, _) => StatusCode::OK.into_response(),
+        // Events of an application are to be answered so, with a type of nothing (`channels.md`, section 4.1.4).
+        (ChannelKind::Discord, _) => {
+            let type_of_nothing = [(header::CONTENT_TYPE, "application/json")];
+            (StatusCode::NO_CONTENT, type_of_nothing).into_response()
         }
         (ChannelKind::Http, Taken::Message { id, conversation, .. }) => {
             let receipt = Receipt {

@@ -1,4 +1,4 @@
-//! A broker, a Telegram, a Slack, a host of files, a connection of each channel, and the service in this process.
+//! A broker, a Telegram, a Slack, a Discord, a host of files, a connection of each channel, and the service in this process.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::client::client;
 use testkit::condition::{PATIENCE, wait_for, wait_until};
+use testkit::discord::{APPLICATION, FakeDiscord, PUBLIC_KEY};
 use testkit::files::FileHost;
 use testkit::nats::NatsServer;
 use testkit::slack::FakeSlack;
@@ -34,11 +35,14 @@ pub(crate) const TELEGRAM: &str = "support-telegram";
 pub(crate) const HTTP: &str = "support-http";
 /// The connection of Slack.
 pub(crate) const SLACK: &str = "support-slack";
+/// The connection of Discord.
+pub(crate) const DISCORD: &str = "support-discord";
 /// What links are signed with.
 pub(crate) const LINK_SECRET: &str = "a secret for links";
 
 const TOKEN: &str = "123456:ABC";
 const SLACK_TOKEN: &str = "xoxb-ABC";
+const DISCORD_TOKEN: &str = "MTQ1.ABC";
 
 /// A running service. Ends with the test's runtime.
 pub(crate) struct Fixture {
@@ -46,6 +50,7 @@ pub(crate) struct Fixture {
     pub(crate) bus: Bus,
     pub(crate) telegram: FakeTelegram,
     pub(crate) slack: FakeSlack,
+    pub(crate) discord: FakeDiscord,
     pub(crate) host: FileHost,
     pub(crate) links: Links,
     /// Where files are served, without a slash at the end.
@@ -67,8 +72,9 @@ impl Fixture {
         let folder = tempfile::tempdir().unwrap();
         let (nats, telegram) = (NatsServer::start().await, FakeTelegram::start(TOKEN).await);
         let slack = FakeSlack::start(SLACK_TOKEN).await;
+        let discord = FakeDiscord::start(DISCORD_TOKEN).await;
         let bus = connect(nats.url()).await;
-        manifest(folder.path(), &telegram, &slack)
+        manifest(folder.path(), &telegram, &slack, &discord)
             .store(&bus)
             .await
             .unwrap();
@@ -95,6 +101,7 @@ impl Fixture {
             bus,
             telegram,
             slack,
+            discord,
             files_url,
             shutdown,
             _folder: folder,
@@ -308,9 +315,10 @@ fn kept(folder: &Path, name: &str, value: &str) -> String {
     format!("file:{}", path.display())
 }
 
-fn manifest(folder: &Path, telegram: &FakeTelegram, slack: &FakeSlack) -> Manifest {
+fn manifest(folder: &Path, telegram: &FakeTelegram, slack: &FakeSlack, discord: &FakeDiscord) -> Manifest {
     let token = kept(folder, "token", TOKEN);
     let slack_token = kept(folder, "slack", SLACK_TOKEN);
+    let discord_token = kept(folder, "discord", DISCORD_TOKEN);
     let push_secret = kept(folder, "push", &testkit::callback::new_secret("push"));
     let manifest = json!({"connections": [
         {"id": TELEGRAM, "bot": "support", "channel": {"telegram": {
@@ -318,6 +326,10 @@ fn manifest(folder: &Path, telegram: &FakeTelegram, slack: &FakeSlack) -> Manife
         }}},
         {"id": SLACK, "bot": "support", "channel": {"slack": {
             "token": slack_token, "signing_secret": slack_token, "api_base": slack.api_base(),
+        }}},
+        {"id": DISCORD, "bot": "support", "channel": {"discord": {
+            "token": discord_token, "application_id": APPLICATION, "public_key": PUBLIC_KEY,
+            "api_base": discord.api_base(),
         }}},
         {"id": HTTP, "bot": "support", "channel": {"http": {
             "secrets": [push_secret], "callback_url": "https://chat.example/", "callback_secret": push_secret,

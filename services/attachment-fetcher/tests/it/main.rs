@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is their report")]
 
 mod binary;
+mod discord;
 mod fixture;
 mod incoming;
 mod outgoing;

@@ -6,6 +6,7 @@
 
 mod at_most_once;
 mod binary;
+mod discord;
 mod files;
 mod replies;
 mod resume;

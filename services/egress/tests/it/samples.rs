@@ -1,9 +1,11 @@
 //! Deliveries as webhook-caller publishes them.
 
-use proto_schemas::content::{Attachment, ChannelKind, ReplyAddress, Role, StoredFile, User, Utterance};
+use proto_schemas::content::{
+    Attachment, ChannelKind, Interaction, ReplyAddress, Role, StoredFile, User, Utterance,
+};
 use proto_schemas::context::{Conclusion, TurnResult};
 use proto_schemas::delivery::Delivery;
-use proto_schemas::ids::{BotId, ConnectionId, ConversationId, IntegrationId, MessageId, TurnId};
+use proto_schemas::ids::{BotId, ConnectionId, ConversationId, IntegrationId, MessageId, TurnId, UnixMillis};
 use proto_schemas::transcript::{Receipt, Transcript};
 use runtime::clock;
 
@@ -14,6 +16,9 @@ pub(crate) const CHAT: i64 = 42;
 pub(crate) const CHANNEL: &str = "C00FAKECHAN1";
 /// The thread in it.
 pub(crate) const THREAD: &str = "1766458026.240809";
+
+/// The Discord channel of these tests.
+pub(crate) const ROOM: &str = "1457510428359004343";
 
 /// A text for the HTTP channel, in conversation `conv_{name}`.
 pub(crate) fn over_http(name: &str, text: &str) -> Delivery {
@@ -37,6 +42,17 @@ pub(crate) fn over_telegram_once(name: &str, text: &str) -> Delivery {
 pub(crate) fn over_slack(name: &str, text: &str) -> Delivery {
     let mut delivery = of(name, "slack", ChannelKind::Slack, CHANNEL, reply(text));
     delivery.address.thread_id = Some(THREAD.to_owned());
+    delivery
+}
+
+/// A text for [`ROOM`], in conversation `conv_{name}`, that answers a command whose way back is `token`.
+pub(crate) fn over_discord(name: &str, text: &str, token: &str) -> Delivery {
+    let mut delivery = of(name, "discord", ChannelKind::Discord, ROOM, reply(text));
+    delivery.address.message_id = None;
+    delivery.address.interaction = Some(Interaction {
+        token: token.to_owned(),
+        expires_at: UnixMillis(clock::now().0 + 14 * 60 * 1000),
+    });
     delivery
 }
 

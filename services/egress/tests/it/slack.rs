@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use proto_schemas::delivery::Delivery;
-use proto_schemas::progress::{FilesProgress, OutgoingFile};
-use proto_schemas::subjects;
 use proto_schemas::transcript::Receipt;
 use testkit::slack::{SentMessage, UPLOAD};
 
-use crate::samples::{CHANNEL, THREAD, over_slack, sent, stored, with_file};
+use crate::samples::{CHANNEL, THREAD, over_slack, sent};
 use crate::world::World;
 
 const CONTENT: &[u8] = b"%PDF-1.7";
@@ -18,18 +15,6 @@ async fn conclude(world: &World, delivery: &Delivery) -> Vec<SentMessage> {
     world.offer(delivery).await;
     world.conclude(delivery).await;
     world.slack.sent_to(CHANNEL)
-}
-
-/// A delivery whose file lies in the object store.
-async fn with_stored_file(world: &World) -> Delivery {
-    let (delivery, file) = (with_file(over_slack("a", "The report")), stored(CONTENT.len()));
-    let bytes = Bytes::from_static(CONTENT);
-    let storing = world.bus.store_file(&file.key, &bytes);
-    storing.await.unwrap();
-    let files = vec![OutgoingFile::Stored(file)];
-    let key = subjects::files_progress(&delivery.conclusion.turn);
-    world.keep(&key, &FilesProgress { files }).await;
-    delivery
 }
 
 #[tokio::test]
@@ -64,7 +49,9 @@ async fn a_long_reply_is_sent_in_parts_in_order_one_a_second() {
 #[tokio::test]
 async fn a_file_is_uploaded_behind_its_text_and_shared_in_the_thread() {
     let world = World::started().await;
-    let delivery = with_stored_file(&world).await;
+    let delivery = world
+        .with_stored_file(over_slack("a", "The report"), CONTENT)
+        .await;
     let messages = conclude(&world, &delivery).await;
     assert_eq!((messages.len(), messages[0].text.as_str()), (2, "The report"));
     let file = messages[1].file.as_ref().unwrap();
@@ -76,7 +63,9 @@ async fn a_file_is_uploaded_behind_its_text_and_shared_in_the_thread() {
 async fn an_upload_that_fails_half_way_begins_again_and_the_text_does_not() {
     let world = World::started().await;
     world.slack.fail_next_with_status(UPLOAD, 500);
-    let delivery = with_stored_file(&world).await;
+    let delivery = world
+        .with_stored_file(over_slack("a", "The report"), CONTENT)
+        .await;
     let messages = conclude(&world, &delivery).await;
     assert_eq!(messages.len(), 2);
     assert_eq!(world.slack.calls("chat.postMessage"), 1);

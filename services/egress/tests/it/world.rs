@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use bus::{Bus, BusConfig, OnDifference, Outgoing, TraceContext};
+use bytes::Bytes;
 use egress::Egress;
 use proto_schemas::dead_letter::DeadLetter;
 use proto_schemas::delivery::Delivery;
-use proto_schemas::progress::DeliveryProgress;
+use proto_schemas::progress::{DeliveryProgress, FilesProgress, OutgoingFile};
 use proto_schemas::subjects;
 use proto_schemas::topology::{DEAD_LETTERS, DELIVERIES, DELIVERY_WORK, PROGRESS, TRANSCRIPTS};
 use proto_schemas::transcript::Transcript;
@@ -18,13 +19,17 @@ use tempfile::TempDir;
 use testkit::callback::{CallbackReceiver, new_secret};
 use testkit::client::client;
 use testkit::condition::{PATIENCE, wait_until};
+use testkit::discord::{APPLICATION, FakeDiscord, PUBLIC_KEY};
 use testkit::nats::NatsServer;
 use testkit::slack::FakeSlack;
 use testkit::telegram::FakeTelegram;
 use tokio_util::sync::CancellationToken;
 
+use crate::samples::{stored, with_file};
+
 const TOKEN: &str = "123456:token";
 const SLACK_TOKEN: &str = "xoxb-token";
+const DISCORD_TOKEN: &str = "MTQ1.token";
 /// Where links to files lead.
 pub(crate) const FILES_URL: &str = "https://bot.example/files";
 
@@ -34,6 +39,7 @@ pub(crate) struct World {
     pub(crate) callback: CallbackReceiver,
     pub(crate) telegram: FakeTelegram,
     pub(crate) slack: FakeSlack,
+    pub(crate) discord: FakeDiscord,
     folder: TempDir,
     /// One or more processes of the service.
     running: Vec<Running>,
@@ -56,7 +62,7 @@ impl World {
         world
     }
 
-    /// Everything but the service. The connections `web`, `tg`, `tg-once` and `slack` are configured.
+    /// Everything but the service. The connections `web`, `tg`, `tg-once`, `slack` and `discord` are configured.
     pub(crate) async fn new() -> Self {
         let (server, telegram) = tokio::join!(NatsServer::start(), FakeTelegram::start(TOKEN));
         let callback = CallbackReceiver::start(&new_secret("callback")).await;
@@ -78,6 +84,7 @@ impl World {
             callback,
             telegram,
             slack: FakeSlack::start(SLACK_TOKEN).await,
+            discord: FakeDiscord::start(DISCORD_TOKEN).await,
             folder,
             running: Vec::new(),
         };
@@ -92,6 +99,12 @@ impl World {
         let slack =
             json!({"slack": {"token": token, "signing_secret": token, "api_base": world.slack.api_base()}});
         world.configure("slack", slack).await;
+        let token = world.secret("discord", DISCORD_TOKEN);
+        let discord = json!({"discord": {
+            "token": token, "application_id": APPLICATION, "public_key": PUBLIC_KEY,
+            "api_base": world.discord.api_base(),
+        }});
+        world.configure("discord", discord).await;
         world
     }
 
@@ -158,6 +171,18 @@ impl World {
             .put(&PROGRESS, key, record, &trace.trace_id(), trace)
             .await
             .unwrap();
+    }
+
+    /// The same delivery with a file that lies in the object store.
+    pub(crate) async fn with_stored_file(&self, delivery: Delivery, content: &'static [u8]) -> Delivery {
+        let (delivery, file) = (with_file(delivery), stored(content.len()));
+        let bytes = Bytes::from_static(content);
+        let storing = self.bus.store_file(&file.key, &bytes);
+        storing.await.unwrap();
+        let files = vec![OutgoingFile::Stored(file)];
+        let key = subjects::files_progress(&delivery.conclusion.turn);
+        self.keep(&key, &FilesProgress { files }).await;
+        delivery
     }
 
     /// Puts a delivery into its slot.

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use testkit::callback::new_secret;
 use testkit::client::client;
 use testkit::condition::{PATIENCE, wait_for, wait_until};
+use testkit::discord::{APPLICATION, PUBLIC_KEY};
 use testkit::nats::NatsServer;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +31,8 @@ pub(crate) const WEBHOOK_SECRET: &str = "telegram-s3cret";
 pub(crate) const SLACK: &str = "support-slack";
 /// What Slack signs with.
 pub(crate) const SIGNING_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
+/// The connection of Discord.
+pub(crate) const DISCORD: &str = "support-discord";
 /// A connection whose secrets are nowhere.
 pub(crate) const BROKEN: &str = "broken-http";
 
@@ -112,6 +115,18 @@ impl Fixture {
     /// Where Slack pushes everything.
     pub(crate) fn slack_url(&self) -> String {
         format!("{}/v1/channels/{SLACK}/events", self.url)
+    }
+
+    /// Pushes an interaction signed as Discord does.
+    pub(crate) async fn interaction(&self, interaction: &Value) -> reqwest::Response {
+        testkit::discord::push_interaction(&self.discord_url(), interaction)
+            .await
+            .unwrap()
+    }
+
+    /// Where Discord pushes everything.
+    pub(crate) fn discord_url(&self) -> String {
+        format!("{}/v1/channels/{DISCORD}/interactions", self.url)
     }
 
     /// All that is in the stream of inboxes.
@@ -229,12 +244,16 @@ fn manifest(folder: &Path, secret: &str) -> Manifest {
     let telegram = json!({"telegram": {"token": token, "webhook_secret": webhook_secret}});
     let signing_secret = kept("signing", SIGNING_SECRET);
     let slack = json!({"slack": {"token": token, "signing_secret": signing_secret}});
+    let discord = json!({"discord": {
+        "token": token, "application_id": APPLICATION, "public_key": PUBLIC_KEY,
+    }});
     let missing = format!("file:{}", folder.join("missing").display());
     let manifest = json!({"connections": [
         {"id": HTTP, "bot": "support", "channel": http(&push_secret)},
         {"id": TELEGRAM, "bot": "support", "channel": telegram},
         {"id": TALKATIVE, "bot": "support", "groups": "always", "channel": telegram},
         {"id": SLACK, "bot": "support", "channel": slack},
+        {"id": DISCORD, "bot": "support", "channel": discord},
         {"id": BROKEN, "bot": "support", "channel": http(&missing)},
     ]});
     serde_json::from_value(manifest).unwrap()

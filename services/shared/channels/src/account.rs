@@ -41,6 +41,9 @@ pub enum OpenError {
     /// Paths cannot be added to the address of the platform's server.
     #[error("api_base is not the address of an HTTP server")]
     BadApiBase,
+    /// What signatures are checked by is no key.
+    #[error("public_key is not an Ed25519 key")]
+    BadPublicKey,
 }
 
 impl Account {
@@ -121,14 +124,31 @@ impl Account {
         now_secs: u64,
     ) -> Result<(), SendError> {
         match self {
-            // Discord shows it by itself where a command is answered.
-            Self::Http(_) | Self::Discord(_) => Ok(()),
+            Self::Http(_) => Ok(()),
             Self::Telegram(account) => account.show_typing(client, address, now_secs).await,
             Self::Slack(account) => account.show_typing(client, address, now_secs).await,
+            Self::Discord(account) => account.show_typing(client, address, now_secs).await,
+        }
+    }
+
+    /// Ends an answer without words: takes back what the platform shows while it waits for one.
+    ///
+    /// # Errors
+    /// [`SendError`] says whether another try may help, and when.
+    pub async fn say_nothing(
+        &self,
+        client: &Client,
+        address: &ReplyAddress,
+        now_secs: u64,
+    ) -> Result<(), SendError> {
+        match self {
+            Self::Http(_) | Self::Telegram(_) | Self::Slack(_) => Ok(()),
+            Self::Discord(account) => account.say_nothing(client, address, now_secs).await,
         }
     }
 
     /// Brings a user's file of at most `max_bytes` in, with the account's credentials where they are needed.
+    /// `now_secs` counts from 1970.
     ///
     /// # Errors
     /// [`DownloadError`] says whether another try may help.
@@ -137,12 +157,13 @@ impl Account {
         client: &Client,
         file: &FileSource,
         max_bytes: u64,
+        now_secs: u64,
     ) -> Result<Downloaded, DownloadError> {
         match self {
             Self::Http(_) => http::download(client, file, max_bytes).await,
             Self::Telegram(account) => account.download(client, file, max_bytes).await,
-            Self::Slack(account) => account.download(client, file, max_bytes).await,
-            Self::Discord(account) => account.download(client, file, max_bytes).await,
+            Self::Slack(account) => account.download(client, file, max_bytes, now_secs).await,
+            Self::Discord(account) => account.download(client, file, max_bytes, now_secs).await,
         }
     }
 }

@@ -101,6 +101,14 @@ pub(crate) fn platform_id(source: &FileSource) -> Result<&str, DownloadError> {
     }
 }
 
+/// The address of a file that lies somewhere on the web.
+pub(crate) fn web_address(source: &FileSource) -> Result<&str, DownloadError> {
+    match &source.location {
+        FileLocation::Url { url } => Ok(url),
+        FileLocation::Platform { .. } | FileLocation::Stored(_) => Err(DownloadError::misplaced()),
+    }
+}
+
 async fn read(response: Response, max_bytes: u64) -> Result<Bytes, DownloadError> {
     let limit = usize::try_from(max_bytes).unwrap_or(usize::MAX);
     read_capped(response, limit).await.map_err(|error| match error {

@@ -26,7 +26,8 @@ pub enum Inbound {
     Message(InboundMessage),
     /// A user wants to start afresh.
     Reset(InboundMessage),
-    /// The platform asks whether we are there. To be answered with 200 and this JSON; nothing else follows.
+    /// The platform asks whether we are there, or for something that no bot has to answer. To be answered with 200
+    /// and this JSON; nothing else follows.
     Handshake {
         /// What it wants to hear.
         answer: Value,

@@ -19,6 +19,7 @@ mod inbound;
 mod markdown;
 mod names;
 mod outgoing;
+mod signed;
 mod slack;
 mod sniff;
 mod split;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use outbound::{Denied, call_class, error_text};
 use proto_schemas::content::{Button, StoredFile};
+use reqwest::{Body, multipart};
 use serde::Serialize;
 
 use crate::markdown::telegram::Entity;
@@ -254,6 +255,16 @@ pub(crate) fn uploads_and_lines(
         }
     }
     (uploads, lines)
+}
+
+/// A file as a part of a form.
+pub(crate) fn form_part(file: &StoredFile, bytes: &Bytes) -> multipart::Part {
+    let part = || {
+        multipart::Part::stream_with_length(Body::from(bytes.clone()), bytes.len() as u64)
+            .file_name(file.name.clone())
+    };
+    // A type that is none is left out; the platforms look into the file anyway.
+    part().mime_str(&file.mime_type).unwrap_or_else(|_| part())
 }
 
 /// Gives the parts of a reply their order: the first points at the message that is answered, the last has the buttons.

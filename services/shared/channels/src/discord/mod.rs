@@ -1,20 +1,34 @@
 //! Discord: interactions and the Gateway in, its REST API out (`channels.md`, section 4).
 
-use outbound::Client;
-use proto_schemas::content::{FileSource, ReplyAddress};
+mod api;
+mod attachment;
+mod components;
+mod download;
+mod interaction;
+mod receive;
+mod render;
+mod send;
+mod signature;
+mod words;
+
+use std::time::Duration;
+
+use ed25519_dalek::VerifyingKey;
 use registry::{DiscordConnection, Secret};
+
+pub(crate) use render::render;
 
 use crate::account::OpenError;
 use crate::api_base::ApiBase;
-use crate::download::{DownloadError, Downloaded};
-use crate::inbound::{Inbound, Refusal, Request};
-use crate::outgoing::{OutgoingReply, Part, SendError, SendMeta, Sent};
+
+/// How long the way back that an interaction opens is open (`channels.md`, section 4.1.5).
+const WAY_BACK_IS_OPEN: Duration = Duration::from_secs(15 * 60);
 
 /// A Discord application with its bot.
 pub struct Account {
     token: Secret,
     application_id: String,
-    public_key: String,
+    public_key: VerifyingKey,
     api_base: ApiBase,
 }
 
@@ -24,34 +38,7 @@ impl Account {
             api_base: ApiBase::open(&spec.api_base)?,
             token: spec.token.resolve()?,
             application_id: spec.application_id.clone(),
-            public_key: spec.public_key.clone(),
+            public_key: signature::public_key(&spec.public_key).ok_or(OpenError::BadPublicKey)?,
         })
     }
-
-    pub(crate) fn receive(&self, _request: &Request<'_>) -> Result<Inbound, Refusal> {
-        Err(Refusal::NotUnderstood("interactions are not read yet".to_owned()))
-    }
-
-    pub(crate) async fn send(
-        &self,
-        _client: &Client,
-        _address: &ReplyAddress,
-        _part: &Part,
-        _meta: &SendMeta<'_>,
-    ) -> Result<Sent, SendError> {
-        Err(SendError::permanent("unsupported", "nothing is sent yet"))
-    }
-
-    pub(crate) async fn download(
-        &self,
-        _client: &Client,
-        _file: &FileSource,
-        _max_bytes: u64,
-    ) -> Result<Downloaded, DownloadError> {
-        Err(DownloadError::permanent("unsupported", "nothing is fetched yet"))
-    }
-}
-
-pub(crate) fn render(_reply: &OutgoingReply<'_>) -> Vec<Part> {
-    Vec::new()
 }

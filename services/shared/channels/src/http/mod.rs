@@ -5,7 +5,7 @@ mod send;
 
 use outbound::Client;
 use outbound::signature::SigningKey;
-use proto_schemas::content::{FileLocation, FileSource};
+use proto_schemas::content::FileSource;
 use registry::{HttpConnection, SecretRef};
 use url::Url;
 
@@ -14,7 +14,7 @@ pub use send::MAX_CALLBACK_TEXT_BYTES;
 pub(crate) use send::render;
 
 use crate::account::OpenError;
-use crate::download::{DownloadError, Downloaded, download_url};
+use crate::download::{DownloadError, Downloaded, download_url, web_address};
 
 /// An account of the HTTP channel.
 pub struct Account {
@@ -46,10 +46,6 @@ pub(crate) async fn download(
     file: &FileSource,
     max_bytes: u64,
 ) -> Result<Downloaded, DownloadError> {
-    match &file.location {
-        FileLocation::Url { url } => {
-            download_url(client, url, &file.name, file.mime_type.as_deref(), max_bytes).await
-        }
-        FileLocation::Platform { .. } | FileLocation::Stored(_) => Err(DownloadError::misplaced()),
-    }
+    let url = web_address(file)?;
+    download_url(client, url, &file.name, file.mime_type.as_deref(), max_bytes).await
 }

@@ -16,10 +16,6 @@ const MARKDOWN: Dialect = Dialect {
 };
 
 /// The pieces in which a document is sent.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the channel that sends them comes after its dialect")
-)]
 pub(crate) fn pieces(document: &Document) -> Vec<String> {
     document.pieces(
         MAX_TEXT_UNITS,

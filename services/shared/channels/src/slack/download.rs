@@ -37,11 +37,12 @@ impl Account {
         client: &Client,
         source: &FileSource,
         max_bytes: u64,
+        now_secs: u64,
     ) -> Result<Downloaded, DownloadError> {
         let file_id = platform_id(source)?;
         DownloadError::unless_fits(source.bytes, max_bytes)?;
         // Events of shared channels leave the address out; asked for, it is always there, and as it is now.
-        let file = self.file(client, file_id).await?;
+        let file = self.file(client, file_id, now_secs).await?;
         DownloadError::unless_fits(file.size, max_bytes)?;
         let mime_type = source.mime_type.as_deref().or(file.mimetype.as_deref());
         let response = self.fetch(client, file.address()?).await?;
@@ -55,7 +56,7 @@ impl Account {
         }
     }
 
-    async fn file(&self, client: &Client, file_id: &str) -> Result<File, DownloadError> {
+    async fn file(&self, client: &Client, file_id: &str, now_secs: u64) -> Result<File, DownloadError> {
         let form = Serializer::new(String::new())
             .append_pair("file", file_id)
             .finish();
@@ -65,8 +66,7 @@ impl Account {
             .timeout(SEND_DEADLINE)
             .header(CONTENT_TYPE, FORM)
             .body(form);
-        // A pause that Slack asks for is not passed on here, so a `Retry-After` date need not be read.
-        let answer: Answer = call(request, 0).await?;
+        let answer: Answer = call(request, now_secs).await?;
         Ok(answer.file)
     }
 

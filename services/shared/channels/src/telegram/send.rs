@@ -4,7 +4,7 @@ use bytes::Bytes;
 use outbound::Client;
 use proto_schemas::content::{ReplyAddress, StoredFile};
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Body, Method, RequestBuilder, multipart};
+use reqwest::{Method, RequestBuilder, multipart};
 use serde::{Deserialize, Serialize};
 
 use super::Account;
@@ -12,7 +12,7 @@ use super::api::{CallError, Refused, call};
 use super::keyboard::{Keyboard, keyboard};
 use crate::markdown::telegram::Entity;
 use crate::outgoing::{
-    Part, PartContent, SEND_DEADLINE, SendError, SendMeta, Sent, UPLOAD_DEADLINE, UploadForm,
+    Part, PartContent, SEND_DEADLINE, SendError, SendMeta, Sent, UPLOAD_DEADLINE, UploadForm, form_part,
 };
 
 /// The topic that every forum has. Telegram finds no thread by this number (`channels.md`, section 2.3).
@@ -133,7 +133,7 @@ impl Account {
                 if let Some(keyboard) = &attempt.keyboard {
                     form = form.text("reply_markup", as_json(keyboard));
                 }
-                let body = form.part(field, file_part(file, bytes));
+                let body = form.part(field, form_part(file, bytes));
                 Ok(request.timeout(UPLOAD_DEADLINE).multipart(body))
             }
         }
@@ -223,13 +223,4 @@ impl Target {
 
 pub(super) fn as_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("a struct of texts and numbers has a JSON form")
-}
-
-fn file_part(file: &StoredFile, bytes: &Bytes) -> multipart::Part {
-    let part = || {
-        multipart::Part::stream_with_length(Body::from(bytes.clone()), bytes.len() as u64)
-            .file_name(file.name.clone())
-    };
-    // A type that is none is left out; Telegram looks into the file anyway.
-    part().mime_str(&file.mime_type).unwrap_or_else(|_| part())
 }

@@ -3,6 +3,7 @@
 use channels::{Account, OpenError};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use testkit::discord::{APPLICATION, PUBLIC_KEY};
 
 pub(crate) const OLD_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 pub(crate) const NEW_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
@@ -11,6 +12,7 @@ pub(crate) const TOKEN: &str = "123456:ABC-DEF1234ghIkl";
 pub(crate) const WEBHOOK_SECRET: &str = "Hook_Secret-1";
 pub(crate) const SLACK_TOKEN: &str = "xoxb-123-hunter2";
 pub(crate) const SIGNING_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
+pub(crate) const DISCORD_TOKEN: &str = "MTQ1.bot-hunter2";
 
 /// Opens an account of `channel`, in which every text `secret:VALUE` becomes a reference to a file.
 fn open(mut channel: Value) -> Result<Account, OpenError> {
@@ -62,6 +64,23 @@ pub(crate) fn slack(api_base: &str) -> Account {
     open(json!({"slack": {"token": token, "signing_secret": secret, "api_base": api_base}})).unwrap()
 }
 
+pub(crate) fn discord(api_base: &str) -> Account {
+    let token = format!("secret:{DISCORD_TOKEN}");
+    open(json!({"discord": {
+        "token": token, "application_id": APPLICATION, "public_key": PUBLIC_KEY, "api_base": api_base,
+    }}))
+    .unwrap()
+}
+
+#[test]
+fn a_public_key_that_is_none_is_an_error() {
+    // It has the right length and is on no curve.
+    let channel = json!({"discord": {
+        "token": "secret:1", "application_id": APPLICATION, "public_key": format!("02{}", "0".repeat(62)),
+    }});
+    assert!(matches!(open(channel).unwrap_err(), OpenError::BadPublicKey));
+}
+
 #[test]
 fn a_secret_that_is_no_signing_key_is_named_and_not_shown() {
     let secret = "secret:whsec_hunter2";
@@ -86,6 +105,9 @@ fn an_api_base_without_paths_is_an_error() {
     for channel in [
         json!({"telegram": {"token": "secret:1", "webhook_secret": "secret:2", "api_base": base}}),
         json!({"slack": {"token": "secret:1", "signing_secret": "secret:2", "api_base": base}}),
+        json!({"discord": {
+            "token": "secret:1", "application_id": APPLICATION, "public_key": PUBLIC_KEY, "api_base": base,
+        }}),
     ] {
         assert!(matches!(open(channel).unwrap_err(), OpenError::BadApiBase));
     }
@@ -94,10 +116,14 @@ fn an_api_base_without_paths_is_an_error() {
 #[test]
 fn an_account_shows_nothing_but_its_kind() {
     let shown = format!(
-        "{:?} {:?} {:?}",
+        "{:?} {:?} {:?} {:?}",
         http("https://a.test/?key=hunter2"),
         telegram("https://a.test", None),
-        slack("https://a.test/api")
+        slack("https://a.test/api"),
+        discord("https://a.test/api/v10")
     );
-    assert_eq!(shown, "Account(http) Account(telegram) Account(slack)");
+    assert_eq!(
+        shown,
+        "Account(http) Account(telegram) Account(slack) Account(discord)"
+    );
 }

@@ -8,6 +8,7 @@ use crate::accounts::{self, TOKEN};
 use crate::platform::{Answer, Platform, answer, client};
 
 const LIMIT: u64 = 1000;
+const NOW: u64 = 1_766_458_100;
 
 fn source(location: FileLocation, mime_type: Option<&str>) -> FileSource {
     FileSource {
@@ -38,7 +39,7 @@ async fn from_telegram(
     limit: u64,
 ) -> Result<Downloaded, DownloadError> {
     accounts::telegram(&platform.url, None)
-        .download(&client(), file, limit)
+        .download(&client(), file, limit, NOW)
         .await
 }
 
@@ -47,7 +48,7 @@ async fn from_link(reply: Answer, claimed: Option<&str>) -> Result<Downloaded, D
     let account = accounts::http("https://callback.test/");
     let url = format!("{}x?token=hunter2", platform.url);
     account
-        .download(&client(), &source(FileLocation::Url { url }, claimed), LIMIT)
+        .download(&client(), &source(FileLocation::Url { url }, claimed), LIMIT, NOW)
         .await
 }
 
@@ -240,7 +241,11 @@ async fn a_link_into_our_own_network_is_refused() {
 #[tokio::test]
 async fn a_file_that_lies_elsewhere_is_no_business_of_the_channel() {
     let misplaced = |account: Account, location: FileLocation| async move {
-        class(account.download(&client(), &source(location, None), LIMIT).await)
+        class(
+            account
+                .download(&client(), &source(location, None), LIMIT, NOW)
+                .await,
+        )
     };
     let url = || FileLocation::Url {
         url: "https://a.test/".to_owned(),

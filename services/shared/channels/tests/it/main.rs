@@ -5,6 +5,10 @@
 )]
 
 mod accounts;
+mod discord_download;
+mod discord_models;
+mod discord_receive;
+mod discord_send;
 mod download;
 mod http_receive;
 mod http_send;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use outbound::{Client, Policy};
 use serde_json::Value;
@@ -15,7 +15,9 @@ use tokio::net::TcpListener;
 /// One call that the platform got.
 #[derive(Clone)]
 pub(crate) struct Seen {
+    pub(crate) method: Method,
     pub(crate) path: String,
+    pub(crate) query: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
@@ -110,9 +112,17 @@ impl Platform {
     }
 }
 
-async fn play(State(script): State<Script>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+async fn play(
+    State(script): State<Script>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     script.seen.lock().unwrap().push(Seen {
+        method,
         path: uri.path().to_owned(),
+        query: uri.query().unwrap_or_default().to_owned(),
         headers,
         body,
     });

@@ -8,6 +8,7 @@ use crate::accounts::{self, SLACK_TOKEN};
 use crate::platform::{Answer, Platform, answer, client};
 
 const LIMIT: u64 = 1000;
+const NOW: u64 = 1_766_458_100;
 
 fn source(mime_type: Option<&str>) -> FileSource {
     FileSource {
@@ -40,7 +41,7 @@ async fn serving(more: Value, replies: impl IntoIterator<Item = Answer>) -> Plat
 
 async fn fetch(platform: &Platform, file: &FileSource) -> Result<Downloaded, DownloadError> {
     accounts::slack(&format!("{}api", platform.url))
-        .download(&client(), file, LIMIT)
+        .download(&client(), file, LIMIT, NOW)
         .await
 }
 
