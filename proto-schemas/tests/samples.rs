@@ -14,6 +14,7 @@ use proto_schemas::context::Context;
 use proto_schemas::dead_letter::DeadLetter;
 use proto_schemas::delivery::Delivery;
 use proto_schemas::fetch::Fetch;
+use proto_schemas::gateway::GatewayLease;
 use proto_schemas::inbox::InboxEntry;
 use proto_schemas::integration_test::{IntegrationTest, IntegrationTestReport};
 use proto_schemas::limits::{CircuitBreaker, RateLimit};
@@ -29,7 +30,7 @@ use serde_json::{Value, json};
 /// Decodes a payload and encodes it again.
 type RoundTrip = fn(&str) -> Result<Value, String>;
 
-const TYPES: [(&str, RoundTrip); 16] = [
+const TYPES: [(&str, RoundTrip); 17] = [
     (InboxEntry::TYPE, on_the_bus::<InboxEntry>),
     (Context::TYPE, on_the_bus::<Context>),
     (Turn::TYPE, on_the_bus::<Turn>),
@@ -42,6 +43,7 @@ const TYPES: [(&str, RoundTrip); 16] = [
     (FilesProgress::TYPE, on_the_bus::<FilesProgress>),
     (RateLimit::TYPE, on_the_bus::<RateLimit>),
     (CircuitBreaker::TYPE, on_the_bus::<CircuitBreaker>),
+    (GatewayLease::TYPE, on_the_bus::<GatewayLease>),
     (IntegrationTest::TYPE, on_the_bus::<IntegrationTest>),
     (IntegrationTestReport::TYPE, on_the_bus::<IntegrationTestReport>),
     ("webhook-request.v1", over_http::<WebhookRequest>),
