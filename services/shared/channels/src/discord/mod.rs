@@ -1,8 +1,12 @@
 //! Discord: interactions and the Gateway in, its REST API out (`channels.md`, section 4).
 
+mod message;
+
 use outbound::Client;
 use proto_schemas::content::{FileSource, ReplyAddress};
 use registry::{DiscordConnection, Secret};
+
+pub use message::receive_message;
 
 use crate::account::OpenError;
 use crate::api_base::ApiBase;

@@ -5,6 +5,7 @@
 )]
 
 mod accounts;
+mod discord_message;
 mod download;
 mod http_receive;
 mod http_send;
