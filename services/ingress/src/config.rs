@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use runtime::config::{FromEnvironment, Reader};
 
@@ -14,6 +15,10 @@ const MOST_BODY_BYTES: u64 = 1024 * 1024;
 const MOST_PER_SECOND: u64 = 100_000;
 /// Bodies are held in memory: with this many at once and the default cap, 16 GiB.
 const MOST_CONCURRENT_REQUESTS: u64 = 16_384;
+/// The shortest lease that a busy broker does not end.
+const SHORTEST_LEASE: Duration = Duration::from_secs(1);
+/// The longest: Discord keeps a session without its reader for some minutes only.
+const LONGEST_LEASE: Duration = Duration::from_secs(60);
 
 /// What an operator may set.
 #[derive(Debug, Clone)]
@@ -32,6 +37,8 @@ pub struct Config {
     pub pipeline_backlog: u64,
     /// Requests that are worked on at once; more are refused.
     pub max_concurrent_requests: usize,
+    /// How long others leave a Gateway to a replica that gives no sign of life.
+    pub gateway_lease: Duration,
 }
 
 /// How much may pass: so many per second on average, so many at once after a pause.
@@ -97,6 +104,12 @@ impl FromEnvironment for Config {
                 1..=MOST_CONCURRENT_REQUESTS,
                 "Requests worked on at once; more are refused with 503.",
             )),
+            gateway_lease: reader.duration(
+                "GATEWAY_LEASE",
+                Duration::from_secs(15),
+                SHORTEST_LEASE..=LONGEST_LEASE,
+                "How long others leave a connection's Gateway to a replica that gives no sign of life.",
+            ),
         }
     }
 }
@@ -152,6 +165,7 @@ mod tests {
             ("CONVERSATION_BACKLOG", "0"),
             ("PIPELINE_BACKLOG", "99"),
             ("MAX_CONCURRENT_REQUESTS", "16385"),
+            ("GATEWAY_LEASE", "61s"),
         ];
         let errors = read(&outside).unwrap_err();
         assert_eq!(errors.len(), outside.len(), "{errors:?}");

@@ -4,6 +4,7 @@
 
 mod binary;
 mod fixture;
+mod gateway;
 mod http;
 mod overload;
 mod slack;
