@@ -14,6 +14,7 @@
 mod broker;
 mod conversations;
 mod crashes;
+mod discord_gateway;
 mod failures;
 mod files;
 mod manifest;
