@@ -170,6 +170,7 @@ mod tests {
         let errors = read(&outside).unwrap_err();
         assert_eq!(errors.len(), outside.len(), "{errors:?}");
         assert!(read(&[("MAX_BODY_BYTES", "1023")]).is_err());
+        assert!(read(&[("GATEWAY_LEASE", "999ms")]).is_err());
         let at_the_bounds = [("MAX_BODY_BYTES", "1024"), ("CONNECTION_RATE", "100000")];
         assert!(read(&at_the_bounds).is_ok());
     }

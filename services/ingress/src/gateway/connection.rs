@@ -17,8 +17,10 @@ use super::session::{End, Reader};
 
 /// The pause after the first failure; each after it is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// The longest. Discord lets a bot begin 1,000 sessions a day, and this is one every 90 s at the most.
+/// The longest before a session is begun. Discord lets a bot begin 1,000 a day, and this is one every 90 s at the most.
 const LONGEST_PAUSE: Duration = Duration::from_secs(180);
+/// The longest before a session is gone on with: Discord does not count that, and forgets the session in minutes.
+const LONGEST_PAUSE_IN_SESSION: Duration = Duration::from_secs(20);
 /// A connection that lasted for so long was none of the failures.
 const STEADY: Duration = Duration::from_secs(600);
 /// Discord wants a pause before another session is begun in place of one that it does not know, up to four times this.
@@ -76,7 +78,7 @@ async fn read(gateway: &Gateway, account: &Account, lease: &Lease, stop: &Cancel
         if began.elapsed() >= STEADY {
             failures = 0;
         }
-        let Some(pause) = pause(end, failures, random::fraction()) else {
+        let Some(pause) = pause(end, failures, lease.session().is_some(), random::fraction()) else {
             return;
         };
         failures += 1;
@@ -89,9 +91,14 @@ async fn read(gateway: &Gateway, account: &Account, lease: &Lease, stop: &Cancel
 }
 
 /// How long to wait before the next connection; none if there is to be none here. `chance` is from 0 to 1.
-fn pause(end: End, failures: u32, chance: f64) -> Option<Duration> {
+fn pause(end: End, failures: u32, in_session: bool, chance: f64) -> Option<Duration> {
+    let longest = if in_session {
+        LONGEST_PAUSE_IN_SESSION
+    } else {
+        LONGEST_PAUSE
+    };
     let doubled = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(failures));
-    let usual = doubled.min(LONGEST_PAUSE).mul_f64(0.5 + 0.5 * chance);
+    let usual = doubled.min(longest).mul_f64(0.5 + 0.5 * chance);
     match end {
         End::Stopped | End::LeaseOver => None,
         End::InvalidSession => Some(usual.max(SESSION_PAUSE.mul_f64(1.0 + 4.0 * chance))),
@@ -106,7 +113,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_no_session_is_begun_too_often() {
-        let seconds = |failures| pause(End::Closed, failures, 0.0).unwrap().as_secs_f64();
+        let seconds = |failures| pause(End::Closed, failures, false, 0.0).unwrap().as_secs_f64();
         assert_eq!([0, 1, 2].map(seconds), [0.25, 0.5, 1.0]);
         assert_eq!([12, 40, u32::MAX].map(seconds), [90.0; 3]);
         // A day of failures begins fewer sessions than Discord allows, and so does one of steady connections.
@@ -115,21 +122,27 @@ mod tests {
     }
 
     #[test]
+    fn a_session_is_gone_on_with_before_discord_forgets_it() {
+        let longest = pause(End::Closed, u32::MAX, true, 1.0).unwrap();
+        assert_eq!(longest, Duration::from_secs(20));
+    }
+
+    #[test]
     fn what_an_operator_has_to_mend_is_tried_again_after_minutes() {
-        let least = pause(End::Refused(4004), 0, 0.0).unwrap();
+        let least = pause(End::Refused(4004), 0, true, 0.0).unwrap();
         assert!(least >= Duration::from_secs(300));
     }
 
     #[test]
     fn another_session_is_begun_after_the_pause_that_discord_asks_for() {
-        let pauses = [0.0, 0.999].map(|chance| pause(End::InvalidSession, 0, chance).unwrap());
+        let pauses = [0.0, 0.999].map(|chance| pause(End::InvalidSession, 0, false, chance).unwrap());
         assert!(pauses[0] >= SESSION_PAUSE && pauses[1] < 5 * SESSION_PAUSE);
     }
 
     #[test]
     fn who_is_stopped_or_has_lost_the_lease_does_not_connect_again() {
         assert_eq!(
-            [End::Stopped, End::LeaseOver].map(|end| pause(end, 0, 0.0)),
+            [End::Stopped, End::LeaseOver].map(|end| pause(end, 0, true, 0.0)),
             [None; 2]
         );
     }

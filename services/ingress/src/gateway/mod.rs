@@ -84,8 +84,10 @@ impl Gateway {
             self.adapt(&mut readings, wanted, &tasks);
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                // None when following has ended, which ends the service.
-                _ = changes.changed() => {}
+                changed = changes.changed() => if changed.is_err() {
+                    // Following has ended, and with it soon the service.
+                    shutdown.cancelled().await;
+                },
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         }

@@ -32,11 +32,15 @@ struct World {
 
 impl World {
     async fn start() -> Self {
+        Self::start_with(FakeGateway::start(TOKEN).await).await
+    }
+
+    async fn start_with(discord: FakeGateway) -> Self {
         let nats = NatsServer::start().await;
         let world = Self {
             bus: connect(nats.url()).await,
             nats,
-            discord: FakeGateway::start(TOKEN).await,
+            discord,
             folder: tempfile::tempdir().unwrap(),
         };
         std::fs::write(world.folder.path().join("token"), TOKEN).unwrap();
@@ -383,4 +387,43 @@ async fn what_is_said_while_the_broker_is_away_is_stored_once_it_is_back() {
         (world.discord.identifies(), world.discord.most_live_sessions()),
         (1, 1)
     );
+}
+
+#[tokio::test]
+async fn a_broker_that_is_back_before_the_lease_is_over_ends_no_session() {
+    let mut world = World::start().await;
+    let replica = world.replica(&[("GATEWAY_LEASE", "60s")]).await;
+    world.discord.wait_for_session().await;
+    world.says(1);
+    world.texts(1).await;
+    world.nats.stop().await;
+    world.says(2);
+    world.nats.restart().await;
+    assert_eq!(world.texts(2).await, ["1", "2"]);
+    assert!(reads(&replica).await);
+    assert_eq!(
+        (ends(&replica, "lease_over").await, world.discord.resumes().len()),
+        (0, 0)
+    );
+}
+
+#[tokio::test]
+async fn the_gateway_is_read_over_tls_with_a_certificate_that_the_system_trusts() {
+    let (discord, certificate) = FakeGateway::start_with_tls(TOKEN).await;
+    let world = World::start_with(discord).await;
+    let stranger = world.replica(&[]).await;
+    wait_until(PATIENCE, "the certificate to be refused", async || {
+        ends(&stranger, "unreachable").await > 0
+    })
+    .await;
+    assert!(stranger.terminate().await.success());
+    let trusted = world.folder.path().join("trusted.pem");
+    std::fs::write(&trusted, certificate).unwrap();
+    let _replica = world
+        .replica(&[("SSL_CERT_FILE", trusted.to_str().unwrap())])
+        .await;
+    world.discord.wait_for_session().await;
+    world.says(1);
+    assert_eq!(world.texts(1).await, ["1"]);
+    assert_eq!(world.discord.identifies(), 1);
 }

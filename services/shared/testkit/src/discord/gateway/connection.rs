@@ -1,10 +1,12 @@
 //! One connection: greetings, heartbeats, and a session that is begun or resumed over it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::serve::Listener;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_websockets::{CloseCode, Message, ServerBuilder, WebSocketStream};
 
@@ -17,9 +19,17 @@ const HEARTBEAT_MILLIS: u64 = 41_250;
 /// The code for a token that it does not know.
 const UNKNOWN_TOKEN: u16 = 4004;
 
-pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+/// What lies under a WebSocket.
+trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+
+pub(super) async fn accept<L>(mut listener: L, shared: Arc<Shared>)
+where
+    L: Listener<Addr = SocketAddr>,
+{
     loop {
-        let (stream, _) = listener.accept().await.unwrap();
+        let (stream, _) = listener.accept().await;
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
             // Who cannot shake hands has gone.
@@ -30,7 +40,7 @@ pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-async fn serve(mut socket: WebSocketStream<TcpStream>, shared: &Shared) {
+async fn serve(mut socket: WebSocketStream<impl Stream>, shared: &Shared) {
     let (out, outgoing) = unbounded_channel();
     let line = shared.sessions().connected(out);
     talk(&mut socket, shared, &line, outgoing).await;
@@ -39,7 +49,7 @@ async fn serve(mut socket: WebSocketStream<TcpStream>, shared: &Shared) {
 
 /// Talks until either side closes.
 async fn talk(
-    socket: &mut WebSocketStream<TcpStream>,
+    socket: &mut WebSocketStream<impl Stream>,
     shared: &Shared,
     line: &Line,
     mut outgoing: UnboundedReceiver<Out>,
@@ -72,7 +82,7 @@ async fn talk(
     }
 }
 
-async fn close(socket: &mut WebSocketStream<TcpStream>, code: u16) {
+async fn close(socket: &mut WebSocketStream<impl Stream>, code: u16) {
     let code = CloseCode::try_from(code).unwrap();
     // Who has gone already cannot be told.
     if socket.send(Message::close(Some(code), "")).await.is_ok() {
@@ -94,7 +104,7 @@ fn hear(shared: &Shared, line: &Line, text: &str) -> Option<Message> {
         Some(2) => {
             shared.sessions().identify(line, |session| {
                 json!({
-                    "v": 10, "session_id": session, "resume_gateway_url": shared.url(), "guilds": [],
+                    "v": 10, "session_id": session, "resume_gateway_url": shared.url, "guilds": [],
                     "user": {"id": BOT_USER, "username": "Demo", "bot": true},
                     "application": {"id": BOT_USER, "flags": 0},
                 })

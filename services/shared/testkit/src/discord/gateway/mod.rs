@@ -8,6 +8,7 @@ mod sessions;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use axum::serve::Listener;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -15,6 +16,7 @@ use tokio::task::JoinHandle;
 pub use self::event::{BOT_USER, direct_message, guild_message, mention};
 use self::sessions::Sessions;
 use crate::condition::{PATIENCE, wait_until};
+use crate::tls::{TlsListener, self_signed};
 
 /// The Gateway of one bot. Dropped, it takes no more connections.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ pub struct FakeGateway {
 
 #[derive(Debug)]
 struct Shared {
-    address: SocketAddr,
+    url: String,
     token: String,
     sessions: Mutex<Sessions>,
 }
@@ -40,8 +42,24 @@ impl FakeGateway {
     /// Starts a server on a free port that knows only `token`; any other is closed with 4004.
     pub async fn start(token: &str) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("ws://{}", listener.local_addr().unwrap());
+        Self::serve(listener, url, token)
+    }
+
+    /// The same over TLS, and the certificate that it is to be trusted by, as PEM.
+    pub async fn start_with_tls(token: &str) -> (Self, String) {
+        let (config, pem) = self_signed();
+        let listener = TlsListener::bind(config).await;
+        let url = format!("wss://localhost:{}", listener.port());
+        (Self::serve(listener, url, token), pem)
+    }
+
+    fn serve<L>(listener: L, url: String, token: &str) -> Self
+    where
+        L: Listener<Addr = SocketAddr>,
+    {
         let shared = Arc::new(Shared {
-            address: listener.local_addr().unwrap(),
+            url,
             token: token.to_owned(),
             sessions: Mutex::default(),
         });
@@ -50,8 +68,8 @@ impl FakeGateway {
     }
 
     /// What takes the place of `wss://gateway.discord.gg`.
-    pub fn url(&self) -> String {
-        self.shared.url()
+    pub fn url(&self) -> &str {
+        &self.shared.url
     }
 
     /// Tells the bot of a message, now or when its session is resumed; returns the sequence of the event.
@@ -139,10 +157,6 @@ impl FakeGateway {
 }
 
 impl Shared {
-    fn url(&self) -> String {
-        format!("ws://{}", self.address)
-    }
-
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
         self.sessions.lock().unwrap()
     }
