@@ -80,6 +80,15 @@ impl World {
         self.discord.says(direct_message(DM, &id, &text))
     }
 
+    /// Waits until the only connection is closed, so that its session can be gone on with.
+    async fn closed(&self) {
+        wait_until(PATIENCE, "the connection to be closed", async || {
+            self.discord.connections() == 0
+        })
+        .await;
+        assert_eq!(self.discord.farewells(), [KEEPS_SESSION]);
+    }
+
     /// What is in the inboxes, when there are at least so many messages.
     async fn received(&self, count: usize) -> Vec<Received> {
         let what = format!("{count} messages in the inbox");
@@ -174,7 +183,7 @@ async fn a_restarted_replica_resumes_behind_what_is_stored() {
     let last = world.says(2);
     world.texts(2).await;
     assert!(replica.terminate().await.success());
-    assert_eq!(world.discord.farewells(), [KEEPS_SESSION]);
+    world.closed().await;
     world.says(3);
 
     let replica = world.replica(&[]).await;
@@ -331,11 +340,7 @@ async fn a_connection_that_loses_its_gateway_is_let_go_of_and_gone_on_with_when_
     let replica = world.replica(&[]).await;
     world.discord.wait_for_session().await;
     world.configure(Value::Null).await;
-    wait_until(PATIENCE, "the connection to be closed", async || {
-        world.discord.connections() == 0
-    })
-    .await;
-    assert_eq!(world.discord.farewells(), [KEEPS_SESSION]);
+    world.closed().await;
     world.says(1);
     world.configure(json!({ "url": world.discord.url() })).await;
     assert_eq!(world.texts(1).await, ["1"]);
