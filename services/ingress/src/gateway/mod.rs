@@ -14,6 +14,8 @@ mod lease;
 mod leases;
 mod metrics;
 mod session;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
