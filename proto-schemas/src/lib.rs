@@ -9,6 +9,7 @@ pub mod context;
 pub mod dead_letter;
 pub mod delivery;
 pub mod fetch;
+pub mod gateway;
 pub mod ids;
 pub mod inbox;
 pub mod integration_test;

@@ -191,8 +191,19 @@ pub const LIMITS: BucketSpec = BucketSpec {
     about: "Rates of integrations and connections, taken in leases, and open circuit breakers; by compare-and-set.",
 };
 
+/// Who reads which Gateway. On disk: a session that is forgotten with its broker would have to be begun anew, and what
+/// was said meanwhile would be lost.
+pub const GATEWAYS: BucketSpec = BucketSpec {
+    name: "gateways",
+    history: 1,
+    // A holder writes every few seconds, and no platform keeps a session for so long without one.
+    ttl: Some(DAY),
+    in_memory: false,
+    about: "Which replica reads a connection's Gateway, and how far it has read; by compare-and-set.",
+};
+
 /// All buckets.
-pub const BUCKETS: [BucketSpec; 4] = [CONTEXTS, REGISTRY, PROGRESS, LIMITS];
+pub const BUCKETS: [BucketSpec; 5] = [CONTEXTS, REGISTRY, PROGRESS, LIMITS, GATEWAYS];
 
 /// Files, both directions.
 pub const ATTACHMENTS: ObjectStoreSpec = ObjectStoreSpec {

@@ -14,6 +14,7 @@ use proto_schemas::context::Context;
 use proto_schemas::dead_letter::DeadLetter;
 use proto_schemas::delivery::Delivery;
 use proto_schemas::fetch::Fetch;
+use proto_schemas::gateway::GatewayLease;
 use proto_schemas::inbox::InboxEntry;
 use proto_schemas::integration_test::{IntegrationTest, IntegrationTestReport};
 use proto_schemas::limits::{CircuitBreaker, RateLimit};
@@ -30,7 +31,7 @@ use serde_json::{Value, json};
 /// Decodes a payload and encodes it again.
 type RoundTrip = fn(&str) -> Result<Value, String>;
 
-const TYPES: [(&str, RoundTrip); 18] = [
+const TYPES: [(&str, RoundTrip); 19] = [
     (InboxEntry::TYPE, on_the_bus::<InboxEntry>),
     (Context::TYPE, on_the_bus::<Context>),
     (Turn::TYPE, on_the_bus::<Turn>),
@@ -45,6 +46,7 @@ const TYPES: [(&str, RoundTrip); 18] = [
     (RateLimit::TYPE, on_the_bus::<RateLimit>),
     (CircuitBreaker::TYPE, on_the_bus::<CircuitBreaker>),
     (Typing::TYPE, on_the_bus::<Typing>),
+    (GatewayLease::TYPE, on_the_bus::<GatewayLease>),
     (IntegrationTest::TYPE, on_the_bus::<IntegrationTest>),
     (IntegrationTestReport::TYPE, on_the_bus::<IntegrationTestReport>),
     ("webhook-request.v1", over_http::<WebhookRequest>),

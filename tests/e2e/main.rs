@@ -15,6 +15,7 @@ mod broker;
 mod conversations;
 mod crashes;
 mod discord;
+mod discord_gateway;
 mod failures;
 mod files;
 mod manifest;

@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::integration_test::{IntegrationTest, IntegrationTestReport};
-use crate::topology::{BucketSpec, CONTEXTS, LIMITS, PROGRESS, REGISTRY, Retention, STREAMS, StreamSpec};
+use crate::topology::{
+    BucketSpec, CONTEXTS, GATEWAYS, LIMITS, PROGRESS, REGISTRY, Retention, STREAMS, StreamSpec,
+};
 use crate::typing::Typing;
 use crate::wire::Wire;
 
@@ -20,7 +22,7 @@ pub(super) struct Keys {
 }
 
 /// What the pipeline keeps.
-const STATE: [Keys; 10] = [
+const STATE: [Keys; 11] = [
     Keys {
         channel: "contexts",
         bucket: CONTEXTS,
@@ -90,6 +92,13 @@ const STATE: [Keys; 10] = [
         key: "breakers.integrations.{integration}",
         carries: "circuit-breaker.v1",
         about: "Whether an integration's webhook is asked, as one replica found and all keep to.",
+    },
+    Keys {
+        channel: "gateways",
+        bucket: GATEWAYS,
+        key: "{connection}",
+        carries: "gateway-lease.v1",
+        about: "Which replica of ingress reads a connection's Gateway, and how far it has read.",
     },
 ];
 

@@ -20,11 +20,11 @@ enum Action {
 
 /// Service, what it does, on which channels.
 const OPERATIONS: &[(&str, Action, &[&str])] = &[
-    ("ingress", Action::Send, &["inbox", "dead-letters"]),
+    ("ingress", Action::Send, &["inbox", "gateways", "dead-letters"]),
     (
         "ingress",
         Action::Receive,
-        &["registry.bots", "registry.connections"],
+        &["gateways", "registry.bots", "registry.connections"],
     ),
     ("context-builder", Action::Consume(INBOX_EVENTS), &["inbox"]),
     ("context-builder", Action::Consume(CONTEXT_EVENTS), &["contexts"]),

@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::dead_letter::DeadLetter;
 use crate::delivery::Delivery;
 use crate::fetch::Fetch;
+use crate::gateway::GatewayLease;
 use crate::inbox::InboxEntry;
 use crate::integration_test::{IntegrationTest, IntegrationTestReport};
 use crate::limits::{CircuitBreaker, RateLimit};
@@ -52,6 +53,7 @@ pub fn schemas() -> Vec<NamedSchema> {
         wire::<RateLimit>(),
         wire::<CircuitBreaker>(),
         wire::<Typing>(),
+        wire::<GatewayLease>(),
         wire::<IntegrationTest>(),
         wire::<IntegrationTestReport>(),
         http::<WebhookRequest>("webhook-request.v1"),

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use files::FilesConfig;
 use runtime::config::{FromEnvironment, Reader};
@@ -15,6 +16,10 @@ const MOST_BODY_BYTES: u64 = 1024 * 1024;
 const MOST_PER_SECOND: u64 = 100_000;
 /// Bodies are held in memory: with this many at once and the default cap, 16 GiB.
 const MOST_CONCURRENT_REQUESTS: u64 = 16_384;
+/// The shortest lease that a busy broker does not end.
+const SHORTEST_LEASE: Duration = Duration::from_secs(1);
+/// The longest: Discord keeps a session without its reader for some minutes only.
+const LONGEST_LEASE: Duration = Duration::from_secs(60);
 
 /// What an operator may set.
 #[derive(Debug, Clone)]
@@ -35,6 +40,8 @@ pub struct Config {
     pub max_concurrent_requests: usize,
     /// Where files are that come inside a push.
     pub files: FilesConfig,
+    /// How long others leave a Gateway to a replica that gives no sign of life.
+    pub gateway_lease: Duration,
 }
 
 /// How much may pass: so many per second on average, so many at once after a pause.
@@ -101,6 +108,12 @@ impl FromEnvironment for Config {
                 "Requests worked on at once; more are refused with 503.",
             )),
             files: FilesConfig::read(reader),
+            gateway_lease: reader.duration(
+                "GATEWAY_LEASE",
+                Duration::from_secs(15),
+                SHORTEST_LEASE..=LONGEST_LEASE,
+                "How long others leave a connection's Gateway to a replica that gives no sign of life.",
+            ),
         }
     }
 }
@@ -156,10 +169,12 @@ mod tests {
             ("CONVERSATION_BACKLOG", "0"),
             ("PIPELINE_BACKLOG", "99"),
             ("MAX_CONCURRENT_REQUESTS", "16385"),
+            ("GATEWAY_LEASE", "61s"),
         ];
         let errors = read(&outside).unwrap_err();
         assert_eq!(errors.len(), outside.len(), "{errors:?}");
         assert!(read(&[("MAX_BODY_BYTES", "1023")]).is_err());
+        assert!(read(&[("GATEWAY_LEASE", "999ms")]).is_err());
         let at_the_bounds = [("MAX_BODY_BYTES", "1024"), ("CONNECTION_RATE", "100000")];
         assert!(read(&at_the_bounds).is_ok());
     }

@@ -51,6 +51,9 @@ pub(crate) enum Refused {
     /// We have too much to do.
     #[error("too many requests at once; try again")]
     Overloaded,
+    /// It came over a connection of ours that another replica may have by now.
+    #[error("another replica may have it by now")]
+    NotHeld,
     /// No stream has confirmed it.
     #[error("the message could not be stored; send it again")]
     NotStored(#[source] BusError),
@@ -110,6 +113,12 @@ impl Refused {
                 Some(SHORT_WAIT),
                 R::Unavailable,
             ),
+            Self::NotHeld => verdict(
+                S::SERVICE_UNAVAILABLE,
+                "not_held",
+                Some(SHORT_WAIT),
+                R::Unavailable,
+            ),
             Self::NotStored(_) | Self::FileNotStored(_) => verdict(
                 S::SERVICE_UNAVAILABLE,
                 "not_stored",
@@ -132,7 +141,8 @@ impl Refused {
             | Self::TooLarge
             | Self::RateLimited(_)
             | Self::BacklogFull
-            | Self::Overloaded => tracing::debug!(reason = %self, "refused a push"),
+            | Self::Overloaded
+            | Self::NotHeld => tracing::debug!(reason = %self, "refused a push"),
         }
     }
 }

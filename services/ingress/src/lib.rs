@@ -8,7 +8,9 @@
 
 mod backlog;
 mod config;
+mod conversation;
 mod error;
+mod gateway;
 mod limits;
 mod metrics;
 mod pressure;
@@ -26,6 +28,7 @@ use runtime::{Process, Service, StartError};
 
 use backlog::Backlog;
 pub use config::{Config, Rate};
+use gateway::Gateway;
 use limits::Limiter;
 use metrics::IngressMetrics;
 use pressure::Pressure;
@@ -66,10 +69,18 @@ impl Service for Ingress {
         );
         let bound = runtime::web::bind(config.http_listen).await?;
         process.announce("http", bound.address)?;
+        let gateway = Gateway::new(
+            Arc::clone(&intake),
+            Arc::clone(&pressure),
+            config.gateway_lease,
+            &process.metrics,
+        )?;
         let shutdown = process.tasks.shutdown().clone();
         let watching = pressure::watch(pressure, process.bus.clone(), config.pipeline_backlog);
         process.tasks.endless("pressure", watching);
         process.tasks.endless("sweep", sweep(intake));
+        let reading = gateway.run(process.registry.clone(), process.tasks.clone());
+        process.tasks.critical("gateway", reading);
         process.tasks.critical(
             "http",
             bound.serve(web::router(door, config.max_body_bytes), shutdown),

@@ -17,14 +17,16 @@ use proto_schemas::dead_letter::Stage;
 use proto_schemas::ids::{ConnectionId, ConversationId, MessageId};
 use proto_schemas::inbox::{InboxEntry, Received};
 use proto_schemas::subjects;
-use registry::{Connection, ConversationScope, EditPolicy, GroupPolicy, Registry};
+use registry::{Connection, EditPolicy, GroupPolicy, Registry};
 use runtime::burial::{self, Remains};
 use runtime::{GiveUp, clock};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::backlog::{Backlog, newest};
+use crate::conversation::conversation_of;
 use crate::error::Refused;
+use crate::gateway::Lease;
 use crate::limits::Limiter;
 use crate::recent::Recent;
 
@@ -53,6 +55,26 @@ pub(crate) struct Push<'a> {
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a Bytes,
     pub(crate) trace: TraceContext,
+}
+
+/// Something authentic, as it came in.
+pub(crate) struct Arrival<'a> {
+    /// Its route or what it is, for a dead letter.
+    pub(crate) route: &'a str,
+    pub(crate) body: &'a Bytes,
+    pub(crate) trace: TraceContext,
+    /// What has to be held still when it is stored; a push is always ours.
+    pub(crate) lease: Option<&'a Lease>,
+}
+
+impl Arrival<'_> {
+    /// Fails when somebody else may take it in by now.
+    fn check(&self) -> Result<(), Refused> {
+        match self.lease {
+            Some(lease) if !lease.is_held() => Err(Refused::NotHeld),
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 /// What a push came to; all of it is durable.
@@ -93,9 +115,25 @@ impl Intake {
                 .take(&connection.id)
                 .map_err(Refused::RateLimited)?;
         }
+        let arrival = Arrival {
+            route: push.route,
+            body: push.body,
+            trace: push.trace,
+            lease: None,
+        };
+        self.admit(&connection, inbound, &arrival).await
+    }
+
+    /// Takes in what was read, if it is authentic.
+    pub(crate) async fn admit(
+        &self,
+        connection: &Connection,
+        inbound: Result<Inbound, Refusal>,
+        arrival: &Arrival<'_>,
+    ) -> Result<Taken, Refused> {
         match inbound {
-            Ok(Inbound::Message(message)) => self.store(&connection, message, false, push.trace).await,
-            Ok(Inbound::Reset(message)) => self.store(&connection, message, true, push.trace).await,
+            Ok(Inbound::Message(message)) => self.store(connection, message, false, arrival).await,
+            Ok(Inbound::Reset(message)) => self.store(connection, message, true, arrival).await,
             Ok(Inbound::Handshake { answer }) => Ok(Taken::Handshake { answer }),
             Ok(Inbound::Trouble { kind }) => {
                 tracing::warn!(kind, connection = %connection.id, "the platform tells of trouble with a connection");
@@ -107,7 +145,11 @@ impl Intake {
             }
             Err(Refusal::Unauthorized(reason)) => Err(Refused::Unauthorized(reason)),
             Err(Refusal::BadBody(reason)) => Err(Refused::BadBody(reason)),
-            Err(Refusal::NotUnderstood(reason)) => self.bury(&connection, push, &reason).await,
+            Err(Refusal::NotUnderstood(reason)) => {
+                let give_up = GiveUp::permanent("not_understood", reason);
+                self.bury(connection, arrival, &give_up).await?;
+                Ok(Taken::Buried)
+            }
         }
     }
 
@@ -124,7 +166,7 @@ impl Intake {
         connection: &Connection,
         message: InboundMessage,
         is_reset: bool,
-        trace: TraceContext,
+        arrival: &Arrival<'_>,
     ) -> Result<Taken, Refused> {
         if message.is_edit && connection.edits == EditPolicy::Ignore {
             return Ok(Taken::Ignored);
@@ -172,8 +214,8 @@ impl Intake {
         } else {
             InboxEntry::Received(received)
         };
-        let outgoing = Outgoing::new(subject.clone(), &entry, id.as_str(), trace)?;
-        let published = self.append(&conversation, &subject, outgoing).await?;
+        let outgoing = Outgoing::new(subject.clone(), &entry, id.as_str(), arrival.trace)?;
+        let published = self.append(&conversation, &subject, outgoing, arrival).await?;
         let duplicate = published == Published::Duplicate;
         tracing::debug!(message = %id, %conversation, duplicate, "took a message");
         Ok(Taken::Message {
@@ -209,9 +251,11 @@ impl Intake {
         conversation: &ConversationId,
         subject: &str,
         entry: Outgoing,
-    ) -> Result<Published, BusError> {
+        arrival: &Arrival<'_>,
+    ) -> Result<Published, Refused> {
         let mut last = self.newest_of(conversation, subject).await?;
         loop {
+            arrival.check()?;
             match self.bus.publish(entry.clone().after(last)).await {
                 Ok(published) => {
                     if let Published::Accepted { sequence } = published {
@@ -222,7 +266,7 @@ impl Intake {
                 // Another message of the conversation was quicker, perhaps at another replica, so there are not
                 // many rounds.
                 Err(BusError::Conflict) => last = newest(&self.bus, subject).await?,
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -248,19 +292,24 @@ impl Intake {
 
     /// Keeps what is authentic and not understood: a refusal would make the platform send it for ever, and
     /// hold back what comes after it (`channels.md`, section 0.2).
-    async fn bury(&self, connection: &Connection, push: &Push<'_>, reason: &str) -> Result<Taken, Refused> {
-        let hash = HEXLOWER.encode(&Sha256::digest(push.body));
+    pub(crate) async fn bury(
+        &self,
+        connection: &Connection,
+        arrival: &Arrival<'_>,
+        give_up: &GiveUp,
+    ) -> Result<(), Refused> {
+        let hash = HEXLOWER.encode(&Sha256::digest(arrival.body));
         let remains = Remains {
             identity: format!("{}:{hash}", connection.id),
             stream: None,
-            subject: push.route.to_owned(),
+            subject: arrival.route.to_owned(),
             // A replay needs none, and one of them is the platform's secret.
             headers: BTreeMap::new(),
-            payload: push.body.clone(),
+            payload: arrival.body.clone(),
         };
-        let give_up = GiveUp::permanent("not_understood", reason);
-        burial::bury(&self.bus, Stage::Ingress, remains, &give_up, push.trace).await?;
-        Ok(Taken::Buried)
+        arrival.check()?;
+        burial::bury(&self.bus, Stage::Ingress, remains, give_up, arrival.trace).await?;
+        Ok(())
     }
 
     /// Lets go of limits that nobody is near and of accounts that are no more.
@@ -274,84 +323,11 @@ impl Intake {
     }
 }
 
-/// The conversation that a message belongs to. Users of a group have one each where the connection wants it.
-fn conversation_of(connection: &Connection, message: &InboundMessage) -> ConversationId {
-    let user = match connection.conversations {
-        ConversationScope::User if message.is_group => Some(message.user.id.as_str()),
-        ConversationScope::User | ConversationScope::Chat => None,
-    };
-    let thread = message
-        .thread_id
-        .as_deref()
-        .filter(|_| message.thread_is_conversation);
-    ids::conversation_id(&connection.id, &message.chat_id, thread, user)
-}
-
 fn stored_source(file: StoredFile) -> FileSource {
     FileSource {
         name: file.name.clone(),
         mime_type: Some(file.mime_type.clone()),
         bytes: Some(file.bytes),
         location: FileLocation::Stored(file),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proto_schemas::content::User;
-
-    use super::*;
-
-    fn message(is_group: bool, user: &str) -> InboundMessage {
-        InboundMessage {
-            dedup_key: "1".to_owned(),
-            chat_id: "-100".to_owned(),
-            thread_id: None,
-            thread_is_conversation: true,
-            message_id: None,
-            user: User {
-                id: user.to_owned(),
-                name: None,
-                username: None,
-            },
-            text: String::new(),
-            files: Vec::new(),
-            is_group,
-            addressed: Addressed::Surely,
-            album: None,
-            is_edit: false,
-            interaction: None,
-            answer: None,
-        }
-    }
-
-    fn connection(conversations: &str) -> Connection {
-        let channel = serde_json::json!({"telegram": {"token": "env:T", "webhook_secret": "env:S"}});
-        let connection = serde_json::json!({
-            "id": "c", "bot": "b", "conversations": conversations, "channel": channel,
-        });
-        serde_json::from_value(connection).unwrap()
-    }
-
-    #[test]
-    fn users_of_a_group_are_kept_apart_only_where_it_is_configured() {
-        let of = |scope, is_group, user| conversation_of(&connection(scope), &message(is_group, user));
-        assert_eq!(of("chat", true, "a"), of("chat", true, "b"));
-        assert_ne!(of("user", true, "a"), of("user", true, "b"));
-        assert_eq!(of("user", false, "a"), of("chat", false, "a"));
-    }
-
-    #[test]
-    fn a_thread_that_is_only_a_place_shares_the_conversation_of_its_chat() {
-        let of = |thread: Option<&str>, thread_is_conversation| {
-            let message = InboundMessage {
-                thread_id: thread.map(str::to_owned),
-                thread_is_conversation,
-                ..message(false, "a")
-            };
-            conversation_of(&connection("chat"), &message)
-        };
-        assert_eq!(of(Some("7"), false), of(None, true));
-        assert_ne!(of(Some("7"), true), of(None, true));
     }
 }

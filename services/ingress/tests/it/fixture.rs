@@ -192,7 +192,7 @@ pub(crate) fn retry_after(response: &reqwest::Response) -> u64 {
         .unwrap()
 }
 
-async fn connect(url: &str) -> Bus {
+pub(crate) async fn connect(url: &str) -> Bus {
     let config = BusConfig {
         url: url.to_owned(),
         name: "test".to_owned(),

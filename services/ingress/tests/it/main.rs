@@ -5,6 +5,7 @@
 mod binary;
 mod discord;
 mod fixture;
+mod gateway;
 mod http;
 mod overload;
 mod slack;

@@ -27,6 +27,7 @@ mod telegram;
 
 pub use account::{Account, OpenError};
 pub use accounts::Accounts;
+pub use discord::receive_message as receive_discord_message;
 pub use download::{DOWNLOAD_DEADLINE, DownloadError, Downloaded, download_url};
 pub use http::{MAX_ATTACHMENTS, MAX_CALLBACK_TEXT_BYTES, MAX_FIELD_CHARS, MAX_TEXT_BYTES, MAX_URL_BYTES};
 pub use inbound::{Addressed, Inbound, InboundFile, InboundMessage, Refusal, Request};

@@ -47,6 +47,11 @@ impl Registry {
         Arc::clone(&self.current.borrow())
     }
 
+    /// The configuration, and when it changes.
+    pub fn changes(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.current.clone()
+    }
+
     /// A bot.
     pub fn bot(&self, id: &BotId) -> Option<Arc<Bot>> {
         self.current.borrow().bots.get(id).cloned()

@@ -6,3 +6,8 @@ use rand::RngExt;
 pub fn fraction() -> f64 {
     rand::rng().random_range(0.0..1.0)
 }
+
+/// A name that nobody else has: 16 hexadecimal digits.
+pub fn name() -> String {
+    format!("{:016x}", rand::rng().random::<u64>())
+}

@@ -5,6 +5,7 @@ mod attachment;
 mod components;
 mod download;
 mod interaction;
+mod message;
 mod receive;
 mod render;
 mod send;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use ed25519_dalek::VerifyingKey;
 use registry::{DiscordConnection, Secret};
 
+pub use message::receive_message;
 pub(crate) use render::render;
 
 use crate::account::OpenError;

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod discord_download;
+mod discord_message;
 mod discord_models;
 mod discord_receive;
 mod discord_send;

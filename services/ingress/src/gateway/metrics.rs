@@ -1,0 +1,128 @@
+//! What is counted of Gateways.
+
+use prometheus::{IntCounterVec, IntGaugeVec};
+use proto_schemas::ids::ConnectionId;
+use runtime::metrics::{MetricError, Metrics};
+
+use super::session::End;
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum EventResult {
+    Accepted,
+    Duplicate,
+    Ignored,
+    /// Not understood, or over a limit: a dead letter has it.
+    Buried,
+    /// Not dealt with here; the Gateway tells it again.
+    LeftOut,
+}
+
+impl EventResult {
+    const ALL: [Self; 5] = [
+        Self::Accepted,
+        Self::Duplicate,
+        Self::Ignored,
+        Self::Buried,
+        Self::LeftOut,
+    ];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Duplicate => "duplicate",
+            Self::Ignored => "ignored",
+            Self::Buried => "dead_letter",
+            Self::LeftOut => "left_out",
+        }
+    }
+}
+
+/// How a session came to be ours.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Beginning {
+    Identified,
+    Resumed,
+}
+
+impl Beginning {
+    const ALL: [Self; 2] = [Self::Identified, Self::Resumed];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Identified => "identified",
+            Self::Resumed => "resumed",
+        }
+    }
+}
+
+/// Leases, messages, and sessions that begin and end.
+pub(super) struct GatewayMetrics {
+    leases: IntGaugeVec,
+    events: IntCounterVec,
+    sessions: IntCounterVec,
+    ends: IntCounterVec,
+}
+
+impl GatewayMetrics {
+    pub(super) fn new(metrics: &Metrics) -> Result<Self, MetricError> {
+        let events = metrics.counters(
+            "gateway_messages_total",
+            "Messages that Discord's Gateway told of, by what became of them.",
+            &["result"],
+        )?;
+        let sessions = metrics.counters(
+            "gateway_sessions_total",
+            "Sessions of Discord's Gateway that were begun anew (identified) or gone on with (resumed).",
+            &["began"],
+        )?;
+        let ends = metrics.counters(
+            "gateway_session_ends_total",
+            "Ends of connections to Discord's Gateway, by cause. What is refused needs an operator.",
+            &["cause"],
+        )?;
+        for result in EventResult::ALL {
+            events.with_label_values(&[result.as_str()]);
+        }
+        for beginning in Beginning::ALL {
+            sessions.with_label_values(&[beginning.as_str()]);
+        }
+        for cause in End::CAUSES {
+            ends.with_label_values(&[cause]);
+        }
+        Ok(Self {
+            leases: metrics.gauges(
+                "gateway_lease_held",
+                "Whether this replica reads the connection's Gateway: 1 if it does.",
+                &["connection"],
+            )?,
+            events,
+            sessions,
+            ends,
+        })
+    }
+
+    pub(super) fn lease(&self, connection: &ConnectionId, is_held: bool) {
+        let gauge = self.leases.with_label_values(&[connection.as_str()]);
+        gauge.set(i64::from(is_held));
+    }
+
+    /// The connection has no Gateway any more.
+    pub(super) fn forget(&self, connection: &ConnectionId) {
+        if self.leases.remove_label_values(&[connection.as_str()]).is_err() {
+            tracing::debug!(%connection, "the connection's Gateway was never asked for");
+        }
+    }
+
+    pub(super) fn message(&self, result: EventResult) {
+        self.events.with_label_values(&[result.as_str()]).inc();
+    }
+
+    pub(super) fn began(&self, beginning: Beginning) {
+        self.sessions.with_label_values(&[beginning.as_str()]).inc();
+    }
+
+    pub(super) fn ended(&self, end: End) {
+        self.ends.with_label_values(&[end.cause()]).inc();
+    }
+}
