@@ -4,14 +4,14 @@ use proto_schemas::dead_letter::Stage;
 use registry::Manifest;
 use serde_json::json;
 use testkit::condition::{PATIENCE, wait_until};
-use testkit::discord::{BOT_USER, FakeGateway, direct_message, guild_message, mention};
+use testkit::discord::{BOT_USER, Endpoint, FakeGateway, direct_message, guild_message, mention};
 
+use crate::manifest::DISCORD_TOKEN;
 use crate::pipeline::{Options, Pipeline};
 
 const CONNECTION: &str = "discord-gateway";
-const TOKEN: &str = "discord-token-of-the-tests";
 /// Short, so that a frozen reader is soon taken for dead.
-const SETTINGS: &[(&str, &str)] = &[("DISCORD_GATEWAY_TOKEN", TOKEN), ("GATEWAY_LEASE", "2s")];
+const SETTINGS: &[(&str, &str)] = &[("GATEWAY_LEASE", "2s")];
 
 /// A pipeline with a bot that reads plain messages. They are asked about each in a channel of its own.
 async fn start() -> (Pipeline, FakeGateway) {
@@ -20,13 +20,13 @@ async fn start() -> (Pipeline, FakeGateway) {
         ..Options::default()
     };
     let pipeline = Pipeline::start(options).await;
-    let discord = FakeGateway::start(TOKEN).await;
+    let discord = FakeGateway::start(DISCORD_TOKEN).await;
     let account = json!({
-        "token": "env:DISCORD_GATEWAY_TOKEN",
+        "token": "env:DISCORD_TOKEN",
         "application_id": BOT_USER,
         "public_key": "0".repeat(64),
         "gateway": { "url": discord.url() },
-        "api_base": "http://127.0.0.1:9/api/v10",
+        "api_base": pipeline.discord.api_base(),
     });
     let connection = json!({ "id": CONNECTION, "bot": "demo", "channel": { "discord": account } });
     let manifest: Manifest = serde_json::from_value(json!({ "connections": [connection] })).unwrap();
@@ -36,14 +36,27 @@ async fn start() -> (Pipeline, FakeGateway) {
 }
 
 #[tokio::test]
-async fn a_message_that_calls_the_bot_reaches_the_webhook() {
+async fn a_message_that_calls_the_bot_is_answered_below_it() {
     let (pipeline, discord) = start().await;
+    let gate = pipeline.backend.hold();
     discord.says(guild_message("7", "1000", "hello all"));
     discord.says(mention(guild_message("7", "1001", "what is 1 < 2?")));
     let calls = pipeline.backend.wait_for_calls(1).await;
     assert_eq!(calls[0].last_text(), "what is 1 < 2?");
     let metadata = &calls[0].request.as_ref().unwrap().metadata;
     assert_eq!(metadata.chat_id, "7");
+    wait_until(
+        PATIENCE,
+        "the channel to be shown that the bot works",
+        async || pipeline.discord.calls(Endpoint::Typing) > 0,
+    )
+    .await;
+    gate.release();
+
+    let sent = pipeline.discord_messages("7", 1).await;
+    pipeline.settled().await;
+    assert_eq!(sent[0].endpoint, Endpoint::Message);
+    assert_eq!(sent[0].payload["message_reference"]["message_id"], "1001");
     assert_eq!(pipeline.calls_of("7").len(), 1);
 }
 

@@ -168,7 +168,7 @@ async fn pauses_that_discord_asks_for_are_kept_and_spend_no_attempt() {
 #[tokio::test]
 async fn the_limit_of_a_channel_is_kept_with_no_part_lost() {
     let world = World::giving_up_at(1).await;
-    world.discord.limit_each_channel(1, Duration::from_millis(300));
+    world.discord.limit_each_channel(1, Duration::from_millis(1500));
     let text = ["a", "b", "c"].map(|letter| letter.repeat(1900)).join("\n\n");
     let messages = conclude(&world, &to_channel(&text)).await;
     let begins: Vec<_> = messages.iter().map(|message| &message.text[..1]).collect();

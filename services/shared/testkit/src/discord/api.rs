@@ -26,7 +26,8 @@ pub(super) fn respond(channels: &mut Channels, token: &str, call: Call) -> Scrip
     if !call.user_agent.starts_with("DiscordBot (") || !call.user_agent.ends_with(')') {
         return refuse((403, 40333));
     }
-    if call.endpoint == Endpoint::Message && call.authorization != Some(format!("Bot {token}")) {
+    let as_bot = matches!(call.endpoint, Endpoint::Message | Endpoint::Typing);
+    if as_bot && call.authorization != Some(format!("Bot {token}")) {
         return refuse((401, 0));
     }
     let answer = match call.endpoint {
@@ -34,6 +35,7 @@ pub(super) fn respond(channels: &mut Channels, token: &str, call: Call) -> Scrip
         Endpoint::Original => edit(channels, call),
         Endpoint::DeleteOriginal => delete(channels, &call),
         Endpoint::FollowUp => follow_up(channels, call),
+        Endpoint::Typing => return done(),
         Endpoint::File | Endpoint::Unknown => Err((404, 0)),
     };
     answer.unwrap_or_else(refuse)
@@ -134,11 +136,16 @@ fn delete(channels: &mut Channels, call: &Call) -> Result<Scripted, Refusal> {
         return Err((404, 10008));
     }
     interaction.original = Original::Deleted;
-    Ok(Scripted::Status {
+    Ok(done())
+}
+
+/// What is done has no body.
+fn done() -> Scripted {
+    Scripted::Status {
         status: 204,
         headers: Vec::new(),
         body: Bytes::new(),
-    })
+    }
 }
 
 fn follow_up(channels: &mut Channels, call: Call) -> Result<Scripted, Refusal> {

@@ -19,6 +19,8 @@ pub enum Endpoint {
     DeleteOriginal,
     /// A further message to an interaction.
     FollowUp,
+    /// The bot is shown to be typing in a channel.
+    Typing,
     /// The download of a user's file.
     File,
     /// Anything else.
@@ -54,6 +56,7 @@ pub(super) fn addressed(request: &Request) -> (Endpoint, String) {
     let method = request.method();
     let (endpoint, target) = match segments[..] {
         ["channels", channel, "messages"] if method == Method::POST => (Endpoint::Message, channel),
+        ["channels", channel, "typing"] if method == Method::POST => (Endpoint::Typing, channel),
         ["webhooks", _, token] if method == Method::POST => (Endpoint::FollowUp, token),
         ["webhooks", _, token, "messages", "@original"] if method == Method::PATCH => {
             (Endpoint::Original, token)
