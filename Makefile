@@ -30,7 +30,7 @@ send: ## send a message to a running `make run`: make send TEXT="Hello!"
 	@cargo run --locked -q -p chatbot -- send "$(TEXT)"
 
 # With a channel its platform is faked, and what each side gets is shown.
-demo: tools ## show a conversation from end to end: make demo, or make demo CHANNEL=http, telegram, slack
+demo: tools ## show a conversation from end to end: make demo, or make demo CHANNEL=http, telegram, slack, discord
 ifdef CHANNEL
 	@cargo build --locked -q --workspace --bins
 	@cargo run --locked -q -p tests --example demo -- --channel $(CHANNEL)

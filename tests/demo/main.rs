@@ -10,6 +10,7 @@
     reason = "showing is the job, and a panic is the report of a failure"
 )]
 
+mod discord;
 mod http;
 mod slack;
 mod stage;
@@ -31,6 +32,7 @@ enum Channel {
     Http,
     Telegram,
     Slack,
+    Discord,
 }
 
 #[tokio::main]
@@ -41,5 +43,6 @@ async fn main() {
         Channel::Http => http::converse(&stage).await,
         Channel::Telegram => telegram::converse(&stage).await,
         Channel::Slack => slack::converse(&stage).await,
+        Channel::Discord => discord::converse(&stage).await,
     }
 }
