@@ -17,6 +17,8 @@ use crate::ledger::Ledger;
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(4);
 /// An answer that comes after the platform has hung up.
 const TOO_LATE: Duration = Duration::from_secs(5);
+/// How many digits stand behind the chat in an identifier of Discord.
+pub(crate) const NUMBER_DIGITS: usize = 5;
 /// Stands in the text of a message that is refused for good.
 pub(crate) const HOPELESS: &str = "hopeless";
 
@@ -163,13 +165,16 @@ fn pause(random: &mut StdRng) -> Duration {
     Duration::from_millis(random.random_range(millis))
 }
 
-/// A message's name. Telegram numbers the messages of a chat, Slack has their times, our own channel takes any name.
-fn name_of(chat: &str, message: &str) -> String {
+/// A message's name. Telegram numbers the messages of a chat, Slack has their times, Discord numbers for all chats, and
+/// our own channel takes any name.
+pub(crate) fn name_of(chat: &str, message: &str) -> String {
     if message.contains('-') {
         return message.to_owned();
     }
-    match message.split_once('.') {
-        Some((_, micros)) => format!("{chat}-{}", micros.trim_start_matches('0')),
-        None => format!("{chat}-{message}"),
+    let behind = |number: &str| format!("{chat}-{}", number.trim_start_matches('0'));
+    match (message.split_once('.'), message.strip_prefix(chat)) {
+        (Some((_, micros)), _) => behind(micros),
+        (None, Some(number)) if number.len() == NUMBER_DIGITS => behind(number),
+        (None, Some(_) | None) => format!("{chat}-{message}"),
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use proto_schemas::dead_letter::Stage;
 use serde_json::Value;
 use testkit::callback::CallbackReceiver;
+use testkit::discord::{Endpoint, FakeDiscord};
 use testkit::gate::Gate;
 use testkit::nats::NatsServer;
 use testkit::proxy::Proxy;
@@ -33,6 +34,7 @@ pub(crate) struct Injector {
     pub(crate) callbacks: Arc<CallbackReceiver>,
     pub(crate) telegram: Arc<FakeTelegram>,
     pub(crate) slack: Arc<FakeSlack>,
+    pub(crate) discord: Arc<FakeDiscord>,
     webhook: Arc<Backend>,
     ledger: Arc<Ledger>,
     /// Where the processes of ingress listen now; users follow it.
@@ -58,6 +60,7 @@ impl Injector {
         callbacks: CallbackReceiver,
         telegram: FakeTelegram,
         slack: FakeSlack,
+        discord: FakeDiscord,
         webhook: Arc<Backend>,
         ledger: Arc<Ledger>,
     ) -> Self {
@@ -68,6 +71,7 @@ impl Injector {
             callbacks: Arc::new(callbacks),
             telegram: Arc::new(telegram),
             slack: Arc::new(slack),
+            discord: Arc::new(discord),
             webhook,
             ledger,
             ingress: watch::Sender::new(Vec::new()),
@@ -171,6 +175,7 @@ impl Injector {
             Fault::PlatformsFail(calls) => {
                 for _ in 0..calls {
                     self.slack.fail_next_with_status("chat.postMessage", 500);
+                    self.discord.fail_next(Endpoint::Message, 500, 0);
                     self.telegram
                         .fail_next("sendMessage", 500, "Internal Server Error", None::<Value>);
                 }
@@ -178,6 +183,7 @@ impl Injector {
             Fault::PlatformsLoseAnswer => {
                 self.telegram.lose_next_answer("sendMessage");
                 self.slack.lose_next_answer("chat.postMessage");
+                self.discord.lose_next_answer(Endpoint::Message);
             }
         }
     }

@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use testkit::callback::CallbackReceiver;
+use testkit::discord::FakeDiscord;
 use testkit::slack::FakeSlack;
 use testkit::telegram::FakeTelegram;
 use tests::manifest::{ERROR_MESSAGE, RESET_MESSAGE};
 use tokio::sync::watch;
 
+use crate::backend::name_of;
 use crate::history::{Disturbance, Event, History, Shown, ShownKind, What};
 use crate::plan::Fault;
 
@@ -164,17 +166,32 @@ impl Ledger {
         }
     }
 
+    /// Writes down what Discord shows, for as long as it is polled.
+    pub(crate) async fn watch_discord(&self, discord: &FakeDiscord) {
+        let mut seen = 0;
+        loop {
+            for sent in discord.sent_after(seen).await {
+                seen += 1;
+                let nonce = sent.payload["nonce"].as_str();
+                let to = sent.payload["message_reference"]["message_id"].as_str();
+                let shown = Shown {
+                    kind: kind_of(&sent.text),
+                    id: nonce.map(str::to_owned),
+                    to: to.map(|message| name_of(&sent.channel, message)),
+                    text: sent.text.clone(),
+                };
+                self.record(&sent.channel, What::Shown(shown));
+            }
+        }
+    }
+
     /// Writes down what Telegram shows, for as long as it is polled.
     pub(crate) async fn watch_telegram(&self, telegram: &FakeTelegram) {
         let mut seen = 0;
         loop {
             for sent in telegram.sent_after(seen).await {
                 seen += 1;
-                let kind = match sent.text.as_str() {
-                    ERROR_MESSAGE => ShownKind::Failure,
-                    RESET_MESSAGE => ShownKind::Reset,
-                    _ => ShownKind::Reply,
-                };
+                let kind = kind_of(&sent.text);
                 let chat = sent.chat_id.to_string();
                 let shown = Shown {
                     kind,
@@ -185,5 +202,14 @@ impl Ledger {
                 self.record(&chat, What::Shown(shown));
             }
         }
+    }
+}
+
+/// What a message is, where nothing but its text says so.
+fn kind_of(text: &str) -> ShownKind {
+    match text {
+        ERROR_MESSAGE => ShownKind::Failure,
+        RESET_MESSAGE => ShownKind::Reset,
+        _ => ShownKind::Reply,
     }
 }

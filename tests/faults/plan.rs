@@ -29,9 +29,9 @@ pub(crate) enum Fault {
     WebhookDown,
     /// The callback refuses so many replies with 503.
     CallbackRefuses(usize),
-    /// Telegram and Slack fail so many calls with 500.
+    /// Telegram, Slack and Discord fail so many calls with 500.
     PlatformsFail(usize),
-    /// Telegram and Slack show the next message and lose its answer.
+    /// Telegram, Slack and Discord show the next message and lose its answer.
     PlatformsLoseAnswer,
 }
 

@@ -9,7 +9,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 use testkit::callback::{push_with_id, text_message};
-use testkit::slack::{direct_message, push_event};
+use testkit::discord::{self, FakeGateway};
+use testkit::slack::{self, push_event};
 use testkit::telegram::{command_update, photo_update, push_update, text_update};
 use tests::manifest::{SLACK_SIGNING_SECRET, TELEGRAM_SECRET, push_secret};
 use tokio::sync::watch;
@@ -27,6 +28,8 @@ pub(crate) const COLLECT: &str = "collect";
 pub(crate) const TELEGRAM: &str = "tg";
 /// Slack connection of the bot behind [`WEB`].
 pub(crate) const SLACK: &str = "slack";
+/// Discord connection of the bot behind [`WEB`], which reads plain messages.
+pub(crate) const DISCORD: &str = "discord";
 
 /// The file that comes with photos on Telegram; attachment-fetcher brings it in before the webhook is asked.
 pub(crate) const PHOTO: &str = "photo";
@@ -41,8 +44,8 @@ const PUSH_PAUSE: Duration = Duration::from_millis(300);
 pub(crate) struct Workload {
     /// What everything is drawn from.
     pub(crate) seed: u64,
-    /// Users of [`WEB`], [`COLLECT`], [`TELEGRAM`] and [`SLACK`].
-    pub(crate) users: [usize; 4],
+    /// Users of [`WEB`], [`COLLECT`], [`TELEGRAM`], [`SLACK`] and [`DISCORD`].
+    pub(crate) users: [usize; 5],
     /// How long they write; without a limit each has one conversation.
     pub(crate) lasts: Option<Duration>,
     /// How many messages a conversation has.
@@ -60,7 +63,7 @@ impl Workload {
     pub(crate) fn city(seed: u64, lasts: Duration) -> Self {
         Self {
             seed,
-            users: [75, 75, 40, 10],
+            users: [75, 75, 30, 10, 10],
             lasts: Some(lasts),
             messages: 5..40,
             pause: 2_000..14_000,
@@ -73,7 +76,7 @@ impl Workload {
     pub(crate) fn hamlet() -> Self {
         Self {
             seed: 1,
-            users: [3, 0, 2, 0],
+            users: [3, 0, 2, 0, 0],
             lasts: None,
             messages: 6..7,
             pause: 0..100,
@@ -91,6 +94,7 @@ pub(crate) struct User {
     random: StdRng,
     ledger: Arc<Ledger>,
     ingress: watch::Receiver<Vec<SocketAddr>>,
+    gateway: Arc<FakeGateway>,
 }
 
 /// The users of a workload.
@@ -98,8 +102,9 @@ pub(crate) fn users(
     workload: &Workload,
     ledger: &Arc<Ledger>,
     ingress: &watch::Receiver<Vec<SocketAddr>>,
+    gateway: &Arc<FakeGateway>,
 ) -> Vec<User> {
-    let connections = [WEB, COLLECT, TELEGRAM, SLACK];
+    let connections = [WEB, COLLECT, TELEGRAM, SLACK, DISCORD];
     let kinds = connections.into_iter().zip(workload.users);
     let connections = kinds.flat_map(|(connection, count)| std::iter::repeat_n(connection, count));
     connections
@@ -111,6 +116,7 @@ pub(crate) fn users(
             random: StdRng::seed_from_u64(workload.seed ^ (1 + number as u64).rotate_left(32)),
             ledger: Arc::clone(ledger),
             ingress: ingress.clone(),
+            gateway: Arc::clone(gateway),
         })
         .collect()
 }
@@ -154,10 +160,10 @@ impl User {
         }
     }
 
-    /// Telegram's chats are numbers, direct messages of Slack begin with a D.
+    /// Chats of Telegram and Discord are numbers, direct messages of Slack begin with a D.
     fn chat(&self, conversation: usize) -> String {
         match self.connection {
-            TELEGRAM => (10_000 * (self.number + 1) + conversation).to_string(),
+            TELEGRAM | DISCORD => (10_000 * (self.number + 1) + conversation).to_string(),
             SLACK => format!("D{}C{conversation}", self.number),
             connection => format!("{connection}{}c{conversation}", self.number),
         }
@@ -191,6 +197,12 @@ impl User {
         let replica = self.random.random_range(0..2);
         let (twice_at_once, twice, earlier) = (self.is_odd(), self.is_odd(), self.is_odd());
         let back = self.random.random_range(1..=10);
+        if self.connection == DISCORD {
+            // Discord keeps it until its Gateway is read.
+            self.gateway.says(draft.gateway_message());
+            self.ledger.record(&draft.chat, What::Accepted(draft.message()));
+            return;
+        }
         if twice_at_once {
             let (one, other) = tokio::join!(self.push(draft, replica), self.push(draft, replica + 1));
             if !one && !other {
@@ -284,10 +296,16 @@ impl Draft {
         message
     }
 
+    /// What Discord's Gateway tells of. Its identifier is unique as a part of its name is.
+    fn gateway_message(&self) -> Value {
+        let id = format!("{}{:05}", self.chat, self.number);
+        discord::direct_message(&self.chat, &id, &self.text)
+    }
+
     /// What Slack pushes.
     fn event(&self) -> Value {
         let time = format!("1767225600.{:06}", self.number);
-        direct_message(&self.chat, &time, &self.text)
+        slack::direct_message(&self.chat, &time, &self.text)
     }
 
     /// What Telegram pushes.

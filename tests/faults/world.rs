@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use testkit::backend::FakeBackend;
 use testkit::callback::CallbackReceiver;
 use testkit::condition::PATIENCE;
+use testkit::discord::{FakeDiscord, FakeGateway};
 use testkit::middleman::{Middleman, Passing};
 use testkit::nats::NatsServer;
 use testkit::proxy::Proxy;
@@ -22,7 +23,8 @@ use testkit::telegram::FakeTelegram;
 use tests::broker::{connect, is_idle, stored};
 use tests::fleet::{Fleet, environment};
 use tests::manifest::{
-    SLACK_TOKEN, TELEGRAM_TOKEN, bot, callback_secret, http, integration, slack_app, telegram_bot,
+    DISCORD_TOKEN, SLACK_TOKEN, TELEGRAM_TOKEN, bot, callback_secret, discord_app, http, integration,
+    slack_app, telegram_bot,
 };
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinSet;
@@ -33,7 +35,7 @@ use crate::history::{Disturbance, History};
 use crate::injector::Injector;
 use crate::ledger::Ledger;
 use crate::plan::Planned;
-use crate::users::{self, COLLECT, PHOTO, SLACK, TELEGRAM, User, WEB, Workload};
+use crate::users::{self, COLLECT, DISCORD, PHOTO, SLACK, TELEGRAM, User, WEB, Workload};
 
 /// How often the broker is asked whether all is done.
 const LOOK: Duration = Duration::from_millis(100);
@@ -97,6 +99,7 @@ pub(crate) struct World {
     injector: Injector,
     bus: Bus,
     ledger: Arc<Ledger>,
+    gateway: Arc<FakeGateway>,
     _backend: FakeBackend,
     _middlemen: Vec<Middleman>,
     _alone: MutexGuard<'static, ()>,
@@ -129,19 +132,24 @@ impl World {
         let telegram = FakeTelegram::start(TELEGRAM_TOKEN).await;
         telegram.add_file(PHOTO, vec![0xff, 0xd8, 0xff, 0xe0]);
         let slack = FakeSlack::start(SLACK_TOKEN).await;
+        let discord = FakeDiscord::start(DISCORD_TOKEN).await;
+        let gateway = FakeGateway::start(DISCORD_TOKEN).await;
         let mut middlemen = Vec::new();
         let callback_url = via(setup.before_callback, callbacks.url(), &mut middlemen).await;
         let webhook_url = via(setup.before_webhook, backend.url(), &mut middlemen).await;
         // Past the proxy: what is asked of the broker is the truth.
         let bus = connect(nats.url()).await;
-        let manifest = manifest(
-            &webhook_url,
-            &callback_url,
-            &telegram.api_base(),
-            &slack.api_base(),
-        );
+        let mut manifest = manifest(&webhook_url, &callback_url);
+        let mut in_discord = discord_app(DISCORD, "each", &discord.api_base());
+        in_discord["channel"]["discord"]["gateway"] = json!({ "url": gateway.url() });
+        manifest["connections"].as_array_mut().unwrap().extend([
+            telegram_bot(TELEGRAM, "each", &telegram.api_base()),
+            slack_app(SLACK, "each", &slack.api_base()),
+            in_discord,
+        ]);
+        let manifest: Manifest = serde_json::from_value(manifest).unwrap();
         manifest.store(&bus).await.unwrap();
-        let env = environment(&format!("nats://{}", proxy.address()), &[]);
+        let env = environment(&format!("nats://{}", proxy.address()), &[("GATEWAY_LEASE", "3s")]);
         let fleet = Fleet::start(env, setup.replicas).await;
         let ledger = Ledger::new();
         let webhook = Arc::new(Backend::new(setup.seed, setup.manners, Arc::clone(&ledger)));
@@ -154,14 +162,17 @@ impl World {
             callbacks,
             telegram,
             slack,
+            discord,
             webhook,
             Arc::clone(&ledger),
         );
         injector.publish_addresses();
+        gateway.wait_for_session().await;
         Self {
             injector,
             bus,
             ledger,
+            gateway: Arc::new(gateway),
             _backend: backend,
             _middlemen: middlemen,
             _alone: alone,
@@ -177,9 +188,16 @@ impl World {
         watchers.spawn(async move { ledger.watch_telegram(&telegram).await });
         let (ledger, slack) = (Arc::clone(&self.ledger), Arc::clone(&self.injector.slack));
         watchers.spawn(async move { ledger.watch_slack(&slack).await });
+        let (ledger, discord) = (Arc::clone(&self.ledger), Arc::clone(&self.injector.discord));
+        watchers.spawn(async move { ledger.watch_discord(&discord).await });
 
         let end = Instant::now() + workload.lasts.unwrap_or_default();
-        let users = users::users(workload, &self.ledger, &self.injector.ingress.subscribe());
+        let users = users::users(
+            workload,
+            &self.ledger,
+            &self.injector.ingress.subscribe(),
+            &self.gateway,
+        );
         let mut writing: JoinSet<()> = users.into_iter().map(User::live).collect();
         self.injector.run(plan).await;
         self.injector.look_after(end).await;
@@ -228,7 +246,9 @@ impl World {
             }
         }
         let (callbacks, telegram) = (&self.injector.callbacks, &self.injector.telegram);
-        let shown = callbacks.received().len() + telegram.sent().len() + self.injector.slack.sent().len();
+        let (slack, discord) = (&self.injector.slack, &self.injector.discord);
+        let shown =
+            callbacks.received().len() + telegram.sent().len() + slack.sent().len() + discord.sent().len();
         self.ledger.shown() == shown
     }
 
@@ -274,7 +294,8 @@ async fn via(tamper: Option<Tamper>, target: String, middlemen: &mut Vec<Middlem
     url
 }
 
-fn manifest(webhook_url: &str, callback_url: &str, telegram_api: &str, slack_api: &str) -> Manifest {
+/// All but the connections of the platforms.
+fn manifest(webhook_url: &str, callback_url: &str) -> Value {
     // The whole conversation, always, and patience without end: what a run gives up it was asked to.
     let whole = || json!({ "context": { "max_messages": 200, "max_bytes": 256 * 1024 } });
     let webhook = json!({
@@ -290,7 +311,7 @@ fn manifest(webhook_url: &str, callback_url: &str, telegram_api: &str, slack_api
         { "integration": "webhook", "weight": 2 },
         { "integration": "other", "weight": 1 },
     ] });
-    let manifest: Value = json!({
+    json!({
         "integrations": [
             integration("webhook", webhook_url, webhook.clone()),
             integration("other", webhook_url, webhook),
@@ -302,9 +323,6 @@ fn manifest(webhook_url: &str, callback_url: &str, telegram_api: &str, slack_api
         "connections": [
             http(WEB, "each", callback_url),
             http(COLLECT, "together", callback_url),
-            telegram_bot(TELEGRAM, "each", telegram_api),
-            slack_app(SLACK, "each", slack_api),
         ],
-    });
-    serde_json::from_value(manifest).unwrap()
+    })
 }

@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::api;
 use super::channels::{Channels, Failure, Interaction, Original, SentMessage};
@@ -30,6 +31,8 @@ struct Shared {
     token: String,
     channels: Mutex<Channels>,
     doorway: Doorway,
+    /// How many messages there are.
+    count: watch::Sender<usize>,
 }
 
 impl FakeDiscord {
@@ -39,6 +42,7 @@ impl FakeDiscord {
             token: token.to_owned(),
             channels: Mutex::default(),
             doorway: Doorway::default(),
+            count: watch::Sender::new(0),
         });
         let router = Router::new().fallback(answer).with_state(shared.clone());
         Self {
@@ -110,6 +114,14 @@ impl FakeDiscord {
     pub fn sent_to(&self, channel: &str) -> Vec<SentMessage> {
         let sent = self.sent().into_iter();
         sent.filter(|message| message.channel == channel).collect()
+    }
+
+    /// Waits until more than `seen` messages were sent, and returns those behind them.
+    pub async fn sent_after(&self, seen: usize) -> Vec<SentMessage> {
+        let mut count = self.shared.count.subscribe();
+        // The sender lives as long as the server does.
+        drop(count.wait_for(|count| *count > seen).await);
+        self.channels().sent[seen..].to_vec()
     }
 
     /// Waits until at least `count` messages were sent, and returns all.
@@ -214,6 +226,8 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     }
     let call = Call::read(request).await;
     let script = respond(&shared, failure, call);
+    let sent = shared.channels.lock().unwrap().sent.len();
+    shared.count.send_replace(sent);
     shared.doorway.pass().await;
     script.play().await
 }
