@@ -21,6 +21,9 @@ pub enum Fetch {
         connection: ConnectionId,
         /// The files, in order.
         files: Vec<FileSource>,
+        /// The album that the message is part of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        album: Option<String>,
     },
     /// A reply's files; the outcome is left in `progress` for egress.
     Out {

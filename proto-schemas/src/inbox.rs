@@ -85,4 +85,7 @@ pub struct Attached {
     pub message_id: MessageId,
     /// One outcome for each of its files.
     pub files: Vec<IncomingFile>,
+    /// The album that the message is part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub album: Option<String>,
 }

@@ -35,9 +35,9 @@ pub struct DeliveryProgress {
     pub platform_message_ids: Vec<String>,
     /// How often sending has failed since the last part went out.
     pub failures: u32,
-    /// Whether the next part may be under way: kept only where no part may be sent twice.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub is_sending: bool,
+    /// The try of the next part that may be under way: kept only where no part may be sent twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub under_way: Option<String>,
 }
 
 impl Wire for DeliveryProgress {

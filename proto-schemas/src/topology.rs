@@ -208,7 +208,8 @@ pub const BUCKETS: [BucketSpec; 5] = [CONTEXTS, REGISTRY, PROGRESS, LIMITS, GATE
 /// Files, both directions.
 pub const ATTACHMENTS: ObjectStoreSpec = ObjectStoreSpec {
     name: "attachments",
-    ttl: Duration::from_secs(60 * DAY.as_secs()),
+    // A day longer than a context, which refers to them: so old may be what is not stored again.
+    ttl: Duration::from_secs(61 * DAY.as_secs()),
 };
 
 /// Stream behind a bucket.

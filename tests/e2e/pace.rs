@@ -49,8 +49,8 @@ async fn a_pause_that_slack_asks_for_holds_for_the_channel_and_all_replicas() {
     }
     let sent = pipeline.slack_messages(CHANNEL, 4).await;
     let pause = sent[0].at.duration_since(refused);
-    // The pause is counted from the answer, a moment before we saw the call.
-    assert!(pause >= asked_for - Duration::from_millis(100), "{pause:?}");
+    // Counted from when we saw the call, which may be late. Without a pause it is a second.
+    assert!(pause >= Duration::from_secs(2), "{pause:?}");
     assert_eq!(
         pipeline.slack.calls("chat.postMessage"),
         5,

@@ -66,6 +66,13 @@ struct Wanted<'a> {
 /// What became of a file for good: it is stored, or it cannot be had for a reason.
 type Settled = Result<StoredFile, String>;
 
+/// The message that files came with.
+struct Origin<'a> {
+    message: &'a MessageId,
+    conversation: &'a ConversationId,
+    album: Option<&'a String>,
+}
+
 /// What one try came to.
 enum Tried {
     Settled(Settled),
@@ -86,9 +93,14 @@ impl Stage for Fetcher {
                 conversation,
                 connection,
                 files,
+                album,
             } => {
-                self.bring_in(message_id, conversation, connection, files, job)
-                    .await
+                let origin = Origin {
+                    message: message_id,
+                    conversation,
+                    album: album.as_ref(),
+                };
+                self.bring_in(&origin, connection, files, job).await
             }
             Fetch::Out { turn, files, .. } => self.bring_out(turn, files, job).await,
         };
@@ -101,18 +113,21 @@ impl Stage for Fetcher {
             message_id,
             conversation,
             files,
+            album,
             ..
         } = fetch
         else {
             return Outcome::Done;
         };
+        let origin = Origin {
+            message: message_id,
+            conversation,
+            album: album.as_ref(),
+        };
         let unavailable = files
             .iter()
             .map(|file| incoming(Err(give_up.class.to_owned()), file));
-        match self
-            .attach(message_id, conversation, unavailable.collect(), job)
-            .await
-        {
+        match self.attach(&origin, unavailable.collect(), job).await {
             Ok(()) => Outcome::Done,
             Err(error) => error.into(),
         }
@@ -156,8 +171,7 @@ impl Fetcher {
     /// Fetches a user's files and appends what became of them to the inbox.
     async fn bring_in(
         &self,
-        message: &MessageId,
-        conversation: &ConversationId,
+        origin: &Origin<'_>,
         connection: &ConnectionId,
         files: &[FileSource],
         job: &Job,
@@ -167,7 +181,7 @@ impl Fetcher {
             found => found,
         };
         let next = next_step(job);
-        let earlier = Earlier::look_up(&self.bus, subjects::fetch_in_progress(message), job).await?;
+        let earlier = Earlier::look_up(&self.bus, subjects::fetch_in_progress(origin.message), job).await?;
         let mut tried = Vec::with_capacity(files.len());
         for (index, file) in files.iter().enumerate() {
             let wanted = Wanted {
@@ -187,21 +201,19 @@ impl Fetcher {
             .into_iter()
             .zip(files)
             .map(|(settled, file)| incoming(settled, file));
-        self.attach(message, conversation, files.collect(), job).await?;
+        self.attach(origin, files.collect(), job).await?;
         Ok(Outcome::Done)
     }
 
     /// Appends what became of a message's files to the inbox.
-    async fn attach(
-        &self,
-        message: &MessageId,
-        conversation: &ConversationId,
-        files: Vec<IncomingFile>,
-        job: &Job,
-    ) -> Result<(), BusError> {
-        let message_id = message.clone();
-        let entry = InboxEntry::Attached(Attached { message_id, files });
-        let (subject, identity) = (subjects::inbox(conversation), format!("attached:{message}"));
+    async fn attach(&self, origin: &Origin<'_>, files: Vec<IncomingFile>, job: &Job) -> Result<(), BusError> {
+        let entry = InboxEntry::Attached(Attached {
+            message_id: origin.message.clone(),
+            files,
+            album: origin.album.cloned(),
+        });
+        let subject = subjects::inbox(origin.conversation);
+        let identity = format!("attached:{}", origin.message);
         self.bus
             .publish(Outgoing::new(subject, &entry, &identity, job.trace)?)
             .await?;

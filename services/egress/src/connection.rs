@@ -53,6 +53,8 @@ pub(crate) enum Unsent {
     Refused(SendError),
     /// What had to be done first was not.
     Unprepared(BusError),
+    /// Nobody knows whether it was: who sent it died.
+    Unknown,
     /// The delivery may be another replica's by now: that one looks up how far it got, and sends it.
     NotOurs,
 }
@@ -107,9 +109,7 @@ impl Connections {
             .find(&connection.id, connection, |settings| self.build(&settings));
         let (answer, answered) = oneshot::channel();
         match mailbox.offer(Letter { job, first, answer }) {
-            Ok(()) => answered
-                .await
-                .unwrap_or_else(|_| Err(busy("the connection's actor died"))),
+            Ok(()) => answered.await.unwrap_or(Err(Unsent::Unknown)),
             Err(actor::Undelivered::Full) => Err(busy("as many parts wait as may wait")),
             Err(actor::Undelivered::Gone) => Err(busy("the connection's actor is being rebuilt")),
         }
@@ -169,6 +169,7 @@ async fn deliver(letter: Letter, pace: &Pace, client: &Client, metrics: &EgressM
                 is_global,
                 ..
             }) = &sent
+                && !has_way_back(&job.address)
             {
                 pace.refused(&job.address, *retry_after, *is_global).await;
             }
@@ -180,8 +181,16 @@ async fn deliver(letter: Letter, pace: &Pace, client: &Client, metrics: &EgressM
     let _unheard = answer.send(sent);
 }
 
+/// Whether the platform keeps a way open that counts against none of its limits (`channels.md`, section 4.5.2).
+fn has_way_back(address: &ReplyAddress) -> bool {
+    let interaction = address.interaction.as_ref();
+    interaction.is_some_and(|interaction| interaction.expires_at > clock::now())
+}
+
 async fn permit(job: &Job, first: Option<First>, pace: &Pace) -> Result<(), Unsent> {
-    pace.permit(&job.address, &job.lease).await?;
+    if !has_way_back(&job.address) {
+        pace.permit(&job.address, &job.lease).await?;
+    }
     if let Some(first) = first {
         first.await.map_err(Unsent::Unprepared)?;
     }

@@ -7,6 +7,7 @@ mod connection;
 mod files;
 mod limits;
 mod metrics;
+mod once;
 mod pace;
 mod receipt;
 mod stage;

@@ -31,7 +31,7 @@ pub(crate) fn account_rate(kind: ChannelKind) -> Option<Rate> {
         ChannelKind::Http => None,
         ChannelKind::Telegram => Some(rate(30, SECOND, 5)),
         ChannelKind::Slack => Some(rate(5, SECOND, 5)),
-        ChannelKind::Discord => Some(rate(40, SECOND, 10)),
+        ChannelKind::Discord => Some(rate(36, SECOND, 10)),
     }
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn chat_rate(kind: ChannelKind, lane: Lane) -> Option<Rate> {
     match (kind, lane) {
         (ChannelKind::Http, Lane::Private | Lane::Group) => None,
         (ChannelKind::Telegram, Lane::Private) => Some(rate(1, SECOND, 5)),
-        (ChannelKind::Telegram, Lane::Group) => Some(rate(15, MINUTE, 5)),
+        (ChannelKind::Telegram, Lane::Group) => Some(rate(14, MINUTE, 5)),
         (ChannelKind::Slack, Lane::Private | Lane::Group) => Some(rate(1, SECOND, 1)),
         (ChannelKind::Discord, Lane::Private | Lane::Group) => Some(rate(1, SECOND, 4)),
     }

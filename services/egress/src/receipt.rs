@@ -7,8 +7,8 @@ use proto_schemas::progress::DeliveryProgress;
 use proto_schemas::subjects;
 use proto_schemas::topology::{PROGRESS, TRANSCRIPTS};
 use proto_schemas::transcript::{Receipt, Transcript};
-use runtime::clock;
 use runtime::stage::Job;
+use runtime::{clock, random};
 
 /// The conversation's last finished turn, and where its transcript stands.
 pub(crate) struct Last {
@@ -55,23 +55,16 @@ pub(crate) async fn progress(bus: &Bus, delivery: &Delivery) -> Result<DeliveryP
 }
 
 /// Keeps how far the delivery got.
-pub(crate) fn keep_progress(
+pub(crate) async fn keep_progress(
     bus: &Bus,
     delivery: &Delivery,
     progress: &DeliveryProgress,
     job: &Job,
-) -> impl Future<Output = Result<(), BusError>> + Send + 'static {
+) -> Result<(), BusError> {
     let key = subjects::delivery_progress(&delivery.conclusion.turn, delivery.replay);
-    // One part is tried once in each delivery by the broker, and each of its states is kept once.
-    let identity = format!(
-        "{key}:{}:{}:{}:{}",
-        progress.platform_message_ids.len(),
-        progress.failures,
-        progress.is_sending,
-        job.delivered
-    );
-    let (bus, progress, trace) = (bus.clone(), progress.clone(), job.trace);
-    async move { bus.put(&PROGRESS, &key, &progress, &identity, trace).await }
+    // The same state may be kept more than once, when a try was taken back.
+    let identity = random::name();
+    bus.put(&PROGRESS, &key, progress, &identity, job.trace).await
 }
 
 /// Writes the transcript behind the one that was last when the delivery was looked up: nobody who wakes up late

@@ -23,11 +23,13 @@ use runtime::{clock, random, stage};
 
 use crate::connection::{self, Connections, Unsent};
 use crate::files::{self, Files};
+use crate::once::Try;
 use crate::receipt::{self, Last};
 
 /// How long a delivery waits for its connection to be configured, or its secrets to be readable.
 const CONNECTION_PATIENCE: Duration = Duration::from_secs(60 * 60);
-/// How long a platform may put a delivery off. It spends no attempt, so it needs an end of its own.
+/// How long a platform, or a file that cannot be read, may put a delivery off. It spends no attempt, so it needs an end
+/// of its own.
 const PACE_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 /// How soon a delivery looks again for its files.
 const FILES_PAUSE: Duration = Duration::from_millis(300);
@@ -160,7 +162,7 @@ impl Sender {
             };
         }
         let once = may_send_once(connection);
-        if once && progress.is_sending {
+        if once && progress.under_way.is_some() {
             return Err(unknown_outcome("a process ended while the part was under way"));
         }
         for (index, part) in parts
@@ -168,9 +170,9 @@ impl Sender {
             .enumerate()
             .skip(progress.platform_message_ids.len())
         {
-            let content = self.content(&part).await?;
-            progress.is_sending = once;
-            let first = || receipt::keep_progress(&self.bus, delivery, &progress, job).boxed();
+            let content = self.content(&part, job).await?;
+            let this_try = once.then(|| Try::new(&self.bus, delivery, &progress, job.trace));
+            let first = this_try.clone().map(|this_try| this_try.begin().boxed());
             let send = connection::Job {
                 account: Arc::clone(account),
                 address: delivery.address.clone(),
@@ -180,20 +182,16 @@ impl Sender {
                 content,
                 lease: job.lease.clone(),
             };
-            match self.connections.send(connection, send, once.then(first)).await {
+            match self.connections.send(connection, send, first).await {
                 Ok(sent) => {
                     progress.platform_message_ids.push(sent.platform_message_id);
-                    (progress.failures, progress.is_sending) = (0, false);
+                    (progress.failures, progress.under_way) = (0, None);
                     // The last part's receipt is the transcript.
                     if index + 1 < count {
                         receipt::keep_progress(&self.bus, delivery, &progress, job).await?;
                     }
                 }
-                Err(Unsent::NotOurs) => {
-                    return Err(Outcome::retry("another replica may have taken the delivery over"));
-                }
-                Err(Unsent::Unprepared(error)) => return Err(error.into()),
-                Err(Unsent::Refused(error)) => return Err(self.failed(delivery, progress, error, job).await),
+                Err(unsent) => return Err(self.not_sent(delivery, progress, unsent, this_try, job).await),
             }
         }
         Ok(Receipt::Sent {
@@ -202,16 +200,51 @@ impl Sender {
     }
 
     /// The bytes of a part that is sent as a file.
-    async fn content(&self, part: &Part) -> Result<Option<Bytes>, Outcome> {
+    async fn content(&self, part: &Part, job: &Job) -> Result<Option<Bytes>, Outcome> {
         let Some(file) = part.upload() else {
             return Ok(None);
         };
         match self.store.read(&file.key, files::MAX_UPLOAD_BYTES).await {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(error @ (FileError::Incomplete | FileError::Unavailable(_))) => Err(Outcome::retry(error)),
+            Err(error @ (FileError::Incomplete | FileError::Unavailable(_)))
+                if clock::now().since(job.stored_at) < PACE_PATIENCE =>
+            {
+                Err(Outcome::retry(error))
+            }
+            Err(error @ (FileError::Incomplete | FileError::Unavailable(_))) => Err(Outcome::GiveUp(
+                GiveUp::permanent("file_unavailable", error.to_string()),
+            )),
             Err(error @ (FileError::Missing { .. } | FileError::TooLarge { .. })) => {
                 Err(Outcome::GiveUp(GiveUp::permanent("file_gone", error.to_string())))
             }
+        }
+    }
+
+    /// What becomes of a part that was not sent, or of which nobody knows.
+    async fn not_sent(
+        &self,
+        delivery: &Delivery,
+        progress: DeliveryProgress,
+        unsent: Unsent,
+        this_try: Option<Try>,
+        job: &Job,
+    ) -> Outcome {
+        let may_have_arrived = match &unsent {
+            Unsent::Unknown => true,
+            Unsent::Refused(SendError::Transient { may_have_arrived, .. }) => *may_have_arrived,
+            Unsent::Refused(_) | Unsent::Unprepared(_) | Unsent::NotOurs => false,
+        };
+        if let Some(this_try) = this_try {
+            if may_have_arrived {
+                return unknown_outcome("the part was under way, and its answer is lost");
+            }
+            this_try.take_back().await;
+        }
+        match unsent {
+            Unsent::Refused(error) => self.failed(delivery, progress, error, job).await,
+            Unsent::Unprepared(error) => error.into(),
+            Unsent::Unknown => Outcome::retry("the connection's actor died"),
+            Unsent::NotOurs => Outcome::retry("another replica may have taken the delivery over"),
         }
     }
 
@@ -222,7 +255,6 @@ impl Sender {
         error: SendError,
         job: &Job,
     ) -> Outcome {
-        let was_sending = std::mem::take(&mut progress.is_sending);
         let (class, detail) = match error {
             // What the platform or our own pace asks for spends no attempt.
             SendError::RateLimited {
@@ -231,21 +263,11 @@ impl Sender {
                 if clock::now().since(job.stored_at) >= PACE_PATIENCE {
                     return Outcome::GiveUp(GiveUp::permanent("rate_limited", detail));
                 }
-                if was_sending
-                    && let Err(error) = receipt::keep_progress(&self.bus, delivery, &progress, job).await
-                {
-                    return error.into();
-                }
                 return Outcome::retry_after(retry_after.mul_f64(1.0 + 0.1 * random::fraction()), detail);
             }
             SendError::Permanent { class, detail } => {
                 return Outcome::GiveUp(GiveUp::permanent(class, detail));
             }
-            SendError::Transient {
-                may_have_arrived: true,
-                detail,
-                ..
-            } if was_sending => return unknown_outcome(&detail),
             SendError::Transient { class, detail, .. } => (class, detail),
         };
         progress.failures += 1;

@@ -17,6 +17,7 @@ use proto_schemas::dead_letter::Stage;
 use proto_schemas::ids::{ConnectionId, ConversationId, MessageId};
 use proto_schemas::inbox::{InboxEntry, Received};
 use proto_schemas::subjects;
+use proto_schemas::topology::INBOX;
 use registry::{Connection, EditPolicy, GroupPolicy, Registry};
 use runtime::burial::{self, Remains};
 use runtime::{GiveUp, clock};
@@ -175,7 +176,10 @@ impl Intake {
         let subject = subjects::inbox(&conversation);
         let is_ours = match (message.addressed, connection.groups) {
             (Addressed::Surely, GroupPolicy::Addressed) | (_, GroupPolicy::Always) => true,
-            (Addressed::Perhaps, GroupPolicy::Addressed) => self.has_begun(&conversation, &subject).await?,
+            (Addressed::Perhaps, GroupPolicy::Addressed) => match &message.album {
+                Some(album) => self.ends_with(&subject, album).await?,
+                None => self.has_begun(&conversation, &subject).await?,
+            },
             (Addressed::No, GroupPolicy::Addressed) => false,
         };
         if !is_ours {
@@ -229,6 +233,18 @@ impl Intake {
     /// Whether the bot takes part in a conversation: something in it was meant for it, and is kept still.
     async fn has_begun(&self, conversation: &ConversationId, subject: &str) -> Result<bool, BusError> {
         Ok(self.newest_of(conversation, subject).await? > 0)
+    }
+
+    /// Whether the last thing that was said in a conversation belongs to an album.
+    async fn ends_with(&self, subject: &str, album: &str) -> Result<bool, BusError> {
+        let newest = self.bus.last(INBOX.name, subject).await?;
+        let entry = newest.and_then(|newest| newest.decode::<InboxEntry>().ok());
+        let of_album = entry.and_then(|entry| match entry {
+            InboxEntry::Received(received) => received.album,
+            InboxEntry::Attached(attached) => attached.album,
+            InboxEntry::Reset(_) => None,
+        });
+        Ok(of_album.as_deref() == Some(album))
     }
 
     /// The newest entry of a conversation, as far as this replica knows; 0 when there is none.

@@ -147,6 +147,7 @@ async fn a_connection_that_nobody_configures_is_waited_for_and_then_gone_without
         conversation: conversation.clone(),
         connection: ConnectionId::new("nobody").unwrap(),
         files: vec![file],
+        album: None,
     };
     let almost = CONNECTION_PATIENCE - Duration::from_secs(30);
     let outcome = fetcher.handle(&fetch, &job(100, almost)).await;
@@ -189,6 +190,7 @@ async fn a_fetch_that_is_given_up_lets_its_conversation_go_on() {
         conversation: conversation.clone(),
         connection: ConnectionId::new("tg").unwrap(),
         files: vec![file],
+        album: None,
     };
     let give_up = GiveUp::permanent("oversize", "too large");
     let outcome = fetcher.given_up(&fetch, &give_up, &job(1, Duration::ZERO)).await;
@@ -214,6 +216,7 @@ async fn a_fetch_is_settled_when_its_own_outcome_stands_where_others_look() {
         conversation: ConversationId::new("conv_1").unwrap(),
         connection: ConnectionId::new("nobody").unwrap(),
         files: Vec::new(),
+        album: None,
     };
     let (mine, other) = (fetch_in("msg_1"), fetch_in("msg_2"));
     let left = Left {

@@ -231,6 +231,7 @@ pub(crate) fn fetch_in(connection: &str, files: Vec<FileSource>) -> Fetch {
         conversation: conversation(),
         connection: ConnectionId::new(connection).unwrap(),
         files,
+        album: None,
     }
 }
 

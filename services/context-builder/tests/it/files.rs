@@ -79,6 +79,7 @@ async fn a_file_on_the_platform_is_fetched_before_it_is_asked_about() {
         .append(&InboxEntry::Attached(Attached {
             message_id: message(1),
             files: files.clone(),
+            album: None,
         }))
         .await;
     let (_, turn) = world.caller().await.next().await;
@@ -123,6 +124,7 @@ async fn files_that_came_in_behind_a_long_backlog_are_found() {
         .append(&InboxEntry::Attached(Attached {
             message_id: message(1),
             files: files.clone(),
+            album: None,
         }))
         .await;
     world.start().await;

@@ -47,7 +47,7 @@ async fn a_part_that_was_under_way_when_the_process_died_is_not_sent_again() {
     let delivery = over_telegram_once("a", "said");
     let key = subjects::delivery_progress(&delivery.conclusion.turn, 0);
     let under_way = DeliveryProgress {
-        is_sending: true,
+        under_way: Some("another try".to_owned()),
         ..DeliveryProgress::default()
     };
     world.keep(&key, &under_way).await;
@@ -66,7 +66,7 @@ async fn what_is_under_way_is_written_down_before_and_taken_back_after() {
     world.telegram.wait_for_sent(1).await;
     let progress = world.progress(&delivery).await.unwrap();
     assert_eq!(
-        (progress.platform_message_ids.len(), progress.is_sending),
+        (progress.platform_message_ids.len(), progress.under_way.is_some()),
         (0, true)
     );
     gate.release();

@@ -95,7 +95,7 @@ async fn a_delivery_that_died_between_two_parts_goes_on_at_the_second() {
             &DeliveryProgress {
                 platform_message_ids: vec!["900".to_owned()],
                 failures: 0,
-                is_sending: false,
+                under_way: None,
             },
         )
         .await;

@@ -4,7 +4,7 @@ use proto_schemas::content::{ChannelKind, FileLocation};
 use proto_schemas::dead_letter::Stage;
 use proto_schemas::inbox::InboxEntry;
 use serde_json::json;
-use testkit::telegram::{command_update, photo_update, push_update, text_update};
+use testkit::telegram::{command_update, in_album, photo_update, push_update, text_update};
 
 use crate::fixture::{Fixture, HTTP, TALKATIVE, TELEGRAM, WEBHOOK_SECRET, only_received};
 
@@ -38,6 +38,27 @@ async fn what_is_said_in_a_group_to_others_is_answered_only_where_that_is_wanted
     assert_eq!(fixture.requests("telegram", "ignored").await, 1);
     assert_eq!(fixture.update_of(TALKATIVE, &update).await.status(), 200);
     assert_eq!(only_received(fixture.inbox().await).text, "hello all");
+}
+
+#[tokio::test]
+async fn an_album_in_a_group_is_meant_for_the_bot_if_its_beginning_is() {
+    let fixture = Fixture::start(&[]).await;
+    let photo = |number: i64, caption: &str| photo_update(number, -1001, number, "AgAC-big", caption);
+    for other in [in_album(photo(1, ""), "theirs"), in_album(photo(2, ""), "theirs")] {
+        assert_eq!(fixture.update(&other).await.status(), 200);
+    }
+    assert_eq!(fixture.inbox().await, []);
+
+    let mut asked = photo(3, "/compare these");
+    asked["message"]["caption_entities"] = json!([{"type": "bot_command", "offset": 0, "length": 8}]);
+    for part in [asked, photo(4, ""), photo(5, "")] {
+        assert_eq!(fixture.update(&in_album(part, "ours")).await.status(), 200);
+    }
+    assert_eq!(
+        fixture.update(&in_album(photo(6, ""), "theirs")).await.status(),
+        200
+    );
+    assert_eq!(fixture.inbox().await.len(), 3);
 }
 
 #[tokio::test]

@@ -82,7 +82,8 @@ pub struct InboundMessage {
 pub enum Addressed {
     /// It names the bot, answers it or commands it, or was written to it alone.
     Surely,
-    /// It is if the bot takes part in the conversation: a thread goes on without names.
+    /// It is if the bot takes part in the conversation: a thread goes on without names. One of an album is if the album's
+    /// beginning was.
     Perhaps,
     /// Nothing says so.
     No,

@@ -346,6 +346,7 @@ fn fetch(received: &Received) -> Fetch {
         conversation: received.conversation.clone(),
         connection: received.connection.clone(),
         files: received.files.clone(),
+        album: received.album.clone(),
     }
 }
 

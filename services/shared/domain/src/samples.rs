@@ -126,6 +126,7 @@ pub(crate) fn attached(n: usize) -> InboxEntry {
     InboxEntry::Attached(Attached {
         message_id: message(n),
         files,
+        album: None,
     })
 }
 

@@ -22,7 +22,6 @@ use bytes::Bytes;
 use domain::files::{content_key, is_content_key};
 use proto_schemas::content::StoredFile;
 use proto_schemas::ids::UnixMillis;
-use proto_schemas::topology::ATTACHMENTS;
 use runtime::clock;
 
 pub use config::FilesConfig;
@@ -30,7 +29,7 @@ pub use error::FileError;
 use s3::S3;
 
 /// What was stored longer ago is stored again.
-const STILL_YOUNG: Duration = Duration::from_secs(ATTACHMENTS.ttl.as_secs() / 2);
+const STILL_YOUNG: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The store of files. Cheap to clone.
 #[derive(Clone)]
@@ -45,7 +44,7 @@ impl Files {
         Self { bus, s3: None }
     }
 
-    /// Stores a file and says how it is referred to. Bytes that were stored within half of a file's life are not
+    /// Stores a file and says how it is referred to. Bytes that were stored within a day are not
     /// stored again.
     ///
     /// # Errors
@@ -142,6 +141,8 @@ fn is_young(stored_at: UnixMillis, now: UnixMillis) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proto_schemas::topology::{ATTACHMENTS, CONTEXTS};
+
     use super::*;
 
     #[test]
@@ -151,6 +152,10 @@ mod tests {
         let instant = Duration::from_millis(1);
         assert!(is_young(stored_at, at(STILL_YOUNG - instant)));
         assert!(!is_young(stored_at, at(STILL_YOUNG)));
-        assert_eq!(STILL_YOUNG * 2, ATTACHMENTS.ttl);
+        let contexts = CONTEXTS.ttl.unwrap();
+        assert!(
+            ATTACHMENTS.ttl - STILL_YOUNG >= contexts,
+            "a context outlives its files"
+        );
     }
 }

@@ -77,7 +77,7 @@ pub(crate) fn record(number: u32) -> DeliveryProgress {
     DeliveryProgress {
         platform_message_ids: vec![],
         failures: number,
-        is_sending: false,
+        under_way: None,
     }
 }
 

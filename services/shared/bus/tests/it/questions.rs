@@ -150,7 +150,7 @@ async fn an_answer_that_is_too_large_is_told_to_who_gives_it() {
     let large = DeliveryProgress {
         platform_message_ids: vec!["x".repeat(2 << 20)],
         failures: 0,
-        is_sending: false,
+        under_way: None,
     };
     let answering = async {
         let question = questions.next().await.unwrap();

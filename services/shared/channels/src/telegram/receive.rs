@@ -116,7 +116,8 @@ impl Account {
             files: file.into_iter().map(InboundFile::Source).collect(),
             is_group: message.chat.kind != "private",
             addressed,
-            album: message.media_group_id,
+            // Changed, it is a question of its own.
+            album: message.media_group_id.filter(|_| !is_edit),
             is_edit,
             interaction: None,
             answer: None,
@@ -146,6 +147,9 @@ impl Account {
         });
         if message.chat.kind == "private" || answers_us || entities.iter().any(names_us) {
             Addressed::Surely
+        } else if message.media_group_id.is_some() {
+            // Only one message of an album has the words.
+            Addressed::Perhaps
         } else {
             Addressed::No
         }

@@ -142,6 +142,7 @@ fn the_first_outcome_of_a_fetch_counts() {
             name: "1.png".into(),
             reason: "too large".into(),
         }],
+        album: None,
     });
     let turn = called(decided([with_file(1), attached(1), failed], &policy()));
     let Task::Ask { question, .. } = turn.task else {

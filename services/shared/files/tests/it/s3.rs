@@ -5,10 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use domain::files::content_key;
 use files::{FileError, Files};
-use proto_schemas::topology::ATTACHMENTS;
+
 use testkit::s3::FakeS3;
 
 use crate::fixture::{Fixture, MIB, PREFIX, content, store};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Where a file lies in the bucket.
 fn place(key: &str) -> String {
@@ -49,13 +51,13 @@ async fn the_same_bytes_under_two_names_are_stored_once() {
 }
 
 #[tokio::test]
-async fn a_file_that_has_lived_half_of_its_life_is_stored_again() {
+async fn a_file_that_was_stored_a_day_ago_is_stored_again() {
     let fixture = Fixture::start().await;
     let files = fixture.in_s3();
     let bytes = Bytes::from_static(b"abc");
     let file = store(&files, "a", &bytes).await;
     let minute = Duration::from_secs(60);
-    fixture.s3.age(&place(&file.key), ATTACHMENTS.ttl / 2 - minute);
+    fixture.s3.age(&place(&file.key), DAY - minute);
     store(&files, "a", &bytes).await;
     assert_eq!(fixture.s3.calls("PUT"), 1);
     fixture.s3.age(&place(&file.key), minute);
