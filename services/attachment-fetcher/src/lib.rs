@@ -10,7 +10,7 @@
 mod config;
 mod download;
 mod metrics;
-mod range;
+pub mod range;
 mod serve;
 mod stage;
 
