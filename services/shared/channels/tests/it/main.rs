@@ -8,6 +8,7 @@ mod accounts;
 mod download;
 mod http_receive;
 mod http_send;
+mod models;
 mod platform;
 mod slack_download;
 mod slack_receive;
