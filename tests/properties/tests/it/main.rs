@@ -57,6 +57,11 @@ fn every_seed_holds() {
     }
 }
 
+#[test]
+fn a_range_of_very_many_digits_may_be_passed_over() {
+    properties::range(format!("0\nbytes={}-444444444", "0".repeat(80)).as_bytes());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(192) })]
 
