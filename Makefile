@@ -8,11 +8,13 @@ TARGET ?= x86_64-unknown-linux-gnu
 VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
 SERVICES := ingress context-builder webhook-caller attachment-fetcher egress console chatbot
 
+FUZZ_TARGETS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_targets/*.rs)))
+
 .DEFAULT_GOAL := help
 TEXT ?= Hello!
 SCENARIO ?= main
 
-.PHONY: help tools build run send demo test faults bench check schemas fmt image clean
+.PHONY: help tools build run send demo test fuzz faults bench check schemas fmt image clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -44,6 +46,17 @@ test: tools build ## run all tests
 	cargo test --locked --workspace --exclude tests --lib --bins --tests
 	cargo test --locked -p tests --tests
 
+# Our code is safe Rust, so it runs without a sanitizer, on the compiler that builds everything else. What is found stays
+# in target/fuzz, and what breaks in tests/fuzz/artifacts; the seeds under tests/fuzz/corpus are only read.
+fuzz: .tools/bin/cargo-fuzz ## feed strange input to a parser: make fuzz TARGET=render SECONDS=600
+	@test -f tests/fuzz/fuzz_targets/$(TARGET).rs || { echo "TARGET is one of: $(FUZZ_TARGETS)"; exit 2; }
+	@mkdir -p target/fuzz/corpus/$(TARGET)
+	PATH="$(CURDIR)/.tools/bin:$$PATH" cargo fuzz run --fuzz-dir tests/fuzz --sanitizer none --target-dir target/fuzz \
+	$(TARGET) target/fuzz/corpus/$(TARGET) tests/fuzz/corpus/$(TARGET) -- -max_total_time=$(or $(SECONDS),60) -timeout=1
+
+.tools/bin/cargo-fuzz:
+	cargo install --locked --root .tools --version 0.13.2 cargo-fuzz
+
 # `make bench ARGS=--help` lists the scenarios, and what else can be set.
 bench: tools ## measure the whole: make bench SCENARIO=saturation DURATION=10
 	cargo build --locked --release $(patsubst %,-p %,$(filter-out console chatbot,$(SERVICES)))
@@ -56,6 +69,7 @@ faults: tools build ## break things on purpose: make faults DURATION=10m SEED=7 
 
 check: ## formatting, lints and the rules of the workspace
 	cargo fmt --all --check
+	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo test --locked -p tests --test conformance
 
@@ -64,6 +78,7 @@ schemas: ## write proto-schemas/schemas and asyncapi.json from the types
 
 fmt: ## format the sources
 	cargo fmt --all
+	cargo fmt --manifest-path tests/fuzz/Cargo.toml
 
 image: ## build a service's static binary and show how to make its image: make image SERVICE=ingress
 	@test -n "$(filter $(SERVICE),$(SERVICES))" || { echo "SERVICE is one of: $(SERVICES)"; exit 2; }

@@ -3,8 +3,8 @@
 use crate::metadata::{Named, Package, Workspace};
 use crate::tree::SERVICES;
 
-/// May put services together: the command line runs them all in one process, the tests run them all.
-const MAY_JOIN_SERVICES: [&str; 2] = ["chatbot", "tests"];
+/// May put services together: the command line runs them all in one process, the tests run them all, and their parsers.
+const MAY_JOIN_SERVICES: [&str; 3] = ["chatbot", "properties", "tests"];
 /// Decisions and data: no clock, no task, no socket.
 const PURE: [&str; 2] = ["domain", "proto-schemas"];
 /// What a pure crate must not reach, however far down.

@@ -11,7 +11,7 @@ mod config;
 mod download;
 mod headers;
 mod metrics;
-mod range;
+pub mod range;
 mod serve;
 mod stage;
 

@@ -7,7 +7,7 @@ use http_range_header::parse_range_header;
 
 /// What is to be sent of a file.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub enum Wanted {
     /// All of it.
     Whole,
     /// These bytes.
@@ -18,7 +18,7 @@ pub(crate) enum Wanted {
 
 /// What a request wants of a file of this length. A range that is no range is passed over; so are several at once, and
 /// one that is wanted only of an unchanged file, as we name no version that could be compared.
-pub(crate) fn wanted(headers: &HeaderMap, length: usize) -> Wanted {
+pub fn wanted(headers: &HeaderMap, length: usize) -> Wanted {
     let asked = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
     let asked = asked.filter(|_| !headers.contains_key(header::IF_RANGE));
     let Some(Ok(ranges)) = asked.map(parse_range_header) else {

@@ -58,7 +58,7 @@ pub(crate) fn was_called(class: &str) -> bool {
 }
 
 /// Classes besides those of `outbound::CallFailure`, so that metric series are born at zero.
-const CLASSES: [&str; 22] = [
+const CLASSES: [&str; 23] = [
     "rate_limited",
     "insufficient_quota",
     "request_timeout",
@@ -76,6 +76,7 @@ const CLASSES: [&str; 22] = [
     "tool_call",
     "out_of_tokens",
     "bad_attachment",
+    "bad_button",
     "unknown_integration",
     "secret_unavailable",
     "bad_header",

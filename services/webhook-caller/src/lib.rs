@@ -24,10 +24,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use proto_schemas::context::TurnResult;
 use proto_schemas::dead_letter::Stage;
 use proto_schemas::subjects::INTEGRATION_TESTS;
 use proto_schemas::topology::TURN_WORK;
-use registry::Registry;
+use registry::{Format, Registry};
 use runtime::limit::Limits;
 use runtime::metrics::StageMetrics;
 use runtime::runner::Runner;
@@ -35,6 +36,7 @@ use runtime::{Process, Service, StartError, leftovers};
 
 use breaker::Circuits;
 pub use config::Config;
+use format::Dialect;
 use integration::{Cluster, Integrations};
 use metrics::CallerMetrics;
 use stage::Caller;
@@ -94,6 +96,14 @@ impl Service for WebhookCaller {
         process.tasks.critical("tests", tests);
         Ok(())
     }
+}
+
+/// Reads the body of a 2xx as calls of an integration with this format do.
+///
+/// # Errors
+/// The class of the failure, as metrics and dead letters name it. The same body would be unusable again.
+pub fn read_reply(format: &Format, body: &[u8]) -> Result<TurnResult, &'static str> {
+    Dialect::of(format).reply(body).map_err(|error| error.class)
 }
 
 /// Forgets the series of integrations that are not there any more.

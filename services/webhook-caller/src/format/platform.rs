@@ -131,9 +131,15 @@ fn plain(value: &serde_json::Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::classes;
 
     fn class(body: &str) -> &'static str {
-        reply(body.as_bytes()).unwrap_err().class
+        let class = reply(body.as_bytes()).unwrap_err().class;
+        assert!(
+            classes().any(|known| known == class),
+            "metrics and hints do not know {class}"
+        );
+        class
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What to look at when a call fails: the guide's troubleshooting (`webhook-guide.txt`), by class of the error.
 
 /// Class and hint.
-const HINTS: [(&str, &str); 29] = [
+const HINTS: [(&str, &str); 30] = [
     (
         "timeout",
         "No complete answer came within the integration's `timeout`, or no connection within 5 s. Raise the timeout, \
@@ -106,6 +106,11 @@ const HINTS: [(&str, &str); 29] = [
     (
         "bad_attachment",
         "Attachments are at most 10, each with the `url` of a file on the web.",
+    ),
+    (
+        "bad_button",
+        "Buttons are at most 25, under a text or a file, each with a `label` of at most 75 characters, and either a \
+         `value` of at most 64 bytes or the `url` of a web page.",
     ),
     (
         "unknown_integration",

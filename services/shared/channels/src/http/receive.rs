@@ -155,7 +155,8 @@ fn file((index, attachment): (usize, BodyAttachment)) -> Result<InboundFile, Ref
 /// Whether the policy allows it is for the fetcher; here only what can never be fetched is refused.
 fn link(url: &str) -> Option<String> {
     let parsed = Url::parse(url).ok()?;
-    let fetchable = matches!(parsed.scheme(), "http" | "https") && url.len() <= MAX_URL_BYTES;
+    // Measured as it is kept: what is not ASCII becomes three times as long.
+    let fetchable = matches!(parsed.scheme(), "http" | "https") && parsed.as_str().len() <= MAX_URL_BYTES;
     fetchable.then(|| parsed.into())
 }
 

@@ -12,6 +12,9 @@ pub(super) fn pressed(query: CallbackQuery) -> Inbound {
     let (Some(message), Some(text)) = (query.message, query.data) else {
         return ignored("button_without_message");
     };
+    if text.is_empty() {
+        return ignored("button_without_data");
+    }
     if query.from.is_bot {
         return ignored("from_a_bot");
     }

@@ -236,6 +236,12 @@ fn every_limit_is_reached_and_holds() {
             file(url(MAX_URL_BYTES)),
             file(url(MAX_URL_BYTES + 1)),
         ),
+        // A character that is not ASCII is kept as six bytes.
+        (
+            "/attachments",
+            file(url(MAX_URL_BYTES)),
+            file(url(MAX_URL_BYTES - 5) + "é"),
+        ),
     ] {
         assert!(receive(&with(path, largest)).is_ok(), "{path}");
         reason(&with(path, too_large));

@@ -13,6 +13,7 @@ mod discord_send;
 mod download;
 mod http_receive;
 mod http_send;
+mod models;
 mod platform;
 mod slack_download;
 mod slack_receive;

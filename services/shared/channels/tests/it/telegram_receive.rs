@@ -265,6 +265,9 @@ fn a_pressed_button_says_its_value_and_telegram_hears_of_it() {
     let mut far = serde_json::from_str::<Value>(fixture!("callback_query")).unwrap();
     far["callback_query"].as_object_mut().unwrap().remove("message");
     assert_eq!(kind(&far.to_string()), "button_without_message");
+    let mut silent = serde_json::from_str::<Value>(fixture!("callback_query")).unwrap();
+    silent["callback_query"]["data"] = json!("");
+    assert_eq!(kind(&silent.to_string()), "button_without_data");
 }
 
 #[test]
