@@ -25,16 +25,21 @@ use crate::plan::{Fault, Planned};
 /// How often the injector looks after the processes.
 const ROUND: Duration = Duration::from_millis(50);
 
+/// Where replies go.
+pub(crate) struct Outside {
+    pub(crate) callbacks: CallbackReceiver,
+    pub(crate) telegram: FakeTelegram,
+    pub(crate) slack: FakeSlack,
+    pub(crate) discord: FakeDiscord,
+}
+
 /// What can be broken, and where it is written down.
 pub(crate) struct Injector {
     // The services go before their broker, so that they do not log its end.
     fleet: Fleet,
     nats: NatsServer,
     proxy: Proxy,
-    pub(crate) callbacks: Arc<CallbackReceiver>,
-    pub(crate) telegram: Arc<FakeTelegram>,
-    pub(crate) slack: Arc<FakeSlack>,
-    pub(crate) discord: Arc<FakeDiscord>,
+    pub(crate) outside: Arc<Outside>,
     webhook: Arc<Backend>,
     ledger: Arc<Ledger>,
     /// Where the processes of ingress listen now; users follow it.
@@ -57,10 +62,7 @@ impl Injector {
         fleet: Fleet,
         nats: NatsServer,
         proxy: Proxy,
-        callbacks: CallbackReceiver,
-        telegram: FakeTelegram,
-        slack: FakeSlack,
-        discord: FakeDiscord,
+        outside: Outside,
         webhook: Arc<Backend>,
         ledger: Arc<Ledger>,
     ) -> Self {
@@ -68,10 +70,7 @@ impl Injector {
             fleet,
             nats,
             proxy,
-            callbacks: Arc::new(callbacks),
-            telegram: Arc::new(telegram),
-            slack: Arc::new(slack),
-            discord: Arc::new(discord),
+            outside: Arc::new(outside),
             webhook,
             ledger,
             ingress: watch::Sender::new(Vec::new()),
@@ -171,19 +170,23 @@ impl Injector {
             Fault::Slow(delay) => self.proxy.slow_down(delay),
             Fault::Stall => self.stall = Some(self.proxy.stall()),
             Fault::WebhookDown => self.webhook.is_down(true),
-            Fault::CallbackRefuses(replies) => self.callbacks.fail_next(replies, 503),
+            Fault::CallbackRefuses(replies) => self.outside.callbacks.fail_next(replies, 503),
             Fault::PlatformsFail(calls) => {
                 for _ in 0..calls {
-                    self.slack.fail_next_with_status("chat.postMessage", 500);
-                    self.discord.fail_next(Endpoint::Message, 500, 0);
-                    self.telegram
-                        .fail_next("sendMessage", 500, "Internal Server Error", None::<Value>);
+                    self.outside.slack.fail_next_with_status("chat.postMessage", 500);
+                    self.outside.discord.fail_next(Endpoint::Message, 500, 0);
+                    self.outside.telegram.fail_next(
+                        "sendMessage",
+                        500,
+                        "Internal Server Error",
+                        None::<Value>,
+                    );
                 }
             }
             Fault::PlatformsLoseAnswer => {
-                self.telegram.lose_next_answer("sendMessage");
-                self.slack.lose_next_answer("chat.postMessage");
-                self.discord.lose_next_answer(Endpoint::Message);
+                self.outside.telegram.lose_next_answer("sendMessage");
+                self.outside.slack.lose_next_answer("chat.postMessage");
+                self.outside.discord.lose_next_answer(Endpoint::Message);
             }
         }
     }

@@ -32,7 +32,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::backend::{Backend, Manners, TIMEOUT};
 use crate::history::{Disturbance, History};
-use crate::injector::Injector;
+use crate::injector::{Injector, Outside};
 use crate::ledger::Ledger;
 use crate::plan::Planned;
 use crate::users::{self, COLLECT, DISCORD, PHOTO, SLACK, TELEGRAM, User, WEB, Workload};
@@ -159,10 +159,12 @@ impl World {
             fleet,
             nats,
             proxy,
-            callbacks,
-            telegram,
-            slack,
-            discord,
+            Outside {
+                callbacks,
+                telegram,
+                slack,
+                discord,
+            },
             webhook,
             Arc::clone(&ledger),
         );
@@ -182,14 +184,15 @@ impl World {
     /// Lets users write while things break, mends everything, and waits until all is quiet.
     pub(crate) async fn run(mut self, plan: &[Planned], workload: &Workload) -> Run {
         let mut watchers = JoinSet::new();
-        let (ledger, callbacks) = (Arc::clone(&self.ledger), Arc::clone(&self.injector.callbacks));
-        watchers.spawn(async move { ledger.watch_callbacks(&callbacks).await });
-        let (ledger, telegram) = (Arc::clone(&self.ledger), Arc::clone(&self.injector.telegram));
-        watchers.spawn(async move { ledger.watch_telegram(&telegram).await });
-        let (ledger, slack) = (Arc::clone(&self.ledger), Arc::clone(&self.injector.slack));
-        watchers.spawn(async move { ledger.watch_slack(&slack).await });
-        let (ledger, discord) = (Arc::clone(&self.ledger), Arc::clone(&self.injector.discord));
-        watchers.spawn(async move { ledger.watch_discord(&discord).await });
+        let (ledger, outside) = (Arc::clone(&self.ledger), Arc::clone(&self.injector.outside));
+        watchers.spawn(async move {
+            tokio::join!(
+                ledger.watch_callbacks(&outside.callbacks),
+                ledger.watch_telegram(&outside.telegram),
+                ledger.watch_slack(&outside.slack),
+                ledger.watch_discord(&outside.discord),
+            );
+        });
 
         let end = Instant::now() + workload.lasts.unwrap_or_default();
         let users = users::users(
@@ -245,8 +248,12 @@ impl World {
                 return false;
             }
         }
-        let (callbacks, telegram) = (&self.injector.callbacks, &self.injector.telegram);
-        let (slack, discord) = (&self.injector.slack, &self.injector.discord);
+        let Outside {
+            callbacks,
+            telegram,
+            slack,
+            discord,
+        } = &*self.injector.outside;
         let shown =
             callbacks.received().len() + telegram.sent().len() + slack.sent().len() + discord.sent().len();
         self.ledger.shown() == shown
@@ -267,7 +274,7 @@ impl World {
                     .strange(format!("{name} has not done with {stream}: {state:?}"));
             }
         }
-        let refusals = self.injector.callbacks.refusals();
+        let refusals = self.injector.outside.callbacks.refusals();
         if !refusals.is_empty() {
             self.ledger.strange(format!("unsigned replies: {refusals:?}"));
         }
