@@ -303,3 +303,44 @@ async fn an_upload_without_bytes_is_refused_before_any_call() {
     assert_eq!(class(send(&platform, part, None).await), "permanent file_missing");
     assert_eq!(platform.seen().len(), 0);
 }
+
+#[tokio::test]
+async fn who_says_nothing_takes_the_status_of_the_thread_back() {
+    let platform = Platform::start([answer(200, r#"{"ok":true}"#)]).await;
+    let account = accounts::slack(&format!("{}api", platform.url));
+    assert_eq!(account.say_nothing(&client(), &address(), 0).await, Ok(()));
+    let seen = &platform.seen()[0];
+    assert_eq!(seen.path, "/api/assistant.threads.setStatus");
+    let expected = json!({"channel_id": "C00FAKECHAN1", "thread_ts": "1766458026.240809", "status": ""});
+    assert_eq!(seen.json(), expected);
+}
+
+#[tokio::test]
+async fn a_status_that_cannot_be_taken_back_harms_nothing() {
+    for reply in [
+        refused("missing_scope"),
+        answer(429, "").with("retry-after", "7"),
+        answer(502, ""),
+    ] {
+        let platform = Platform::start([reply]).await;
+        let account = accounts::slack(&platform.url);
+        assert_eq!(account.say_nothing(&client(), &address(), 0).await, Ok(()));
+        assert_eq!(platform.seen().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_status_that_was_never_shown_is_not_taken_back() {
+    let platform = Platform::start([]).await;
+    let outside = ReplyAddress {
+        thread_id: None,
+        ..address()
+    };
+    for (account, address) in [
+        (accounts::slack(&platform.url), outside),
+        (accounts::slack_without_typing(&platform.url), address()),
+    ] {
+        assert_eq!(account.say_nothing(&client(), &address, 0).await, Ok(()));
+    }
+    assert_eq!(platform.seen().len(), 0);
+}
