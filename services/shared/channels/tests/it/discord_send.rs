@@ -271,14 +271,14 @@ async fn an_interaction_that_is_not_answered_yet_is_waited_for() {
     let part = &parts("hi", &[])[0];
     for code in [10062, 10015, 10008] {
         let platform = Platform::start([refused(404, code)]).await;
-        let outcome = send_at(&platform, &to_command(), part, BEGAN + 4).await;
+        let outcome = send_at(&platform, &to_command(), part, BEGAN + 14).await;
         assert_eq!(class(outcome), "transient not_answered_yet", "{code}");
         let late = Platform::start([refused(404, code), created()]).await;
-        let outcome = send_at(&late, &to_command(), part, BEGAN + 5).await;
+        let outcome = send_at(&late, &to_command(), part, BEGAN + 15).await;
         assert_eq!(class(outcome), "sent 7", "{code}");
     }
     let platform = Platform::start([refused(401, 50027), created()]).await;
-    let outcome = send_at(&platform, &to_command(), part, BEGAN + 4).await;
+    let outcome = send_at(&platform, &to_command(), part, BEGAN + 14).await;
     assert_eq!(class(outcome), "sent 7", "closed is closed");
 }
 
