@@ -286,7 +286,7 @@ async fn an_interaction_that_is_not_answered_yet_is_waited_for() {
 async fn other_failures_of_the_way_back_are_failures() {
     let part = &parts("hi", &[])[0];
     for (reply, expected) in [
-        (refused(400, 50035), "permanent message_refused"),
+        (refused(400, 50006), "permanent message_refused"),
         (answer(500, ""), "transient server_error"),
         (answer(429, r#"{"retry_after":0.5,"global":false}"#), "wait 0.5"),
     ] {
@@ -294,6 +294,38 @@ async fn other_failures_of_the_way_back_are_failures() {
         assert_eq!(class(send(&platform, &to_command(), part).await), expected);
         assert_eq!(calls(&platform).len(), 1);
     }
+}
+
+#[tokio::test]
+async fn buttons_that_discord_does_not_take_are_left_out() {
+    for address in [to_command(), in_channel()] {
+        let platform = Platform::start([refused(400, 50035), created()]).await;
+        let part = &parts("Proceed?", &[])[0];
+        assert_eq!(class(send(&platform, &address, part).await), "sent 7");
+        let calls = calls(&platform);
+        assert_eq!(calls[0], calls[1]);
+        let [mut first, second] = [0, 1].map(|index| platform.seen()[index].json());
+        assert!(first.as_object_mut().unwrap().remove("components").is_some());
+        assert_eq!(first, second, "all else stays as it was");
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_discord_does_not_take_without_buttons_either_is_refused() {
+    let platform = Platform::start([refused(400, 50035), refused(400, 50035)]).await;
+    let part = &parts("hi", &[])[0];
+    assert_eq!(
+        class(send(&platform, &in_channel(), part).await),
+        "permanent message_refused"
+    );
+    assert_eq!(platform.seen().len(), 2);
+    let plain = Platform::start([refused(400, 50035)]).await;
+    let without_buttons = &parts(&"x".repeat(2001), &[])[0];
+    assert_eq!(
+        class(send(&plain, &in_channel(), without_buttons).await),
+        "permanent message_refused"
+    );
+    assert_eq!(plain.seen().len(), 1);
 }
 
 #[tokio::test]
@@ -351,7 +383,7 @@ async fn each_failure_has_its_class() {
         (refused(403, 50001), "permanent chat_refused"),
         (refused(403, 40333), "permanent unauthorized"),
         (refused(404, 10003), "permanent chat_refused"),
-        (refused(400, 50035), "permanent message_refused"),
+        (refused(400, 50006), "permanent message_refused"),
         (refused(404, 10015), "permanent refused"),
         (refused(413, 40005), "permanent too_large"),
         (refused(500, 0), "transient server_error"),
