@@ -286,6 +286,23 @@ async fn a_session_that_discord_has_forgotten_is_begun_anew() {
 }
 
 #[tokio::test]
+async fn a_session_that_discord_ends_with_its_connection_is_begun_anew() {
+    let world = World::start().await;
+    let replica = world.replica(&[]).await;
+    world.discord.wait_for_session().await;
+    for (begun, code) in [(2, 4003), (3, 4007), (4, 4009)] {
+        world.discord.end_sessions(code);
+        let what = format!("another session after {code}");
+        wait_until(PATIENCE, &what, async || world.discord.identifies() == begun).await;
+        world.discord.wait_for_session().await;
+    }
+    world.says(1);
+    assert_eq!(world.texts(1).await, ["1"]);
+    assert_eq!(world.discord.resumes(), [0; 0]);
+    assert_eq!(ends(&replica, "invalid_session").await, 3);
+}
+
+#[tokio::test]
 async fn a_connection_that_the_gateway_ends_is_followed_by_another_and_nothing_is_lost() {
     let world = World::start().await;
     let replica = world.replica(&[]).await;
