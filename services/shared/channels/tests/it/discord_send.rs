@@ -1,13 +1,14 @@
 //! Discord: what we send.
 
 use channels::{OutgoingFile, OutgoingReply, Part, ReplyKind, SendError, SendMeta, Sent};
-use proto_schemas::content::{Button, Interaction, ReplyAddress, StoredFile};
+use proto_schemas::content::{Button, Interaction, ReplyAddress};
 use proto_schemas::ids::UnixMillis;
 use serde_json::json;
 use testkit::discord::APPLICATION;
 
 use crate::accounts::{self, DISCORD_TOKEN};
 use crate::platform::{Answer, Platform, Seen, answer, client};
+use crate::sending::{class, outgoing};
 
 const CHANNEL: &str = "1457510428359004343";
 const QUESTION: &str = "1457536826435961028";
@@ -59,19 +60,7 @@ fn parts(text: &str, files: &[OutgoingFile]) -> Vec<Part> {
 }
 
 fn report() -> OutgoingFile {
-    let (name, mime_type) = ("report.pdf".to_owned(), "application/pdf".to_owned());
-    let stored = StoredFile {
-        key: "k".to_owned(),
-        name: name.clone(),
-        mime_type: mime_type.clone(),
-        bytes: 5,
-    };
-    OutgoingFile {
-        name,
-        mime_type: Some(mime_type),
-        url: None,
-        stored: Some(stored),
-    }
+    outgoing("report.pdf", "application/pdf")
 }
 
 fn created() -> Answer {
@@ -110,15 +99,6 @@ async fn say_nothing(platform: &Platform, address: &ReplyAddress, now_secs: u64)
     accounts::discord(&platform.url)
         .say_nothing(&client(), address, now_secs)
         .await
-}
-
-fn class(outcome: Result<Sent, SendError>) -> String {
-    match outcome {
-        Ok(sent) => format!("sent {}", sent.platform_message_id),
-        Err(SendError::RateLimited { retry_after, .. }) => format!("wait {}", retry_after.as_secs_f64()),
-        Err(SendError::Transient { class, .. }) => format!("transient {class}"),
-        Err(SendError::Permanent { class, .. }) => format!("permanent {class}"),
-    }
 }
 
 /// Method and path of what was called.

@@ -14,6 +14,7 @@ mod download;
 mod http_receive;
 mod http_send;
 mod platform;
+mod sending;
 mod slack_download;
 mod slack_receive;
 mod slack_send;

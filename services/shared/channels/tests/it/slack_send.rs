@@ -1,11 +1,12 @@
 //! Slack: what we send.
 
 use channels::{OutgoingFile, OutgoingReply, Part, PartContent, ReplyKind, SendError, SendMeta, Sent};
-use proto_schemas::content::{Button, ReplyAddress, StoredFile};
+use proto_schemas::content::{Button, ReplyAddress};
 use serde_json::json;
 
 use crate::accounts::{self, SLACK_TOKEN};
 use crate::platform::{Answer, Platform, answer, client};
+use crate::sending::{class, outgoing};
 
 fn address() -> ReplyAddress {
     let text = |text: &str| Some(text.to_owned());
@@ -80,19 +81,7 @@ fn buttons_have_a_message_of_their_own_where_the_last_part_has_no_room() {
 }
 
 fn report() -> OutgoingFile {
-    let (name, mime_type) = ("a & b.pdf".to_owned(), "application/pdf".to_owned());
-    let stored = StoredFile {
-        key: "k".to_owned(),
-        name: name.clone(),
-        mime_type: mime_type.clone(),
-        bytes: 5,
-    };
-    OutgoingFile {
-        name,
-        mime_type: Some(mime_type),
-        url: None,
-        stored: Some(stored),
-    }
+    outgoing("a & b.pdf", "application/pdf")
 }
 
 fn posted() -> Answer {
@@ -111,15 +100,6 @@ async fn send(platform: &Platform, part: &Part, content: Option<&'static [u8]>) 
 
 async fn say(platform: &Platform) -> Result<Sent, SendError> {
     send(platform, &parts("hi", &[])[0], None).await
-}
-
-fn class(outcome: Result<Sent, SendError>) -> String {
-    match outcome {
-        Ok(sent) => format!("sent {}", sent.platform_message_id),
-        Err(SendError::RateLimited { retry_after, .. }) => format!("wait {}", retry_after.as_secs()),
-        Err(SendError::Transient { class, .. }) => format!("transient {class}"),
-        Err(SendError::Permanent { class, .. }) => format!("permanent {class}"),
-    }
 }
 
 #[tokio::test]
