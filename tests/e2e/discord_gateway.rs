@@ -10,8 +10,8 @@ use crate::manifest::DISCORD_TOKEN;
 use crate::pipeline::{Options, Pipeline};
 
 const CONNECTION: &str = "discord-gateway";
-/// Short, so that a frozen reader is soon taken for dead.
-const SETTINGS: &[(&str, &str)] = &[("GATEWAY_LEASE", "2s")];
+/// Short, so that a frozen reader is soon taken for dead, and longer than a busy machine makes one stand still.
+const SETTINGS: &[(&str, &str)] = &[("GATEWAY_LEASE", "5s")];
 
 /// A pipeline with a bot that reads plain messages. They are asked about each in a channel of its own.
 async fn start() -> (Pipeline, FakeGateway) {

@@ -110,19 +110,7 @@ async fn a_file_that_cannot_be_had_does_not_hold_the_message_back() {
 #[tokio::test]
 async fn a_file_of_a_reply_reaches_the_chat_as_link_or_as_document() {
     let pipeline = Pipeline::start(Options::default()).await;
-    let bytes = b"%PDF-1.7 the report".to_vec();
-    let url = pipeline
-        .files
-        .add("made-report", "application/pdf", bytes.clone());
-    let attachment = json!({ "url": url, "filename": "report.pdf", "mime_type": "application/pdf" });
-    let reply = json!({ "content": "Here it is.", "attachments": [attachment] });
-    pipeline
-        .backend
-        .respond_with(move |_| Scripted::Reply(reply.clone()));
-    pipeline.say(WEB, "ada", "the report, please").await;
-    pipeline
-        .update(TELEGRAM, &text_update(1, 7001, 41, "the report, please"))
-        .await;
+    let (url, bytes) = ask_for_report(&pipeline).await;
 
     assert_eq!(pipeline.replies("ada", 1).await, ["Here it is."]);
     let file = pipeline.replies_now("ada")[0].body["attachments"][0].clone();
@@ -139,6 +127,24 @@ async fn a_file_of_a_reply_reaches_the_chat_as_link_or_as_document() {
         (document.name.as_str(), document.bytes.to_vec()),
         ("report.pdf", bytes)
     );
+}
+
+/// Asks over both channels for a report, which the webhook replies with; returns its address and its bytes.
+pub(crate) async fn ask_for_report(pipeline: &Pipeline) -> (String, Vec<u8>) {
+    let bytes = b"%PDF-1.7 the report".to_vec();
+    let url = pipeline
+        .files
+        .add("made-report", "application/pdf", bytes.clone());
+    let attachment = json!({ "url": url, "filename": "report.pdf", "mime_type": "application/pdf" });
+    let reply = json!({ "content": "Here it is.", "attachments": [attachment] });
+    pipeline
+        .backend
+        .respond_with(move |_| Scripted::Reply(reply.clone()));
+    pipeline.say(WEB, "ada", "the report, please").await;
+    pipeline
+        .update(TELEGRAM, &text_update(1, 7001, 41, "the report, please"))
+        .await;
+    (url, bytes)
 }
 
 /// The images that the webhook was asked about last.

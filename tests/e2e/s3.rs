@@ -2,11 +2,10 @@
 
 use proto_schemas::dead_letter::Stage;
 use serde_json::json;
-use testkit::backend::Scripted;
 use testkit::s3::{ACCESS_KEY, SECRET_KEY};
-use testkit::telegram::{photo_update, text_update};
+use testkit::telegram::photo_update;
 
-use crate::files::{fetch, image_links, photo};
+use crate::files::{ask_for_report, fetch, image_links, photo};
 use crate::manifest::{TELEGRAM, WEB};
 use crate::pipeline::{Options, Pipeline};
 
@@ -47,19 +46,7 @@ async fn a_users_file_reaches_the_webhook_out_of_the_bucket() {
 #[tokio::test]
 async fn a_file_of_a_reply_reaches_the_chats_out_of_the_bucket() {
     let pipeline = Pipeline::start(IN_S3).await;
-    let bytes = b"%PDF-1.7 the report".to_vec();
-    let url = pipeline
-        .files
-        .add("made-report", "application/pdf", bytes.clone());
-    let attachment = json!({ "url": url, "filename": "report.pdf", "mime_type": "application/pdf" });
-    let reply = json!({ "content": "Here it is.", "attachments": [attachment] });
-    pipeline
-        .backend
-        .respond_with(move |_| Scripted::Reply(reply.clone()));
-    pipeline.say(WEB, "ada", "the report, please").await;
-    pipeline
-        .update(TELEGRAM, &text_update(1, 7001, 41, "the report, please"))
-        .await;
+    let (_, bytes) = ask_for_report(&pipeline).await;
 
     pipeline.replies("ada", 1).await;
     let file = pipeline.replies_now("ada")[0].body["attachments"][0].clone();

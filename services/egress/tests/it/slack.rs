@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use proto_schemas::context::TurnResult;
 use proto_schemas::delivery::Delivery;
 use proto_schemas::transcript::Receipt;
 use testkit::slack::{SentMessage, UPLOAD};
 
-use crate::samples::{CHANNEL, THREAD, over_slack, sent};
+use crate::samples::{CHANNEL, THREAD, over_slack, sent, with_result};
 use crate::world::World;
 
 const CONTENT: &[u8] = b"%PDF-1.7";
@@ -124,4 +125,19 @@ async fn a_message_whose_answer_is_lost_is_there_once() {
     assert_eq!(world.slack.calls("chat.postMessage"), 2);
     assert_eq!(messages.len(), 1, "Slack knows it by its identity");
     assert_eq!(written.receipt, sent(&[&messages[0].id]));
+}
+
+#[tokio::test]
+async fn nothing_to_say_ends_the_status_whether_slack_lets_us_or_not() {
+    const SET_STATUS: &str = "assistant.threads.setStatus";
+    // Any failure that counts would be the last.
+    let world = World::giving_up_at(1).await;
+    for (name, calls) in [("a", 1), ("b", 2)] {
+        let delivery = with_result(over_slack(name, ""), TurnResult::NoReply);
+        world.offer(&delivery).await;
+        assert_eq!(world.conclude(&delivery).await.receipt, Receipt::Nothing);
+        assert_eq!(world.slack.calls(SET_STATUS), calls);
+        world.slack.fail_next(SET_STATUS, "missing_scope");
+    }
+    assert_eq!(world.slack.sent().len(), 0);
 }

@@ -29,6 +29,8 @@ const INTENTS: Intents = Intents::GUILD_MESSAGES
 const SILENCE: Duration = Duration::from_secs(120);
 /// Codes with which the Gateway closes for good: a bad token, sharding, a bad version, intents that are not allowed.
 const REFUSALS: [u16; 6] = [4004, 4010, 4011, 4012, 4013, 4014];
+/// Codes with which the Gateway ends the session, too: it was made void, its sequence is wrong, or it timed out.
+const SESSION_ENDS: [u16; 3] = [4003, 4007, 4009];
 
 /// Why a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,6 +165,11 @@ impl Reader<'_> {
             Some(code) if REFUSALS.contains(&code) => {
                 tracing::error!(code, connection = %self.connection, "Discord does not let the bot read its Gateway");
                 End::Refused(code)
+            }
+            Some(code) if SESSION_ENDS.contains(&code) => {
+                tracing::info!(code, connection = %self.connection, "the Gateway ended a session");
+                self.lease.set_session(None);
+                End::InvalidSession
             }
             code => {
                 tracing::debug!(?code, connection = %self.connection, "the Gateway closed a connection");

@@ -19,6 +19,8 @@ const CONNECTION: &str = "support-discord";
 const TOKEN: &str = "discord-token";
 /// Where the user writes to the bot alone.
 const DM: &str = "319674150115610528";
+/// Short, so that it is soon over where it shall be, and longer than a busy machine stands still where it shall not.
+const LEASE: &str = "5s";
 /// The code that keeps a session.
 const KEEPS_SESSION: u16 = 4000;
 
@@ -65,7 +67,7 @@ impl World {
             ("NATS_URL", self.nats.url()),
             ("ADMIN_LISTEN", "127.0.0.1:0"),
             ("HTTP_LISTEN", "127.0.0.1:0"),
-            ("GATEWAY_LEASE", "2s"),
+            ("GATEWAY_LEASE", LEASE),
         ];
         let all = usual.iter().chain(settings);
         let env: Vec<_> = all.map(|(key, value)| (*key, (*value).to_owned())).collect();
@@ -286,6 +288,23 @@ async fn a_session_that_discord_has_forgotten_is_begun_anew() {
 }
 
 #[tokio::test]
+async fn a_session_that_discord_ends_with_its_connection_is_begun_anew() {
+    let world = World::start().await;
+    let replica = world.replica(&[]).await;
+    world.discord.wait_for_session().await;
+    for (begun, code) in [(2, 4003), (3, 4007), (4, 4009)] {
+        world.discord.end_sessions(code);
+        let what = format!("another session after {code}");
+        wait_until(PATIENCE, &what, async || world.discord.identifies() == begun).await;
+        world.discord.wait_for_session().await;
+    }
+    world.says(1);
+    assert_eq!(world.texts(1).await, ["1"]);
+    assert_eq!(world.discord.resumes(), [0; 0]);
+    assert_eq!(ends(&replica, "invalid_session").await, 3);
+}
+
+#[tokio::test]
 async fn a_connection_that_the_gateway_ends_is_followed_by_another_and_nothing_is_lost() {
     let world = World::start().await;
     let replica = world.replica(&[]).await;
@@ -352,7 +371,8 @@ async fn a_connection_that_loses_its_gateway_is_let_go_of_and_gone_on_with_when_
 async fn a_message_over_a_limit_becomes_a_dead_letter_and_does_not_hold_back_others() {
     let world = World::start().await;
     let replica = world
-        .replica(&[("CONVERSATION_RATE", "1"), ("CONVERSATION_BURST", "1")])
+        // Nobody answers here, so the one message that may wait does so for ever.
+        .replica(&[("CONVERSATION_BACKLOG", "1")])
         .await;
     world.discord.wait_for_session().await;
     for number in 1..=3 {
@@ -363,7 +383,7 @@ async fn a_message_over_a_limit_becomes_a_dead_letter_and_does_not_hold_back_oth
     assert_eq!(messages(&replica, "dead_letter").await, 2);
     let letters = world.bus.entries(
         DEAD_LETTERS.name,
-        "dead-letters.ingress.rate_limited.*",
+        "dead-letters.ingress.backlog_full.*",
         1,
         10,
         1 << 20,

@@ -55,7 +55,7 @@ impl Account {
         match &connection.channel {
             ConnectionChannel::Http(spec) => http::Account::open(spec).map(Self::Http),
             ConnectionChannel::Telegram(spec) => telegram::Account::open(spec).map(Self::Telegram),
-            ConnectionChannel::Slack(spec) => slack::Account::open(spec).map(Self::Slack),
+            ConnectionChannel::Slack(spec) => slack::Account::open(spec, connection.typing).map(Self::Slack),
             ConnectionChannel::Discord(spec) => discord::Account::open(spec).map(Self::Discord),
         }
     }
@@ -142,7 +142,11 @@ impl Account {
         now_secs: u64,
     ) -> Result<(), SendError> {
         match self {
-            Self::Http(_) | Self::Telegram(_) | Self::Slack(_) => Ok(()),
+            Self::Http(_) | Self::Telegram(_) => Ok(()),
+            Self::Slack(account) => {
+                account.say_nothing(client, address, now_secs).await;
+                Ok(())
+            }
             Self::Discord(account) => account.say_nothing(client, address, now_secs).await,
         }
     }

@@ -242,16 +242,21 @@ impl From<Denied> for SendError {
     }
 }
 
-/// The files of a reply: those that `upload` makes parts of, and a line for each that cannot be sent as a file.
+/// The files of a reply: those that the platform takes, each shown as `form` says, and a line for each that it would refuse:
+/// larger than `max_bytes`, empty, or not there.
 pub(crate) fn uploads_and_lines(
     files: &[OutgoingFile],
-    upload: impl Fn(&OutgoingFile) -> Option<PartContent>,
+    max_bytes: u64,
+    form: impl Fn(&StoredFile) -> UploadForm,
 ) -> (Vec<PartContent>, Vec<String>) {
     let (mut uploads, mut lines) = (Vec::new(), Vec::new());
     for file in files {
-        match upload(file) {
-            Some(upload) => uploads.push(upload),
-            None => lines.push(file.as_line()),
+        match &file.stored {
+            Some(stored) if (1..=max_bytes).contains(&stored.bytes) => uploads.push(PartContent::Upload {
+                file: stored.clone(),
+                form: form(stored),
+            }),
+            Some(_) | None => lines.push(file.as_line()),
         }
     }
     (uploads, lines)

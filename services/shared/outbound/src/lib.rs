@@ -21,6 +21,6 @@ pub use address::is_public;
 pub use body::{ReadError, read_capped};
 pub use client::{Client, ClientError};
 pub use failure::{CallFailure, call_class, error_text};
-pub use policy::{Denied, Policy};
+pub use policy::{Denied, Policy, is_web};
 pub use retry_after::{MAX_RETRY_AFTER, retry_after};
 pub use stopwatch::{Phases, Stopwatch};

@@ -91,10 +91,7 @@ impl Policy {
     /// # Errors
     /// [`Denied`] when the scheme or a literal address is not allowed.
     pub fn check(&self, url: &Url) -> Result<(), Denied> {
-        let host = match (url.scheme(), url.host()) {
-            ("https" | "http", Some(host)) => host,
-            _ => return Err(Denied::Scheme),
-        };
+        let host = url.host().filter(|_| is_http(url)).ok_or(Denied::Scheme)?;
         let excepted = match &host {
             Host::Domain(name) => self.excepts_host(name),
             Host::Ipv4(address) => self.excepts(IpAddr::V4(*address)),
@@ -139,6 +136,15 @@ impl Policy {
         let inside = |address: &IpAddr| self.subnets.iter().any(|subnet| subnet.contains(address));
         inside(&address) || inner.as_ref().is_some_and(inside)
     }
+}
+
+/// Whether a text is the address of something on the web, wherever that is.
+pub fn is_web(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| is_http(&url))
+}
+
+fn is_http(url: &Url) -> bool {
+    matches!(url.scheme(), "https" | "http")
 }
 
 /// `example.com.` and `example.com` are one name.
@@ -188,6 +194,20 @@ mod tests {
 
     fn verdict(policy: &Policy, url: &str) -> Result<(), Denied> {
         policy.check(&Url::parse(url).unwrap())
+    }
+
+    #[test]
+    fn an_address_on_the_web_is_one_of_http() {
+        for (url, expected) in [
+            ("https://a.test/x", true),
+            ("HTTP://127.0.0.1", true),
+            ("ftp://a.test/", false),
+            ("javascript:alert(1)", false),
+            ("a.test", false),
+            ("https://", false),
+        ] {
+            assert_eq!(is_web(url), expected, "{url}");
+        }
     }
 
     #[test]

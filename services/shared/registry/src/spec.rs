@@ -262,7 +262,7 @@ pub struct Connection {
     /// Which messages of a group are answered.
     #[serde(default, skip_serializing_if = "GroupPolicy::is_default")]
     pub groups: GroupPolicy,
-    /// What becomes of a message that its user changes afterwards.
+    /// What becomes of a message that its user changes afterwards, on Telegram and Slack.
     #[serde(default, skip_serializing_if = "EditPolicy::is_default")]
     pub edits: EditPolicy,
     /// Whether the chat is shown that the bot works on an answer.
@@ -316,7 +316,8 @@ impl GroupPolicy {
     }
 }
 
-/// What becomes of a message that its user changes afterwards.
+/// What becomes of a message that its user changes afterwards, on Telegram and Slack. Of Discord we read no changes, and
+/// HTTP has none, so there a message stays as it was asked, whatever is set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EditPolicy {

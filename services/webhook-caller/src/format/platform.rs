@@ -1,9 +1,9 @@
 //! What a webhook of the guide answered, read strictly where it matters and leniently where it does not.
 
+use outbound::is_web;
 use proto_schemas::content::{Attachment, Button};
 use proto_schemas::context::TurnResult;
 use serde::Deserialize;
-use url::Url;
 
 use super::read;
 use crate::error::CallError;
@@ -84,10 +84,6 @@ fn check(attachments: &[Attachment]) -> Result<(), CallError> {
         }
     }
     Ok(())
-}
-
-fn is_web(url: &str) -> bool {
-    Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "https" | "http"))
 }
 
 /// Buttons have to fit all channels: the same webhook may answer on each of them.

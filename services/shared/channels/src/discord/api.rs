@@ -21,6 +21,7 @@ const WAY_BACK_CLOSED: [u64; 4] = [UNKNOWN_INTERACTION, UNKNOWN_WEBHOOK, 50027, 
 const UNKNOWN_MESSAGE: u64 = 10008;
 const UNKNOWN_WEBHOOK: u64 = 10015;
 const UNKNOWN_INTERACTION: u64 = 10062;
+const INVALID_FORM: u64 = 50035;
 /// The channel is not there, or not for us.
 const CHAT_REFUSED: [u64; 17] = [
     10003, 10004, 10013, 40002, 40007, 40058, 50001, 50007, 50008, 50013, 50024, 50083, 50178, 50278, 160005,
@@ -32,7 +33,7 @@ const MESSAGE_REFUSED: [u64; 9] = [
     20009,
     50005,
     50006,
-    50035,
+    INVALID_FORM,
     50109,
     160002,
     200000,
@@ -138,6 +139,11 @@ impl Refused {
     /// Whether Discord does not know, or not yet, what an interaction is answered with.
     pub(super) fn knows_no_answer(&self) -> bool {
         [UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK, UNKNOWN_INTERACTION].contains(&self.code)
+    }
+
+    /// Whether Discord does not take the buttons, or something else of the message; without them it may go.
+    pub(super) fn may_be_about_the_buttons(&self) -> bool {
+        self.code == INVALID_FORM
     }
 
     fn verdict(self) -> SendError {

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
+use outbound::is_web;
 use proto_schemas::content::Button;
 use serde::Serialize;
-use url::Url;
 
 const MAX_BUTTONS: usize = ROWS * IN_A_ROW;
 const ROWS: usize = 5;
@@ -48,7 +48,7 @@ pub(super) fn fitting(buttons: &[Button]) -> (Vec<Button>, Vec<String>) {
         // Two buttons of a message may not say the same.
         let fits = fitting.len() < MAX_BUTTONS
             && is_sound(button)
-            && (button.url.is_some() || used.insert(meaning(button)));
+            && (button.url.is_some() || used.insert(button.said()));
         if fits {
             fitting.push(button.clone());
         } else {
@@ -75,27 +75,18 @@ fn component(button: &Button) -> Component<'_> {
         kind: BUTTON,
         style: if url.is_some() { LINK } else { PRIMARY },
         label: &button.label,
-        custom_id: url.is_none().then(|| meaning(button)),
+        custom_id: url.is_none().then(|| button.said()),
         url,
     }
-}
-
-/// What the user says by pressing it.
-fn meaning(button: &Button) -> &str {
-    button.value.as_deref().unwrap_or(&button.label)
 }
 
 fn is_sound(button: &Button) -> bool {
     let is_within = |text: &str, limit| (1..=limit).contains(&text.chars().count());
     let does = match &button.url {
         Some(url) => is_within(url, MAX_URL_CHARS) && is_web(url),
-        None => is_within(meaning(button), MAX_ID_CHARS),
+        None => is_within(button.said(), MAX_ID_CHARS),
     };
     does && !button.label.trim().is_empty() && is_within(&button.label, MAX_LABEL_CHARS)
-}
-
-fn is_web(url: &str) -> bool {
-    Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "https" | "http"))
 }
 
 fn line(button: &Button) -> String {

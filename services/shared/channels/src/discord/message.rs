@@ -1,11 +1,10 @@
 //! Plain messages, as Discord's Gateway tells of them (`channels.md`, section 4.2.1). Unknown members are ignored, absent
 //! ones tolerated: Discord adds members without notice.
 
-use proto_schemas::content::{FileLocation, FileSource};
 use serde::Deserialize;
 
-use crate::inbound::{Addressed, Inbound, InboundFile, InboundMessage, Refusal, json_problem, media_type};
-use crate::names::sanitise_name;
+use super::attachment::Attachment;
+use crate::inbound::{Addressed, Inbound, InboundFile, InboundMessage, Refusal, json_problem};
 
 /// Kinds of messages that a person wrote: one of its own, and one that replies to another.
 const WRITTEN: [u8; 2] = [0, 19];
@@ -61,14 +60,6 @@ struct Referenced {
     author: Option<User>,
 }
 
-#[derive(Deserialize)]
-struct Attachment {
-    filename: Option<String>,
-    content_type: Option<String>,
-    size: Option<u64>,
-    url: String,
-}
-
 /// Reads `MESSAGE_CREATE`, the whole frame of it. `bot` is our own bot as a user of Discord.
 ///
 /// # Errors
@@ -83,15 +74,20 @@ fn read(message: Message, bot: &str) -> Inbound {
     if let Some(kind) = unanswered(&message, bot) {
         return Inbound::Ignored { kind };
     }
-    let files: Vec<InboundFile> = message.attachments.iter().map(file).collect();
-    let text = words(&message, bot, files.is_empty());
+    let text = words(&message, bot, message.attachments.is_empty());
+    let addressed = addressed(&message, bot);
+    let files: Vec<InboundFile> = message
+        .attachments
+        .into_iter()
+        .map(Attachment::into_file)
+        .collect();
     if text.is_empty() && files.is_empty() {
         return Inbound::Ignored {
             kind: "without_content",
         };
     }
     let inbound = InboundMessage {
-        addressed: addressed(&message, bot),
+        addressed,
         is_group: message.guild_id.is_some(),
         dedup_key: message.id.clone(),
         chat_id: message.channel_id,
@@ -178,15 +174,4 @@ fn with_names(text: &str, mentions: &[User]) -> String {
 fn shown_name<'a>(user: &'a User, member: Option<&'a Member>) -> Option<&'a str> {
     let nick = member.and_then(|member| member.nick.as_deref());
     nick.or(user.global_name.as_deref()).or(user.username.as_deref())
-}
-
-fn file(attachment: &Attachment) -> InboundFile {
-    InboundFile::Source(FileSource {
-        name: sanitise_name(attachment.filename.as_deref().unwrap_or_default()),
-        mime_type: attachment.content_type.as_deref().and_then(media_type),
-        bytes: attachment.size,
-        location: FileLocation::Url {
-            url: attachment.url.clone(),
-        },
-    })
 }

@@ -2,15 +2,14 @@
 
 use super::components;
 use crate::markdown::{self, discord};
-use crate::outgoing::{
-    OutgoingFile, OutgoingReply, Part, PartContent, UploadForm, in_order, uploads_and_lines,
-};
+use crate::outgoing::{OutgoingReply, Part, PartContent, UploadForm, in_order, uploads_and_lines};
 
 /// The largest file that every server takes (`channels.md`, section 4.5.4).
 const MAX_FILE_BYTES: u64 = 10 * 1024 * 1024;
 
 pub(crate) fn render(reply: &OutgoingReply<'_>) -> Vec<Part> {
-    let (uploads, mut lines) = uploads_and_lines(reply.files, upload);
+    // Discord shows a picture as one by itself.
+    let (uploads, mut lines) = uploads_and_lines(reply.files, MAX_FILE_BYTES, |_| UploadForm::Document);
     let (buttons, more) = components::fitting(reply.buttons);
     lines.extend(more);
     let mut document = markdown::parse(reply.text);
@@ -25,24 +24,12 @@ pub(crate) fn render(reply: &OutgoingReply<'_>) -> Vec<Part> {
     in_order(texts.chain(uploads), &buttons)
 }
 
-/// None when Discord would refuse the file: too large, empty, or not there.
-fn upload(file: &OutgoingFile) -> Option<PartContent> {
-    let stored = file
-        .stored
-        .as_ref()
-        .filter(|stored| (1..=MAX_FILE_BYTES).contains(&stored.bytes))?;
-    Some(PartContent::Upload {
-        file: stored.clone(),
-        // Discord shows a picture as one by itself.
-        form: UploadForm::Document,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use proto_schemas::content::{Button, StoredFile};
 
     use super::*;
+    use crate::outgoing::OutgoingFile;
 
     fn file(bytes: u64) -> OutgoingFile {
         OutgoingFile {

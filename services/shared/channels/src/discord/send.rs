@@ -31,8 +31,9 @@ const PRESENTATION: &str = concat!(
 /// How long a nonce may be.
 const NONCE_CHARS: usize = 25;
 /// How long after an interaction its answer may still be on its way from ingress to Discord, which takes none that
-/// comes later than after three seconds.
-const ANSWER_ARRIVES: Duration = Duration::from_secs(5);
+/// comes later than after three seconds. The rest is for clocks: the interaction's time is by that of ingress, ours by
+/// that of egress.
+const ANSWER_ARRIVES: Duration = Duration::from_secs(15);
 /// The answer to an interaction, whatever its number.
 const ORIGINAL: &str = "@original";
 
@@ -167,7 +168,7 @@ impl Account {
         }
     }
 
-    /// One call.
+    /// One call, and another one without the buttons where they may be what Discord does not take.
     async fn send_on(
         &self,
         way: Way<'_>,
@@ -177,7 +178,7 @@ impl Account {
         meta: &SendMeta<'_>,
         (content, file): Said<'_>,
     ) -> Result<Sent, CallError> {
-        let message = Message {
+        let mut message = Message {
             content,
             allowed_mentions: AllowedMentions {
                 parse: [],
@@ -194,13 +195,18 @@ impl Account {
             Way::Original(_) => Method::PATCH,
             Way::FollowUp(_) | Way::Channel => Method::POST,
         };
-        let request = with_body(self.begin(way, method, client, address)?, &message, file);
-        let body = call(request, meta.now_secs).await?;
-        let created: Created =
-            serde_json::from_slice(&body).map_err(|_| CallError::Unanswered(unreadable()))?;
-        Ok(Sent {
-            platform_message_id: created.id,
-        })
+        loop {
+            let request = self.begin(way, method.clone(), client, address)?;
+            match call(with_body(request, &message, file), meta.now_secs).await {
+                Ok(body) => return sent(&body),
+                Err(CallError::Refused(refused))
+                    if !message.components.is_empty() && refused.may_be_about_the_buttons() =>
+                {
+                    message.components.clear();
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// The token of an interaction is in its address; the bot's own is shown in the channel only.
@@ -253,6 +259,13 @@ fn surely_closed(refused: &Refused, address: &ReplyAddress, now_secs: u64) -> Re
         return Err(SendError::transient("not_answered_yet", detail));
     }
     Ok(())
+}
+
+fn sent(body: &[u8]) -> Result<Sent, CallError> {
+    let created: Created = serde_json::from_slice(body).map_err(|_| CallError::Unanswered(unreadable()))?;
+    Ok(Sent {
+        platform_message_id: created.id,
+    })
 }
 
 fn content<'a>(part: &'a Part, meta: &'a SendMeta<'_>) -> Result<Said<'a>, SendError> {

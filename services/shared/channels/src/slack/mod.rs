@@ -29,11 +29,14 @@ pub struct Account {
     token: Secret,
     signing_secret: Secret,
     api_base: ApiBase,
+    /// Whether threads are shown that the bot works on an answer.
+    shows_typing: bool,
 }
 
 impl Account {
-    pub(crate) fn open(spec: &SlackConnection) -> Result<Self, OpenError> {
+    pub(crate) fn open(spec: &SlackConnection, shows_typing: bool) -> Result<Self, OpenError> {
         Ok(Self {
+            shows_typing,
             api_base: ApiBase::open(&spec.api_base)?,
             token: spec.token.resolve()?,
             signing_secret: spec.signing_secret.resolve()?,
@@ -71,6 +74,7 @@ mod tests {
             token: Secret::new("xoxb-1"),
             signing_secret: Secret::new("s"),
             api_base: ApiBase::open(&Url::parse("https://slack.com/api").unwrap()).unwrap(),
+            shows_typing: true,
         };
         let is_slack = |url: &str| account.is_slack(&Url::parse(url).unwrap());
         for ours in [

@@ -2,15 +2,14 @@
 
 use super::blocks::{MAX_BLOCK_CHARS, labels};
 use crate::markdown::{self, slack};
-use crate::outgoing::{
-    OutgoingFile, OutgoingReply, Part, PartContent, UploadForm, in_order, uploads_and_lines,
-};
+use crate::outgoing::{OutgoingReply, Part, PartContent, UploadForm, in_order, uploads_and_lines};
 
 /// The largest file that is sent as one. Slack takes more, and each of them is held in memory while it is sent.
 const MAX_FILE_BYTES: u64 = 50_000_000;
 
 pub(crate) fn render(reply: &OutgoingReply<'_>) -> Vec<Part> {
-    let (uploads, lines) = uploads_and_lines(reply.files, upload);
+    // Slack shows a picture as one by itself.
+    let (uploads, lines) = uploads_and_lines(reply.files, MAX_FILE_BYTES, |_| UploadForm::Document);
     let mut document = markdown::parse(reply.text);
     document.add_lines(&lines);
     let message = |text| PartContent::Message {
@@ -33,24 +32,12 @@ fn has_room_for_buttons(content: &PartContent) -> bool {
     }
 }
 
-/// None when Slack would refuse the file: too large, empty, or not there.
-fn upload(file: &OutgoingFile) -> Option<PartContent> {
-    let stored = file
-        .stored
-        .as_ref()
-        .filter(|stored| (1..=MAX_FILE_BYTES).contains(&stored.bytes))?;
-    Some(PartContent::Upload {
-        file: stored.clone(),
-        // Slack shows a picture as one by itself.
-        form: UploadForm::Document,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use proto_schemas::content::StoredFile;
 
     use super::*;
+    use crate::outgoing::OutgoingFile;
 
     fn file(bytes: u64) -> OutgoingFile {
         OutgoingFile {

@@ -3,9 +3,7 @@
 use proto_schemas::content::StoredFile;
 
 use crate::markdown::{self, telegram};
-use crate::outgoing::{
-    OutgoingFile, OutgoingReply, Part, PartContent, UploadForm, in_order, uploads_and_lines,
-};
+use crate::outgoing::{OutgoingReply, Part, PartContent, UploadForm, in_order, uploads_and_lines};
 
 /// The largest picture that is shown as one (`channels.md`, section 2.5.1); in decimal, to be on the safe side.
 const MAX_PHOTO_BYTES: u64 = 10_000_000;
@@ -13,7 +11,7 @@ const MAX_PHOTO_BYTES: u64 = 10_000_000;
 const MAX_DOCUMENT_BYTES: u64 = 50_000_000;
 
 pub(crate) fn render(reply: &OutgoingReply<'_>) -> Vec<Part> {
-    let (uploads, lines) = uploads_and_lines(reply.files, upload);
+    let (uploads, lines) = uploads_and_lines(reply.files, MAX_DOCUMENT_BYTES, form);
     let mut document = markdown::parse(reply.text);
     document.add_lines(&lines);
     let texts = telegram::pieces(&document)
@@ -24,18 +22,6 @@ pub(crate) fn render(reply: &OutgoingReply<'_>) -> Vec<Part> {
             links: Vec::new(),
         });
     in_order(texts.chain(uploads), reply.buttons)
-}
-
-/// None when Telegram would refuse the file: too large, empty, or not there.
-fn upload(file: &OutgoingFile) -> Option<PartContent> {
-    let stored = file
-        .stored
-        .as_ref()
-        .filter(|stored| (1..=MAX_DOCUMENT_BYTES).contains(&stored.bytes))?;
-    Some(PartContent::Upload {
-        file: stored.clone(),
-        form: form(stored),
-    })
 }
 
 fn form(file: &StoredFile) -> UploadForm {
@@ -52,6 +38,7 @@ fn form(file: &StoredFile) -> UploadForm {
 mod tests {
     use super::*;
     use crate::markdown::telegram::MAX_TEXT_UNITS;
+    use crate::outgoing::OutgoingFile;
 
     fn file(mime_type: &str, bytes: u64) -> OutgoingFile {
         OutgoingFile {

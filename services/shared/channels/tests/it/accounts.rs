@@ -15,10 +15,13 @@ pub(crate) const SIGNING_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
 pub(crate) const DISCORD_TOKEN: &str = "MTQ1.bot-hunter2";
 
 /// Opens an account of `channel`, in which every text `secret:VALUE` becomes a reference to a file.
-fn open(mut channel: Value) -> Result<Account, OpenError> {
+fn open(channel: Value) -> Result<Account, OpenError> {
+    open_connection(json!({"id": "c", "bot": "b", "channel": channel}))
+}
+
+fn open_connection(mut connection: Value) -> Result<Account, OpenError> {
     let folder = TempDir::new().unwrap();
-    store_secrets(&mut channel, &folder, &mut 0);
-    let connection = json!({"id": "c", "bot": "b", "channel": channel});
+    store_secrets(&mut connection["channel"], &folder, &mut 0);
     Account::open(&serde_json::from_value(connection).unwrap())
 }
 
@@ -57,11 +60,21 @@ pub(crate) fn telegram(api_base: &str, username: Option<&str>) -> Account {
 }
 
 pub(crate) fn slack(api_base: &str) -> Account {
+    open(slack_channel(api_base)).unwrap()
+}
+
+/// An account whose threads are not shown that the bot works on an answer.
+pub(crate) fn slack_without_typing(api_base: &str) -> Account {
+    let connection = json!({"id": "c", "bot": "b", "typing": false, "channel": slack_channel(api_base)});
+    open_connection(connection).unwrap()
+}
+
+fn slack_channel(api_base: &str) -> Value {
     let (token, secret) = (
         format!("secret:{SLACK_TOKEN}"),
         format!("secret:{SIGNING_SECRET}"),
     );
-    open(json!({"slack": {"token": token, "signing_secret": secret, "api_base": api_base}})).unwrap()
+    json!({"slack": {"token": token, "signing_secret": secret, "api_base": api_base}})
 }
 
 pub(crate) fn discord(api_base: &str) -> Account {

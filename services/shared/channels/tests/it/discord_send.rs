@@ -1,13 +1,14 @@
 //! Discord: what we send.
 
 use channels::{OutgoingFile, OutgoingReply, Part, ReplyKind, SendError, SendMeta, Sent};
-use proto_schemas::content::{Button, Interaction, ReplyAddress, StoredFile};
+use proto_schemas::content::{Button, Interaction, ReplyAddress};
 use proto_schemas::ids::UnixMillis;
 use serde_json::json;
 use testkit::discord::APPLICATION;
 
 use crate::accounts::{self, DISCORD_TOKEN};
 use crate::platform::{Answer, Platform, Seen, answer, client};
+use crate::sending::{class, outgoing};
 
 const CHANNEL: &str = "1457510428359004343";
 const QUESTION: &str = "1457536826435961028";
@@ -59,19 +60,7 @@ fn parts(text: &str, files: &[OutgoingFile]) -> Vec<Part> {
 }
 
 fn report() -> OutgoingFile {
-    let (name, mime_type) = ("report.pdf".to_owned(), "application/pdf".to_owned());
-    let stored = StoredFile {
-        key: "k".to_owned(),
-        name: name.clone(),
-        mime_type: mime_type.clone(),
-        bytes: 5,
-    };
-    OutgoingFile {
-        name,
-        mime_type: Some(mime_type),
-        url: None,
-        stored: Some(stored),
-    }
+    outgoing("report.pdf", "application/pdf")
 }
 
 fn created() -> Answer {
@@ -110,15 +99,6 @@ async fn say_nothing(platform: &Platform, address: &ReplyAddress, now_secs: u64)
     accounts::discord(&platform.url)
         .say_nothing(&client(), address, now_secs)
         .await
-}
-
-fn class(outcome: Result<Sent, SendError>) -> String {
-    match outcome {
-        Ok(sent) => format!("sent {}", sent.platform_message_id),
-        Err(SendError::RateLimited { retry_after, .. }) => format!("wait {}", retry_after.as_secs_f64()),
-        Err(SendError::Transient { class, .. }) => format!("transient {class}"),
-        Err(SendError::Permanent { class, .. }) => format!("permanent {class}"),
-    }
 }
 
 /// Method and path of what was called.
@@ -271,14 +251,14 @@ async fn an_interaction_that_is_not_answered_yet_is_waited_for() {
     let part = &parts("hi", &[])[0];
     for code in [10062, 10015, 10008] {
         let platform = Platform::start([refused(404, code)]).await;
-        let outcome = send_at(&platform, &to_command(), part, BEGAN + 4).await;
+        let outcome = send_at(&platform, &to_command(), part, BEGAN + 14).await;
         assert_eq!(class(outcome), "transient not_answered_yet", "{code}");
         let late = Platform::start([refused(404, code), created()]).await;
-        let outcome = send_at(&late, &to_command(), part, BEGAN + 5).await;
+        let outcome = send_at(&late, &to_command(), part, BEGAN + 15).await;
         assert_eq!(class(outcome), "sent 7", "{code}");
     }
     let platform = Platform::start([refused(401, 50027), created()]).await;
-    let outcome = send_at(&platform, &to_command(), part, BEGAN + 4).await;
+    let outcome = send_at(&platform, &to_command(), part, BEGAN + 14).await;
     assert_eq!(class(outcome), "sent 7", "closed is closed");
 }
 
@@ -286,7 +266,7 @@ async fn an_interaction_that_is_not_answered_yet_is_waited_for() {
 async fn other_failures_of_the_way_back_are_failures() {
     let part = &parts("hi", &[])[0];
     for (reply, expected) in [
-        (refused(400, 50035), "permanent message_refused"),
+        (refused(400, 50006), "permanent message_refused"),
         (answer(500, ""), "transient server_error"),
         (answer(429, r#"{"retry_after":0.5,"global":false}"#), "wait 0.5"),
     ] {
@@ -294,6 +274,38 @@ async fn other_failures_of_the_way_back_are_failures() {
         assert_eq!(class(send(&platform, &to_command(), part).await), expected);
         assert_eq!(calls(&platform).len(), 1);
     }
+}
+
+#[tokio::test]
+async fn buttons_that_discord_does_not_take_are_left_out() {
+    for address in [to_command(), in_channel()] {
+        let platform = Platform::start([refused(400, 50035), created()]).await;
+        let part = &parts("Proceed?", &[])[0];
+        assert_eq!(class(send(&platform, &address, part).await), "sent 7");
+        let calls = calls(&platform);
+        assert_eq!(calls[0], calls[1]);
+        let [mut first, second] = [0, 1].map(|index| platform.seen()[index].json());
+        assert!(first.as_object_mut().unwrap().remove("components").is_some());
+        assert_eq!(first, second, "all else stays as it was");
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_discord_does_not_take_without_buttons_either_is_refused() {
+    let platform = Platform::start([refused(400, 50035), refused(400, 50035)]).await;
+    let part = &parts("hi", &[])[0];
+    assert_eq!(
+        class(send(&platform, &in_channel(), part).await),
+        "permanent message_refused"
+    );
+    assert_eq!(platform.seen().len(), 2);
+    let plain = Platform::start([refused(400, 50035)]).await;
+    let without_buttons = &parts(&"x".repeat(2001), &[])[0];
+    assert_eq!(
+        class(send(&plain, &in_channel(), without_buttons).await),
+        "permanent message_refused"
+    );
+    assert_eq!(plain.seen().len(), 1);
 }
 
 #[tokio::test]
@@ -351,7 +363,7 @@ async fn each_failure_has_its_class() {
         (refused(403, 50001), "permanent chat_refused"),
         (refused(403, 40333), "permanent unauthorized"),
         (refused(404, 10003), "permanent chat_refused"),
-        (refused(400, 50035), "permanent message_refused"),
+        (refused(400, 50006), "permanent message_refused"),
         (refused(404, 10015), "permanent refused"),
         (refused(413, 40005), "permanent too_large"),
         (refused(500, 0), "transient server_error"),

@@ -15,6 +15,7 @@ mod http_receive;
 mod http_send;
 mod models;
 mod platform;
+mod sending;
 mod slack_download;
 mod slack_receive;
 mod slack_send;

@@ -1,11 +1,12 @@
 //! Slack: what we send.
 
 use channels::{OutgoingFile, OutgoingReply, Part, PartContent, ReplyKind, SendError, SendMeta, Sent};
-use proto_schemas::content::{Button, ReplyAddress, StoredFile};
+use proto_schemas::content::{Button, ReplyAddress};
 use serde_json::json;
 
 use crate::accounts::{self, SLACK_TOKEN};
 use crate::platform::{Answer, Platform, answer, client};
+use crate::sending::{class, outgoing};
 
 fn address() -> ReplyAddress {
     let text = |text: &str| Some(text.to_owned());
@@ -80,19 +81,7 @@ fn buttons_have_a_message_of_their_own_where_the_last_part_has_no_room() {
 }
 
 fn report() -> OutgoingFile {
-    let (name, mime_type) = ("a & b.pdf".to_owned(), "application/pdf".to_owned());
-    let stored = StoredFile {
-        key: "k".to_owned(),
-        name: name.clone(),
-        mime_type: mime_type.clone(),
-        bytes: 5,
-    };
-    OutgoingFile {
-        name,
-        mime_type: Some(mime_type),
-        url: None,
-        stored: Some(stored),
-    }
+    outgoing("a & b.pdf", "application/pdf")
 }
 
 fn posted() -> Answer {
@@ -111,15 +100,6 @@ async fn send(platform: &Platform, part: &Part, content: Option<&'static [u8]>) 
 
 async fn say(platform: &Platform) -> Result<Sent, SendError> {
     send(platform, &parts("hi", &[])[0], None).await
-}
-
-fn class(outcome: Result<Sent, SendError>) -> String {
-    match outcome {
-        Ok(sent) => format!("sent {}", sent.platform_message_id),
-        Err(SendError::RateLimited { retry_after, .. }) => format!("wait {}", retry_after.as_secs()),
-        Err(SendError::Transient { class, .. }) => format!("transient {class}"),
-        Err(SendError::Permanent { class, .. }) => format!("permanent {class}"),
-    }
 }
 
 #[tokio::test]
@@ -301,5 +281,46 @@ async fn an_upload_without_bytes_is_refused_before_any_call() {
     let platform = Platform::start([]).await;
     let part = &parts("", &[report()])[0];
     assert_eq!(class(send(&platform, part, None).await), "permanent file_missing");
+    assert_eq!(platform.seen().len(), 0);
+}
+
+#[tokio::test]
+async fn who_says_nothing_takes_the_status_of_the_thread_back() {
+    let platform = Platform::start([answer(200, r#"{"ok":true}"#)]).await;
+    let account = accounts::slack(&format!("{}api", platform.url));
+    assert_eq!(account.say_nothing(&client(), &address(), 0).await, Ok(()));
+    let seen = &platform.seen()[0];
+    assert_eq!(seen.path, "/api/assistant.threads.setStatus");
+    let expected = json!({"channel_id": "C00FAKECHAN1", "thread_ts": "1766458026.240809", "status": ""});
+    assert_eq!(seen.json(), expected);
+}
+
+#[tokio::test]
+async fn a_status_that_cannot_be_taken_back_harms_nothing() {
+    for reply in [
+        refused("missing_scope"),
+        answer(429, "").with("retry-after", "7"),
+        answer(502, ""),
+    ] {
+        let platform = Platform::start([reply]).await;
+        let account = accounts::slack(&platform.url);
+        assert_eq!(account.say_nothing(&client(), &address(), 0).await, Ok(()));
+        assert_eq!(platform.seen().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_status_that_was_never_shown_is_not_taken_back() {
+    let platform = Platform::start([]).await;
+    let outside = ReplyAddress {
+        thread_id: None,
+        ..address()
+    };
+    for (account, address) in [
+        (accounts::slack(&platform.url), outside),
+        (accounts::slack_without_typing(&platform.url), address()),
+    ] {
+        assert_eq!(account.say_nothing(&client(), &address, 0).await, Ok(()));
+    }
     assert_eq!(platform.seen().len(), 0);
 }

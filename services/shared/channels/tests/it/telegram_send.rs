@@ -1,11 +1,12 @@
 //! Telegram: what we send.
 
 use channels::{OutgoingFile, OutgoingReply, Part, ReplyKind, SendError, SendMeta, Sent};
-use proto_schemas::content::{Button, ReplyAddress, StoredFile};
+use proto_schemas::content::{Button, ReplyAddress};
 use serde_json::json;
 
 use crate::accounts::{self, TOKEN};
 use crate::platform::{Answer, Platform, answer, client};
+use crate::sending::outgoing;
 
 fn address() -> ReplyAddress {
     let text = |text: &str| Some(text.to_owned());
@@ -35,19 +36,7 @@ fn parts(text: &str, files: &[OutgoingFile]) -> Vec<Part> {
 }
 
 fn picture() -> OutgoingFile {
-    let (name, mime_type) = ("a \"b\".png".to_owned(), "image/png".to_owned());
-    let stored = StoredFile {
-        key: "k".to_owned(),
-        name: name.clone(),
-        mime_type: mime_type.clone(),
-        bytes: 5,
-    };
-    OutgoingFile {
-        name,
-        mime_type: Some(mime_type),
-        url: None,
-        stored: Some(stored),
-    }
+    outgoing("a \"b\".png", "image/png")
 }
 
 fn sent(message_id: u64) -> Answer {

@@ -61,10 +61,10 @@ pub(super) fn respond(workspace: &mut Workspace, may: May, call: Call) -> Script
     answer.map_or_else(refuse, Scripted::Reply)
 }
 
-/// A status is shown in a thread (`channels.md`, section 3.5.5).
+/// A status is shown in a thread, and an empty one ends it (`channels.md`, section 3.5.5).
 fn set_status(call: &Call) -> Result<Value, &'static str> {
     let has = |name: &str| call.text(name).is_some_and(|text| !text.is_empty());
-    if has("channel_id") && has("thread_ts") && has("status") {
+    if has("channel_id") && has("thread_ts") && call.value("status").is_some() {
         Ok(json!({ "ok": true }))
     } else {
         Err("invalid_arguments")

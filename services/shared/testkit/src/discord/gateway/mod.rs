@@ -146,6 +146,14 @@ impl FakeGateway {
         sessions.forget();
     }
 
+    /// Forgets all sessions: connections are closed with this code, and so is who resumes one from now on.
+    pub fn end_sessions(&self, code: u16) {
+        let mut sessions = self.sessions();
+        sessions.close_all(code);
+        sessions.forget();
+        sessions.ended_with = Some(code);
+    }
+
     /// Closes every connection that identifies with this code, as for intents that are not allowed.
     pub fn refuse_with(&self, code: u16) {
         self.sessions().refuse_with = Some(code);

@@ -36,6 +36,8 @@ pub(super) struct Sessions {
     pub(super) most_live: usize,
     pub(super) farewells: Vec<u16>,
     pub(super) refuse_with: Option<u16>,
+    /// The code with which a session that is not known is closed, in place of op 9.
+    pub(super) ended_with: Option<u16>,
 }
 
 impl Line {
@@ -87,7 +89,8 @@ impl Sessions {
     pub(super) fn resume(&mut self, line: &Line, id: &str, sequence: u64) {
         self.resumes.push(sequence);
         let Some(session) = self.sessions.iter_mut().find(|session| session.id == id) else {
-            return line.send(Out::Text(r#"{"op":9,"d":false,"s":null,"t":null}"#.to_owned()));
+            let invalid = || Out::Text(r#"{"op":9,"d":false,"s":null,"t":null}"#.to_owned());
+            return line.send(self.ended_with.map_or_else(invalid, Out::Close));
         };
         if let Some(before) = session.line.replace(line.clone()) {
             before.send(Out::Close(4000));
