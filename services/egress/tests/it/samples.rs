@@ -30,7 +30,6 @@ pub(crate) fn over_telegram(name: &str, text: &str) -> Delivery {
     of(name, "tg", ChannelKind::Telegram, &CHAT.to_string(), reply(text))
 }
 
-/// A text for a thread of [`CHANNEL`], in conversation `conv_{name}`.
 /// To the connection that gives a part up when nobody knows whether it has arrived.
 pub(crate) fn over_telegram_once(name: &str, text: &str) -> Delivery {
     Delivery {
@@ -39,6 +38,7 @@ pub(crate) fn over_telegram_once(name: &str, text: &str) -> Delivery {
     }
 }
 
+/// A text for a thread of [`CHANNEL`], in conversation `conv_{name}`.
 pub(crate) fn over_slack(name: &str, text: &str) -> Delivery {
     let mut delivery = of(name, "slack", ChannelKind::Slack, CHANNEL, reply(text));
     delivery.address.thread_id = Some(THREAD.to_owned());

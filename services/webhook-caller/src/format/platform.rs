@@ -92,14 +92,15 @@ fn check_buttons(buttons: &[Button]) -> Result<(), CallError> {
     if buttons.len() > MAX_BUTTONS {
         return refuse(format!("{} buttons are more than {MAX_BUTTONS}", buttons.len()));
     }
-    for Button { label, value, url } in buttons {
+    for button in buttons {
+        let Button { label, url, .. } = button;
         let is_too_long = |url: &String| url.chars().count() > MAX_BUTTON_URL_CHARS;
         if label.trim().is_empty() || label.chars().count() > MAX_LABEL_CHARS {
             return refuse(format!(
                 "a button's `label` has to have 1 to {MAX_LABEL_CHARS} characters"
             ));
         }
-        if url.is_none() && !(1..=MAX_VALUE_BYTES).contains(&value.as_ref().unwrap_or(label).len()) {
+        if url.is_none() && !(1..=MAX_VALUE_BYTES).contains(&button.said().len()) {
             return refuse(format!(
                 "a button's `value` (its `label` where there is none) has to have 1 to {MAX_VALUE_BYTES} bytes"
             ));
