@@ -69,6 +69,12 @@ pub(crate) struct Arrival<'a> {
 }
 
 impl Arrival<'_> {
+    /// Whether it comes again when it comes too soon. What a Gateway tells does not: it comes late and all at once after
+    /// an outage, however slowly it was written.
+    fn may_be_refused(&self) -> bool {
+        self.lease.is_none()
+    }
+
     /// Fails when somebody else may take it in by now.
     fn check(&self) -> Result<(), Refused> {
         match self.lease {
@@ -185,9 +191,11 @@ impl Intake {
         if !is_ours {
             return Ok(Taken::Ignored);
         }
-        self.conversations
-            .take(&conversation)
-            .map_err(Refused::RateLimited)?;
+        if arrival.may_be_refused() {
+            self.conversations
+                .take(&conversation)
+                .map_err(Refused::RateLimited)?;
+        }
         let id = ids::message_id(&conversation, &message.dedup_key);
         let answer = message.answer;
         // Whoever waits for too many answers may still end the waiting.

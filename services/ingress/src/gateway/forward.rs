@@ -1,7 +1,7 @@
 //! The story of one message of a Gateway: read it, and have it stored as a push is, as long as the lease is ours.
 //!
 //! Nobody sends a message again that is refused, as platforms do with a push. So what may pass is waited for, and holds
-//! back what comes after it; what may not (a conversation that writes too much) becomes a dead letter.
+//! back what comes after it; what may not (a conversation in which too many wait) becomes a dead letter.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,11 +102,12 @@ async fn settle(
     refused: Refused,
 ) -> Result<EventResult, NotYet> {
     match refused {
-        Refused::NotStored(_) | Refused::FileNotStored(_) | Refused::NotHeld | Refused::Overloaded => {
-            Err(NotYet::Wait)
-        }
-        Refused::RateLimited(_)
-        | Refused::BacklogFull
+        Refused::NotStored(_)
+        | Refused::FileNotStored(_)
+        | Refused::NotHeld
+        | Refused::Overloaded
+        | Refused::RateLimited(_) => Err(NotYet::Wait),
+        Refused::BacklogFull
         | Refused::TooLarge
         | Refused::UnknownConnection
         | Refused::Misconfigured(_)

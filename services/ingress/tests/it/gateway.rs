@@ -392,6 +392,19 @@ async fn a_message_over_a_limit_becomes_a_dead_letter_and_does_not_hold_back_oth
 }
 
 #[tokio::test]
+async fn what_comes_all_at_once_was_not_written_too_fast() {
+    let world = World::start().await;
+    let replica = world.replica(&[("CONVERSATION_RATE", "1")]).await;
+    world.discord.wait_for_session().await;
+    for number in 1..=10 {
+        world.says(number);
+    }
+    let expected: Vec<String> = (1..=10).map(|number| number.to_string()).collect();
+    assert_eq!(world.texts(10).await, expected);
+    assert_eq!(messages(&replica, "dead_letter").await, 0);
+}
+
+#[tokio::test]
 async fn what_is_said_while_the_broker_is_away_is_stored_once_it_is_back() {
     let mut world = World::start().await;
     let replica = world.replica(&[]).await;
