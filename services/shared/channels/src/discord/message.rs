@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use super::attachment::Attachment;
+use super::receive::lacks;
 use crate::inbound::{Addressed, Inbound, InboundFile, InboundMessage, Refusal, json_problem};
 
 /// Kinds of messages that a person wrote: one of its own, and one that replies to another.
@@ -67,6 +68,12 @@ struct Referenced {
 pub fn receive_message(event: &[u8], bot: &str) -> Result<Inbound, Refusal> {
     let event: Event =
         serde_json::from_slice(event).map_err(|error| Refusal::NotUnderstood(json_problem(&error)))?;
+    // Without them it would neither be known again nor could it be answered.
+    for (name, value) in [("id", &event.d.id), ("channel_id", &event.d.channel_id)] {
+        if value.is_empty() {
+            return Err(lacks(name));
+        }
+    }
     Ok(read(event.d, bot))
 }
 

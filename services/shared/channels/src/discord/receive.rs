@@ -75,7 +75,8 @@ fn told(event: &Event) -> Inbound {
 /// A reply to a press is a new message that leaves the one with the button alone: only such a message has an origin
 /// that it answers. Everything else is answered in the place of what says that the bot is thinking.
 fn message(mut push: Push, read: Read, now_secs: u64) -> Result<Inbound, Refusal> {
-    let id = push.id.take().ok_or_else(|| lacks("id"))?;
+    let id = push.id.take().filter(|id| !id.is_empty());
+    let id = id.ok_or_else(|| lacks("id"))?;
     let token = push.token.take().ok_or_else(|| lacks("token"))?;
     let chat_id = push.chat_id().ok_or_else(|| lacks("channel_id"))?;
     let (user, is_bot) = push.author().ok_or_else(|| lacks("user"))?;

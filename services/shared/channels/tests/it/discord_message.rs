@@ -179,6 +179,14 @@ fn what_is_no_message_is_not_understood_and_not_repeated() {
     }
 }
 
+#[test]
+fn a_message_without_a_name_or_a_place_is_not_understood() {
+    for member in ["id", "channel_id"] {
+        let refusal = changed(json!({ member: "" })).unwrap_err();
+        assert!(matches!(refusal, Refusal::NotUnderstood(_)), "{refusal:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_text_can_be_read(content in r"(<@!?|>|1457469483726668048|\PC){0,20}") {
