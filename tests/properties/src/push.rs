@@ -166,17 +166,15 @@ fn is_worked_with(read: &Result<Inbound, Refusal>) {
 }
 
 fn is_sound(message: &InboundMessage) {
-    assert!(
-        !message.dedup_key.is_empty(),
-        "it would not be known when it is pushed again"
-    );
+    // It would not be known when it is pushed again, or could not be answered.
+    let named = [&message.dedup_key, &message.chat_id, &message.user.id];
+    let others = [message.thread_id.as_ref(), message.message_id.as_ref()];
+    for id in named.into_iter().chain(others.into_iter().flatten()) {
+        assert!(!id.is_empty(), "{message:?}");
+    }
     assert!(
         !message.text.is_empty() || !message.files.is_empty(),
         "it says nothing"
-    );
-    assert!(
-        !message.thread_is_conversation || message.thread_id.as_deref() != Some(""),
-        "{message:?}"
     );
     for file in &message.files {
         let (name, mime_type) = match file {

@@ -107,12 +107,27 @@ pub enum InboundFile {
 
 impl InboundMessage {
     /// The message as it is taken: the wish to start afresh, if that is all it says.
-    pub(crate) fn said(self) -> Inbound {
-        if self.text.trim().eq_ignore_ascii_case(RESET) {
+    ///
+    /// # Errors
+    /// It has an identifier that names nothing: it would not be known when it comes again, or could not be answered.
+    pub(crate) fn said(self) -> Result<Inbound, Refusal> {
+        let named = [
+            ("key", Some(&self.dedup_key)),
+            ("chat", Some(&self.chat_id)),
+            ("user", Some(&self.user.id)),
+            ("thread", self.thread_id.as_ref()),
+            ("message", self.message_id.as_ref()),
+        ];
+        for (what, id) in named {
+            if id.is_some_and(String::is_empty) {
+                return Err(lacks(what));
+            }
+        }
+        Ok(if self.text.trim().eq_ignore_ascii_case(RESET) {
             Inbound::Reset(self)
         } else {
             Inbound::Message(self)
-        }
+        })
     }
 }
 
@@ -129,6 +144,15 @@ pub enum Refusal {
     /// kept as a dead letter and acknowledged.
     #[error("not understood: {0}")]
     NotUnderstood(String),
+}
+
+pub(crate) fn ignored(kind: &'static str) -> Inbound {
+    Inbound::Ignored { kind }
+}
+
+/// It is authentic, so the platform is not asked to send it again.
+pub(crate) fn lacks(member: &str) -> Refusal {
+    Refusal::NotUnderstood(format!("there is no {member}"))
 }
 
 /// Where JSON is wrong, without repeating any of it.

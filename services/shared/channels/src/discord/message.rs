@@ -4,8 +4,7 @@
 use serde::Deserialize;
 
 use super::attachment::Attachment;
-use super::receive::lacks;
-use crate::inbound::{Addressed, Inbound, InboundFile, InboundMessage, Refusal, json_problem};
+use crate::inbound::{Addressed, Inbound, InboundFile, InboundMessage, Refusal, ignored, json_problem};
 
 /// Kinds of messages that a person wrote: one of its own, and one that replies to another.
 const WRITTEN: [u8; 2] = [0, 19];
@@ -68,18 +67,12 @@ struct Referenced {
 pub fn receive_message(event: &[u8], bot: &str) -> Result<Inbound, Refusal> {
     let event: Event =
         serde_json::from_slice(event).map_err(|error| Refusal::NotUnderstood(json_problem(&error)))?;
-    // Without them it would neither be known again nor could it be answered.
-    for (name, value) in [("id", &event.d.id), ("channel_id", &event.d.channel_id)] {
-        if value.is_empty() {
-            return Err(lacks(name));
-        }
-    }
-    Ok(read(event.d, bot))
+    read(event.d, bot)
 }
 
-fn read(message: Message, bot: &str) -> Inbound {
+fn read(message: Message, bot: &str) -> Result<Inbound, Refusal> {
     if let Some(kind) = unanswered(&message, bot) {
-        return Inbound::Ignored { kind };
+        return Ok(ignored(kind));
     }
     let text = words(&message, bot, message.attachments.is_empty());
     let addressed = addressed(&message, bot);
@@ -89,9 +82,7 @@ fn read(message: Message, bot: &str) -> Inbound {
         .map(Attachment::into_file)
         .collect();
     if text.is_empty() && files.is_empty() {
-        return Inbound::Ignored {
-            kind: "without_content",
-        };
+        return Ok(ignored("without_content"));
     }
     let inbound = InboundMessage {
         addressed,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::interaction::{Data, Event, Push};
 use super::words::{self, Said};
 use super::{Account, WAY_BACK_IS_OPEN, signature};
-use crate::inbound::{Addressed, Inbound, InboundMessage, Refusal, Request, json_problem};
+use crate::inbound::{Addressed, Inbound, InboundMessage, Refusal, Request, ignored, json_problem, lacks};
 
 // Kinds of pushes (`channels.md`, section 4.2.1).
 const EVENT_PING: u64 = 0;
@@ -50,15 +50,6 @@ impl Account {
     }
 }
 
-/// It is authentic, so nobody is asked to send it again.
-pub(super) fn lacks(member: &str) -> Refusal {
-    Refusal::NotUnderstood(format!("there is no {member}"))
-}
-
-fn ignored(kind: &'static str) -> Inbound {
-    Inbound::Ignored { kind }
-}
-
 fn handshake(answer: Value) -> Inbound {
     Inbound::Handshake { answer }
 }
@@ -75,8 +66,7 @@ fn told(event: &Event) -> Inbound {
 /// A reply to a press is a new message that leaves the one with the button alone: only such a message has an origin
 /// that it answers. Everything else is answered in the place of what says that the bot is thinking.
 fn message(mut push: Push, read: Read, now_secs: u64) -> Result<Inbound, Refusal> {
-    let id = push.id.take().filter(|id| !id.is_empty());
-    let id = id.ok_or_else(|| lacks("id"))?;
+    let id = push.id.take().ok_or_else(|| lacks("id"))?;
     let token = push.token.take().ok_or_else(|| lacks("token"))?;
     let chat_id = push.chat_id().ok_or_else(|| lacks("channel_id"))?;
     let (user, is_bot) = push.author().ok_or_else(|| lacks("user"))?;
@@ -109,5 +99,5 @@ fn message(mut push: Push, read: Read, now_secs: u64) -> Result<Inbound, Refusal
         }),
         answer: Some(json!({ "type": answer })),
     };
-    Ok(inbound.said())
+    inbound.said()
 }

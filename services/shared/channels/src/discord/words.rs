@@ -4,8 +4,7 @@ use serde_json::Value;
 
 use super::attachment::Attachment;
 use super::interaction::{CommandOption, Component, Data, Resolved};
-use super::receive::lacks;
-use crate::inbound::{InboundFile, Refusal};
+use crate::inbound::{InboundFile, Refusal, lacks};
 
 /// The command for talking: it says its options and not itself.
 const TALK: &str = "ask";

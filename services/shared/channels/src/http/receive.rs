@@ -54,7 +54,7 @@ impl Account {
         let id = self.verify(request)?;
         let body: Body =
             serde_json::from_slice(request.body).map_err(|error| Refusal::BadBody(json_problem(&error)))?;
-        Ok(message(id, body)?.said())
+        message(id, body)?.said()
     }
 
     /// Checks the signature; the answer is the `webhook-id`.

@@ -9,9 +9,8 @@ use url::form_urlencoded;
 
 use super::blocks::LINK;
 use super::event::is_direct;
-use super::receive::{ignored, lacks};
 use super::text;
-use crate::inbound::{Addressed, Inbound, InboundMessage, Refusal, json_problem};
+use crate::inbound::{Addressed, Inbound, InboundMessage, Refusal, ignored, json_problem, lacks};
 
 type Form<'a> = HashMap<Cow<'a, str>, Cow<'a, str>>;
 
@@ -112,7 +111,7 @@ fn command(form: &Form<'_>) -> Result<Inbound, Refusal> {
         answer: None,
         chat_id,
     };
-    Ok(inbound.said())
+    inbound.said()
 }
 
 /// What was pressed or chosen is said by its user, in the thread of the button's message.
@@ -129,7 +128,8 @@ fn pressed(interaction: Interaction) -> Result<Inbound, Refusal> {
         return Ok(ignored("button_of_a_page"));
     }
     let user = interaction.user.ok_or_else(|| lacks("user"))?;
-    let trigger = interaction.trigger_id.ok_or_else(|| lacks("trigger_id"))?;
+    let trigger = interaction.trigger_id.filter(|trigger| !trigger.is_empty());
+    let trigger = trigger.ok_or_else(|| lacks("trigger_id"))?;
     let Some(Container {
         channel_id: Some(chat_id),
         message_ts,
@@ -164,7 +164,7 @@ fn pressed(interaction: Interaction) -> Result<Inbound, Refusal> {
         interaction: None,
         answer: None,
     };
-    Ok(inbound.said())
+    inbound.said()
 }
 
 impl Action {

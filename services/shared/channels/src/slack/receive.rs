@@ -7,7 +7,8 @@ use serde_json::json;
 use super::event::{Event, File, Message, Push};
 use super::{Account, interaction, signature, text};
 use crate::inbound::{
-    Addressed, Inbound, InboundFile, InboundMessage, Refusal, Request, json_problem, media_type,
+    Addressed, Inbound, InboundFile, InboundMessage, Refusal, Request, ignored, json_problem, lacks,
+    media_type,
 };
 use crate::names::sanitise_name;
 
@@ -41,15 +42,6 @@ impl Account {
     }
 }
 
-pub(super) fn ignored(kind: &'static str) -> Inbound {
-    Inbound::Ignored { kind }
-}
-
-/// It is authentic, so Slack is not asked to send it again.
-pub(super) fn lacks(member: &str) -> Refusal {
-    Refusal::NotUnderstood(format!("there is no {member}"))
-}
-
 fn trouble(kind: &'static str) -> Inbound {
     Inbound::Trouble { kind }
 }
@@ -62,25 +54,30 @@ fn is_form(request: &Request<'_>) -> bool {
 
 fn event(mut push: Push) -> Result<Inbound, Refusal> {
     let event = push.event.take().ok_or_else(|| lacks("event"))?;
-    Ok(match event {
+    match event {
         Event::Message(message) if message.subtype.as_deref() == Some(CHANGED) => match message.changed() {
             Some((message, edited)) => read(message, false, Some(&edited), push.bot()),
-            None => ignored(CHANGED),
+            None => Ok(ignored(CHANGED)),
         },
         Event::Message(message) => read(message, false, None, push.bot()),
         Event::AppMention(message) => read(message, true, None, push.bot()),
-        Event::TokensRevoked => trouble("tokens_revoked"),
-        Event::AppUninstalled => trouble("app_uninstalled"),
-        Event::Other => ignored("other_event"),
-    })
+        Event::TokensRevoked => Ok(trouble("tokens_revoked")),
+        Event::AppUninstalled => Ok(trouble("app_uninstalled")),
+        Event::Other => Ok(ignored("other_event")),
+    }
 }
 
 /// One message with the bot's name in it comes as a message and as a mention, with the same channel and time: both
 /// are read alike, and the second changes nothing (`channels.md`, section 3.1.5).
-fn read(message: Message, is_mention: bool, edited: Option<&str>, bot: Option<&str>) -> Inbound {
+fn read(
+    message: Message,
+    is_mention: bool,
+    edited: Option<&str>,
+    bot: Option<&str>,
+) -> Result<Inbound, Refusal> {
     let author = match author(&message, bot) {
         Ok(author) => author,
-        Err(kind) => return ignored(kind),
+        Err(kind) => return Ok(ignored(kind)),
     };
     let addressed = if is_mention {
         Addressed::Surely
@@ -90,7 +87,7 @@ fn read(message: Message, is_mention: bool, edited: Option<&str>, bot: Option<&s
     let files: Vec<InboundFile> = message.files.iter().flatten().filter_map(file).collect();
     let text = words(&message, bot, files.is_empty());
     if text.is_empty() && files.is_empty() {
-        return ignored("without_content");
+        return Ok(ignored("without_content"));
     }
     let is_direct = message.is_direct();
     let thread_id = match message.thread_ts {

@@ -2,21 +2,24 @@
 
 use serde_json::json;
 
-use super::receive::{ignored, person_as_user, topic};
+use super::receive::{person_as_user, topic};
 use super::update::{CallbackQuery, Membership};
-use crate::inbound::{Addressed, Inbound, InboundMessage};
+use crate::inbound::{Addressed, Inbound, InboundMessage, Refusal, ignored, lacks};
 
 /// A pressed button says what stands behind it, in answer to its message. Telegram is told at once that it was pressed,
 /// or its client would go on showing that it waits (`channels.md`, sections 2.1.4 and 2.5.1).
-pub(super) fn pressed(query: CallbackQuery) -> Inbound {
+pub(super) fn pressed(query: CallbackQuery) -> Result<Inbound, Refusal> {
     let (Some(message), Some(text)) = (query.message, query.data) else {
-        return ignored("button_without_message");
+        return Ok(ignored("button_without_message"));
     };
     if text.is_empty() {
-        return ignored("button_without_data");
+        return Ok(ignored("button_without_data"));
     }
     if query.from.is_bot {
-        return ignored("from_a_bot");
+        return Ok(ignored("from_a_bot"));
+    }
+    if query.id.is_empty() {
+        return Err(lacks("id"));
     }
     let inbound = InboundMessage {
         dedup_key: format!("callback:{}", query.id),

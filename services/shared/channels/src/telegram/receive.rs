@@ -11,7 +11,7 @@ use super::event::{changed, pressed};
 use super::update::{Chat, Entity, Message, Person, Update};
 use super::{Account, wording};
 use crate::inbound::{
-    Addressed, Inbound, InboundFile, InboundMessage, RESET, Refusal, Request, json_problem,
+    Addressed, Inbound, InboundFile, InboundMessage, RESET, Refusal, Request, ignored, json_problem,
 };
 
 /// Nothing is signed; the secret itself authenticates (`channels.md`, section 1.3).
@@ -61,10 +61,12 @@ impl Account {
         let update: Update = serde_json::from_slice(request.body)
             .map_err(|error| Refusal::NotUnderstood(json_problem(&error)))?;
         let kind = || known(&OTHER_UPDATES, &update.others).unwrap_or("unknown_update");
+        if let Some(query) = update.callback_query {
+            return pressed(query);
+        }
         let read = update.message.map(|message| self.read(message, false));
         Ok(read
             .or_else(|| update.edited_message.map(|message| self.read(message, true)))
-            .or_else(|| update.callback_query.map(pressed))
             .or_else(|| {
                 update
                     .my_chat_member
@@ -187,10 +189,6 @@ impl Account {
             Command::Words
         }
     }
-}
-
-pub(super) fn ignored(kind: &'static str) -> Inbound {
-    Inbound::Ignored { kind }
 }
 
 fn known(kinds: &[&'static str], members: &BTreeMap<String, IgnoredAny>) -> Option<&'static str> {

@@ -181,8 +181,12 @@ fn what_is_no_message_is_not_understood_and_not_repeated() {
 
 #[test]
 fn a_message_without_a_name_or_a_place_is_not_understood() {
-    for member in ["id", "channel_id"] {
-        let refusal = changed(json!({ member: "" })).unwrap_err();
+    for members in [
+        json!({"id": ""}),
+        json!({"channel_id": ""}),
+        json!({"author": {"id": ""}}),
+    ] {
+        let refusal = changed(members).unwrap_err();
         assert!(matches!(refusal, Refusal::NotUnderstood(_)), "{refusal:?}");
     }
 }

@@ -401,6 +401,10 @@ fn what_is_authentic_and_means_nothing_is_not_understood_and_not_repeated() {
     ] {
         assert_not_understood(receive(&body), &body);
     }
+    for member in ["channel", "user", "ts", "thread_ts"] {
+        let body = changed(json!({ member: "" }));
+        assert_not_understood(receive(&body), &body);
+    }
     for fields in [
         &[("hunter2", "x")][..],
         &[("payload", "hunter2")],

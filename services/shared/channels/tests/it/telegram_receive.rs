@@ -424,6 +424,8 @@ fn what_is_no_update_is_not_understood_and_not_repeated() {
         "\"hunter2\"",
         r#"{"update_id":"hunter2"}"#,
         r#"{"update_id":1,"message":{"message_id":"hunter2"}}"#,
+        r#"{"update_id":1,"callback_query":{"id":"","from":{"id":1},"data":"hunter2",
+            "message":{"message_id":1,"chat":{"id":1,"type":"private"}}}}"#,
     ] {
         match receive(body) {
             Err(Refusal::NotUnderstood(reason)) => assert!(!reason.contains("hunter2"), "{reason}"),
