@@ -1,21 +1,18 @@
-//! Sends the users' messages, in a closed or an open loop, over connections that are kept.
+//! Sends the users' messages, in a closed or an open loop, through a door.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use serde::Serialize;
-use testkit::callback::sign_push;
-use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 
-use crate::http::Connection;
+use crate::door::Door;
 use crate::ledger::Ledger;
 use crate::token::Token;
 
@@ -30,20 +27,10 @@ const CHOICES: usize = 16;
 /// The same conversations are chosen in every run.
 const SEED: u64 = 7;
 
-/// Where messages go in.
-pub(crate) struct Door {
-    /// The address.
-    pub(crate) address: SocketAddr,
-    /// The path for a conversation.
-    pub(crate) path: Box<dyn Fn(usize) -> String>,
-    /// Signs what is pushed.
-    pub(crate) secret: String,
-}
-
 /// What became of the pushes so far.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub(crate) struct Answers {
-    /// 202: it will be answered.
+    /// 200 or 202: it will be answered.
     pub(crate) accepted: u64,
     /// 429.
     pub(crate) too_many: u64,
@@ -67,9 +54,8 @@ pub(crate) enum Refused {
 /// The users.
 pub(crate) struct Driver {
     ledger: Rc<Ledger>,
-    door: Door,
+    door: Box<dyn Door>,
     padding: String,
-    idle: RefCell<Vec<Connection>>,
     pushing: Cell<usize>,
     answers: Cell<Answers>,
     refusals: RefCell<Vec<Duration>>,
@@ -77,12 +63,11 @@ pub(crate) struct Driver {
 
 impl Driver {
     /// Users in front of a door.
-    pub(crate) fn new(ledger: Rc<Ledger>, door: Door) -> Rc<Self> {
+    pub(crate) fn new(ledger: Rc<Ledger>, door: Box<dyn Door>) -> Rc<Self> {
         Rc::new(Self {
             ledger,
             door,
             padding: "lorem ipsum ".repeat(MESSAGE_BYTES / 12 + 1),
-            idle: RefCell::default(),
             pushing: Cell::default(),
             answers: Cell::default(),
             refusals: RefCell::default(),
@@ -183,8 +168,8 @@ impl Driver {
     async fn deliver(&self, token: Token, refused: Refused) {
         loop {
             let began = Instant::now();
-            match self.push(token).await {
-                Ok(202) => return self.count(|answers| answers.accepted += 1),
+            match self.door.push(token, self.text(token)).await {
+                Ok(200 | 202) => return self.count(|answers| answers.accepted += 1),
                 Ok(429) => self.count(|answers| answers.too_many += 1),
                 Ok(503) => self.count(|answers| answers.unavailable += 1),
                 Ok(status) => return self.ledger.fault(format!("{token} was answered {status}")),
@@ -202,36 +187,9 @@ impl Driver {
         }
     }
 
-    async fn push(&self, token: Token) -> std::io::Result<u16> {
-        let idle = self.idle.borrow_mut().pop();
-        let mut connection = match idle {
-            Some(connection) => connection,
-            None => Connection::new(TcpStream::connect(self.door.address).await?)?,
-        };
-        connection.write(&self.request(token)).await?;
-        let status = connection.read().await?.and_then(|answer| answer.status());
-        let Some(status) = status else {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        };
-        self.idle.borrow_mut().push(connection);
-        Ok(status)
-    }
-
-    fn request(&self, token: Token) -> Vec<u8> {
-        let text = &self.padding[..MESSAGE_BYTES - token.to_string().len()];
-        let chat = chat(token.conversation);
-        let body = format!(
-            "{{\"conversation_id\":\"{chat}\",\"user\":{{\"id\":\"{chat}\"}},\"text\":\"{text}{token}\"}}"
-        );
-        let id = format!("push-{}-{}", token.conversation, token.number);
-        let [(_, id), (_, at), (_, signature)] =
-            sign_push(&self.door.secret, &id, now_seconds(), body.as_bytes());
-        let (path, length) = ((self.door.path)(token.conversation), body.len());
-        format!(
-            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nwebhook-id: {id}\r\n\
-             webhook-timestamp: {at}\r\nwebhook-signature: {signature}\r\ncontent-length: {length}\r\n\r\n{body}"
-        )
-        .into_bytes()
+    fn text(&self, token: Token) -> String {
+        let padding = &self.padding[..MESSAGE_BYTES - token.to_string().len()];
+        format!("{padding}{token}")
     }
 
     fn count(&self, change: impl FnOnce(&mut Answers)) {
@@ -239,15 +197,4 @@ impl Driver {
         change(&mut answers);
         self.answers.set(answers);
     }
-}
-
-/// A conversation as the channel's user names it.
-pub(crate) fn chat(conversation: usize) -> String {
-    format!("chat-{conversation:07}")
-}
-
-#[expect(clippy::disallowed_methods, reason = "a signature names the real time")]
-fn now_seconds() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.expect("the clock is past 1970").as_secs()
 }

@@ -6,12 +6,14 @@ mod bare;
 mod broker;
 mod chain;
 mod cpu;
+mod door;
 mod driver;
 mod fakes;
 mod http;
 mod latency;
 mod ledger;
 mod pipeline;
+mod platforms;
 mod preload;
 mod replicas;
 mod report;
@@ -44,7 +46,7 @@ struct Arguments {
     /// Runs of each kind; the median counts.
     #[arg(long, default_value_t = 3)]
     runs: usize,
-    /// Messages per second of `latency`, instead of half of saturation.
+    /// Messages per second of `latency`, instead of half of saturation, and of `channels`.
     #[arg(long)]
     rate: Option<f64>,
     /// Conversations that exist already when `scale` begins.

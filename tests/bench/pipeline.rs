@@ -1,16 +1,17 @@
 //! The platform: one process of each service, as built for release, with the settings that operators get.
 
+use std::net::SocketAddr;
+
 use bus::Bus;
 use futures_util::future::join_all;
 use proto_schemas::dead_letter::Stage;
 use registry::Manifest;
 use serde_json::{Value, json};
-use testkit::callback::new_secret;
 use testkit::process::Service;
+use tests::manifest;
 
 use crate::chain::Chain;
 use crate::cpu::Watched;
-use crate::driver::Door;
 
 /// Bots that share the conversations where a scenario says nothing else. With fewer, 2,048 messages under way
 /// would meet the limits of one integration (256 calls) and one connection (320 replies).
@@ -33,8 +34,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) nats_url: &'a str,
     /// Bots, each with an integration and a connection of its own.
     pub(crate) bots: &'a [Bot],
-    /// Where all replies go.
-    pub(crate) callback_url: String,
+    /// The connection of each bot, by the bot's number.
+    pub(crate) connect: &'a dyn Fn(usize) -> Value,
     /// Settings of the services besides those that say where things are.
     pub(crate) settings: Settings<'a>,
 }
@@ -61,9 +62,9 @@ impl Bot {
     }
 }
 
-/// Starts the services and waits until they are ready. `bot_of` says which bot a conversation belongs to.
-pub(crate) async fn start(bus: &Bus, setup: Setup<'_>, bot_of: fn(usize) -> usize) -> (Chain, Door) {
-    let manifest = manifest(setup.bots, &setup.callback_url);
+/// Starts the services and waits until they are ready; tells where ingress listens as well.
+pub(crate) async fn start(bus: &Bus, setup: Setup<'_>) -> (Chain, SocketAddr) {
+    let manifest = manifest(setup.bots, setup.connect);
     manifest.store(bus).await.expect("the manifest is valid");
     let services = join_all(Stage::ALL.map(async |stage| {
         let env = environment(setup.nats_url, setup.settings, stage);
@@ -76,11 +77,7 @@ pub(crate) async fn start(bus: &Bus, setup: Setup<'_>, bot_of: fn(usize) -> usiz
         .iter()
         .find(|(stage, _)| *stage == Stage::Ingress)
         .expect("ingress is one of the services");
-    let door = Door {
-        address: ingress.address("http").await,
-        path: Box::new(move |conversation| format!("/v1/channels/web-{}/messages", bot_of(conversation))),
-        secret: push_secret(),
-    };
+    let address = ingress.address("http").await;
     let chain = Chain {
         name: "platform",
         processes: services
@@ -92,16 +89,12 @@ pub(crate) async fn start(bus: &Bus, setup: Setup<'_>, bot_of: fn(usize) -> usiz
             .map(|(_, service)| Box::new(service) as _)
             .collect(),
     };
-    (chain, door)
+    (chain, address)
 }
 
 /// The usual choice: conversations take turns.
 pub(crate) fn one_of_all(conversation: usize) -> usize {
     conversation % BOTS
-}
-
-fn push_secret() -> String {
-    new_secret("push")
 }
 
 fn environment(nats_url: &str, settings: Settings<'_>, stage: Stage) -> Vec<(&'static str, String)> {
@@ -112,13 +105,6 @@ fn environment(nats_url: &str, settings: Settings<'_>, stage: Stage) -> Vec<(&'s
         ("OUTBOUND_ALLOW", "127.0.0.1"),
         ("ATTACHMENTS_URL", "http://127.0.0.1:9/files"),
         ("ATTACHMENTS_SECRET", "env:ATTACHMENTS_SIGNING_KEY"),
-        ("ATTACHMENTS_SIGNING_KEY", "attachments-signing-key-of-the-bench"),
-        ("WEBHOOK_KEY", "webhook-api-key-of-the-bench"),
-    ];
-    let secrets = [
-        ("PUSH_SECRET", push_secret()),
-        ("CALLBACK_SECRET", new_secret("callback")),
-        ("WEBHOOK_SECRET", new_secret("webhook")),
     ];
     let own = settings
         .iter()
@@ -129,45 +115,50 @@ fn environment(nats_url: &str, settings: Settings<'_>, stage: Stage) -> Vec<(&'s
     let plain = places.into_iter().chain(own);
     plain
         .map(|(key, value)| (key, value.to_owned()))
-        .chain(secrets)
+        .chain(manifest::secrets())
         .collect()
 }
 
-fn manifest(bots: &[Bot], callback_url: &str) -> Manifest {
+fn manifest(bots: &[Bot], connect: &dyn Fn(usize) -> Value) -> Manifest {
     let numbered = || bots.iter().enumerate();
     let manifest = json!({
         "integrations": numbered().map(|(number, bot)| integration(number, bot)).collect::<Vec<_>>(),
         "bots": numbered().map(|(number, _)| json!({
-            "id": format!("bot-{number}"),
+            "id": bot(number),
             "name": "Bench",
-            "integration": format!("webhook-{number}"),
+            "integration": webhook(number),
         })).collect::<Vec<_>>(),
-        "connections": numbered().map(|(number, _)| http_connection(number, callback_url)).collect::<Vec<_>>(),
+        "connections": numbered().map(|(number, _)| connect(number)).collect::<Vec<_>>(),
     });
     serde_json::from_value(manifest).expect("the literal is a manifest")
 }
 
 fn integration(number: usize, bot: &Bot) -> Value {
-    let mut integration = json!({
-        "id": format!("webhook-{number}"),
-        "url": bot.url,
-        "headers": { "Authorization": { "prefix": "Bearer ", "secret": "env:WEBHOOK_KEY" } },
-        "signing_secret": "env:WEBHOOK_SECRET",
-    });
+    let mut more = json!({});
     if let Some(concurrency) = bot.concurrency {
-        integration["limits"] = json!({ "concurrency": concurrency });
+        more["limits"] = json!({ "concurrency": concurrency });
     }
     if let Some(timeout) = bot.timeout {
-        integration["timeout"] = json!(timeout);
+        more["timeout"] = json!(timeout);
     }
-    integration
+    manifest::integration(&webhook(number), &bot.url, more)
 }
 
-fn http_connection(number: usize, url: &str) -> Value {
-    let channel = json!({
-        "secrets": ["env:PUSH_SECRET"],
-        "callback_url": url,
-        "callback_secret": "env:CALLBACK_SECRET",
-    });
-    json!({ "id": format!("web-{number}"), "bot": format!("bot-{number}"), "channel": { "http": channel } })
+fn webhook(number: usize) -> String {
+    format!("webhook-{number}")
+}
+
+/// The name of a bot.
+pub(crate) fn bot(number: usize) -> String {
+    format!("bot-{number}")
+}
+
+/// The name of a bot's connection.
+pub(crate) fn connection(number: usize) -> String {
+    format!("connection-{number}")
+}
+
+/// The connection of a bot on our own channel.
+pub(crate) fn http_connection(number: usize, callback_url: &str) -> Value {
+    manifest::http(&connection(number), &bot(number), callback_url)
 }

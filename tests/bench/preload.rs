@@ -18,8 +18,8 @@ use proto_schemas::transcript::{Receipt, Transcript};
 use proto_schemas::wire::{self, MESSAGE_TYPE, TRACEPARENT, Wire};
 
 use crate::broker::{Broker, create_topology};
-use crate::driver::chat;
-use crate::pipeline::one_of_all;
+use crate::door::chat;
+use crate::pipeline::{connection, one_of_all};
 use crate::sizes::identity;
 
 /// Questions of a conversation; as many answers.
@@ -248,7 +248,7 @@ impl Conversation {
     }
 
     fn connection(&self) -> ConnectionId {
-        ConnectionId::new(format!("web-{}", one_of_all(self.number))).expect("the name is an identifier")
+        ConnectionId::new(connection(one_of_all(self.number))).expect("the name is an identifier")
     }
 
     fn user(&self) -> User {

@@ -7,9 +7,9 @@ use proto_schemas::subjects;
 use proto_schemas::topology::{CONTEXTS, DELIVERIES, INBOX, TRANSCRIPTS, TURNS, bucket_stream};
 use serde::{Deserialize, Serialize};
 
-use crate::driver::chat;
+use crate::door::chat;
 use crate::fakes::Fake;
-use crate::pipeline::one_of_all;
+use crate::pipeline::{connection, one_of_all};
 
 /// The sizes of what a turn publishes and sends, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,8 +53,8 @@ impl Sizes {
 
 /// The identifier that ingress gives a conversation of the driver.
 pub(crate) fn identity(conversation: usize) -> ConversationId {
-    let connection = format!("web-{}", one_of_all(conversation));
-    let connection = ConnectionId::new(connection).expect("the name is an identifier");
+    let connection =
+        ConnectionId::new(connection(one_of_all(conversation))).expect("the name is an identifier");
     conversation_id(&connection, &chat(conversation), None, None)
 }
 

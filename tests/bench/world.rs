@@ -1,21 +1,29 @@
 //! A chain with its broker, and everything outside of it.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
 use bus::Bus;
 use proto_schemas::topology::CONSUMERS;
+use serde_json::Value;
+use tests::manifest::push_secret;
 
 use crate::bare;
 use crate::broker::{Broker, create_topology};
 use crate::chain::Chain;
-use crate::driver::{Door, Driver};
+use crate::door::{Door, HttpDoor};
+use crate::driver::Driver;
 use crate::fakes::{Behaviour, Fake};
 use crate::ledger::Ledger;
-use crate::pipeline::{self, BOTS, Bot, Settings, Setup, UNLIMITED_SENDERS, one_of_all};
+use crate::pipeline::{
+    self, BOTS, Bot, Settings, Setup, UNLIMITED_SENDERS, connection, http_connection, one_of_all,
+};
+use crate::platforms::{Platform, PlatformKind};
 use crate::run::{Run, Window};
 use crate::sizes::Sizes;
 
@@ -42,6 +50,7 @@ pub(crate) struct World {
     // The processes go before their broker, so that they do not log its end.
     pub(crate) chain: Chain,
     pub(crate) broker: Broker,
+    _platform: Option<Platform>,
 }
 
 /// What lies outside of a chain.
@@ -84,16 +93,32 @@ impl World {
         settings: Settings<'_>,
         bot_of: fn(usize) -> usize,
     ) -> Self {
-        let bus = broker.connect().await;
-        create_topology(&bus).await;
-        let setup = Setup {
-            nats_url: broker.server.url(),
-            bots,
-            callback_url: outside.receiver.url(),
-            settings,
+        let url = outside.receiver.url();
+        let connect = |number| http_connection(number, &url);
+        let (bus, chain, ingress) = start(&broker, bots, &connect, settings).await;
+        let door = HttpDoor {
+            address: ingress,
+            path: Box::new(move |conversation| {
+                format!("/v1/channels/{}/messages", connection(bot_of(conversation)))
+            }),
+            secret: push_secret(),
+            idle: RefCell::default(),
         };
-        let (chain, door) = pipeline::start(&bus, setup, bot_of).await;
-        Self::of(broker, bus, chain, door, outside)
+        Self::of(broker, bus, chain, Box::new(door), outside)
+    }
+
+    /// The platform on an empty broker with so many bots on a chat platform, which conversations take in turns.
+    pub(crate) async fn on_platform(kind: PlatformKind, bots: usize, conversations: usize) -> Self {
+        let outside = Outside::new(conversations, Behaviour::default()).await;
+        let broker = Broker::start().await;
+        let platform = Platform::start(kind, bots, &outside.ledger).await;
+        let connect = |number| platform.connection(number);
+        let bots = vec![Bot::at(outside.backend.url()); bots];
+        let (bus, chain, ingress) = start(&broker, &bots, &connect, &UNLIMITED_SENDERS).await;
+        let door = Box::new(platform.door(ingress));
+        let mut world = Self::of(broker, bus, chain, door, outside);
+        world._platform = Some(platform);
+        world
     }
 
     /// The bare chain on an empty broker.
@@ -104,10 +129,10 @@ impl World {
         create_topology(&bus).await;
         let (backend, callback) = (outside.backend.url(), outside.receiver.url());
         let (chain, door) = bare::start(broker.server.url(), &backend, &callback, sizes).await;
-        Self::of(broker, bus, chain, door, outside)
+        Self::of(broker, bus, chain, Box::new(door), outside)
     }
 
-    fn of(broker: Broker, bus: Bus, chain: Chain, door: Door, outside: Outside) -> Self {
+    fn of(broker: Broker, bus: Bus, chain: Chain, door: Box<dyn Door>, outside: Outside) -> Self {
         Self {
             driver: Driver::new(Rc::clone(&outside.ledger), door),
             ledger: outside.ledger,
@@ -116,6 +141,7 @@ impl World {
             bus,
             chain,
             broker,
+            _platform: None,
         }
     }
 
@@ -224,4 +250,23 @@ pub(crate) async fn during<T>(load: impl Future<Output = Infallible>, done: impl
         never = load => match never {},
         done = done => done,
     }
+}
+
+/// Starts the platform on a broker; tells where ingress listens.
+async fn start(
+    broker: &Broker,
+    bots: &[Bot],
+    connect: &dyn Fn(usize) -> Value,
+    settings: Settings<'_>,
+) -> (Bus, Chain, SocketAddr) {
+    let bus = broker.connect().await;
+    create_topology(&bus).await;
+    let setup = Setup {
+        nats_url: broker.server.url(),
+        bots,
+        connect,
+        settings,
+    };
+    let (chain, ingress) = pipeline::start(&bus, setup).await;
+    (bus, chain, ingress)
 }

@@ -23,6 +23,7 @@ mod broker;
 mod stages;
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::process::Stdio;
 
@@ -34,7 +35,7 @@ use tokio::process::{Child, Command};
 pub(crate) use self::stages::run;
 use crate::chain::Chain;
 use crate::cpu::Watched;
-use crate::driver::Door;
+use crate::door::HttpDoor;
 use crate::sizes::Sizes;
 
 /// The stages, in the order of a turn.
@@ -56,7 +57,7 @@ pub(crate) async fn start(
     backend_url: &str,
     callback_url: &str,
     sizes: Sizes,
-) -> (Chain, Door) {
+) -> (Chain, HttpDoor) {
     let (mut processes, mut guards, mut address) = (Vec::new(), Vec::new(), None);
     for stage in STAGES {
         let orders = Orders {
@@ -72,10 +73,11 @@ pub(crate) async fn start(
         processes.push(Watched::new(stage, pid));
         guards.push(Box::new(child) as Box<dyn Any>);
     }
-    let door = Door {
+    let door = HttpDoor {
         address: address.expect("the first stage listens"),
         path: Box::new(|_| "/".to_owned()),
         secret: new_secret("bare"),
+        idle: RefCell::default(),
     };
     let chain = Chain {
         name: "bare",

@@ -1,5 +1,6 @@
 //! What is measured. Each scenario starts its chains on fresh brokers, prints a table and writes JSON.
 
+mod channels;
 mod hindered;
 mod hung_backend;
 mod latency;
@@ -40,6 +41,8 @@ pub(crate) enum Scenario {
     SlowBackends,
     /// An integration whose webhook never answers, and the p99 of another.
     HungBackend,
+    /// The same load on each channel.
+    Channels,
     /// An integration's rate with 1, 2 and 4 replicas of webhook-caller, killed, paused and added.
     Limits,
     /// Ten times the rate that can be sustained, for a minute.
@@ -87,6 +90,7 @@ pub(crate) async fn run(scenario: Scenario, options: Options) -> Result<(), Stri
         Scenario::Scale => scale::run(options).await,
         Scenario::SlowBackends => slow_backends::run(options).await,
         Scenario::HungBackend => hung_backend::run(options).await,
+        Scenario::Channels => channels::run(options).await,
         Scenario::Limits => limits::run(options).await,
         Scenario::Overload => overload::run(options).await,
     }
