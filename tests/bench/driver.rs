@@ -126,6 +126,17 @@ impl Driver {
         }
     }
 
+    /// Messages at a fixed rate, in one conversation after the other: as far apart in each as can be. Ends only when
+    /// dropped.
+    pub(crate) async fn in_turn(self: &Rc<Self>, conversations: usize, per_second: f64) -> Infallible {
+        let mut beat = tokio::time::interval(Duration::from_secs_f64(per_second.recip()));
+        let mut next = (0..conversations).cycle();
+        loop {
+            let due = beat.tick().await;
+            self.send(next.next().unwrap_or(0), due.into(), Refused::SendAgain);
+        }
+    }
+
     /// Messages at a fixed rate in random conversations, where possible in such that wait for nothing. A message
     /// that leaves late counts from when it was due. Ends only when dropped.
     pub(crate) async fn open_loop(

@@ -1,22 +1,24 @@
-//! What a channel costs: the same load on each, as fast as the limits of all platforms allow.
+//! What a channel costs: the same load on each, below what all platforms allow, so that nothing waits for a limit.
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Options, at_rate, settings};
+use super::{Options, settings};
 use crate::broker::Broker;
 use crate::fakes::Behaviour;
 use crate::pipeline::{Bot, UNLIMITED_SENDERS};
 use crate::platforms::PlatformKind;
-use crate::report::{say, say_head, write};
+use crate::report::{say, say_head, say_run, write};
 use crate::run::Run;
-use crate::world::{Outside, World};
+use crate::world::{Outside, World, during};
 
 /// Bots, each with an account of its own: Slack takes five messages a second from one.
 const BOTS: usize = 32;
 /// Messages per second of all bots together.
 const RATE: f64 = 100.0;
+/// How long the load goes on before it is measured.
+const RUN_IN: Duration = Duration::from_secs(2);
 
 /// Measures, prints, writes.
 pub(super) async fn run(options: Options) -> Result<(), String> {
@@ -61,7 +63,14 @@ pub(super) async fn run(options: Options) -> Result<(), String> {
 }
 
 async fn measure(world: World, rate: f64, window: Duration, chats: usize) -> Result<Run, String> {
-    let run = at_rate(&world, 0..chats, rate, window).await;
+    let load = world.driver.in_turn(chats, rate);
+    let run = during(load, async {
+        // The first messages open connections.
+        tokio::time::sleep(RUN_IN).await;
+        world.measure_all(window).await
+    })
+    .await;
+    say_run(&run);
     world.settle().await?;
     Ok(run)
 }
