@@ -74,6 +74,13 @@ pub struct Interaction {
     pub expires_at: UnixMillis,
 }
 
+impl Interaction {
+    /// Whether it is open at a time.
+    pub fn is_open(&self, now: UnixMillis) -> bool {
+        now < self.expires_at
+    }
+}
+
 impl fmt::Debug for Interaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Interaction")

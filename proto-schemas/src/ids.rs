@@ -124,6 +124,11 @@ impl ConversationId {
 pub struct UnixMillis(pub u64);
 
 impl UnixMillis {
+    /// The moment in whole seconds since 1970.
+    pub fn as_secs(self) -> u64 {
+        self.0 / 1000
+    }
+
     /// How long ago `earlier` was; zero if it lies ahead.
     pub fn since(self, earlier: UnixMillis) -> std::time::Duration {
         std::time::Duration::from_millis(self.0.saturating_sub(earlier.0))

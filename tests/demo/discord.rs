@@ -1,7 +1,6 @@
 //! Over Discord: a command, and a button below its answer.
 
 use serde_json::{Value, json};
-use testkit::condition::{PATIENCE, wait_until};
 use testkit::discord::{FakeDiscord, SentMessage, command, press, with_file};
 use tests::manifest::{DISCORD_TOKEN, discord_app};
 
@@ -21,25 +20,19 @@ pub(crate) async fn converse(stage: &Stage) {
     let asked = with_file(asked, &picture, "cat.png", "image/png", PICTURE.len());
     push(&discord, &url, &asked).await;
     stage.show_call(1).await;
-    let sent = sent(&discord, 2).await;
+    let sent = discord.wait_for_sent(2).await;
     sent.iter()
         .for_each(|message| show("Discord gets", &shown(message)));
 
     push(&discord, &url, &press(CHANNEL, "2", "token-2", YES, &sent[1].id)).await;
     stage.show_call(2).await;
-    show("Discord gets", &shown(&self::sent(&discord, 3).await[2]));
+    show("Discord gets", &shown(&discord.wait_for_sent(3).await[2]));
 }
 
 async fn push(discord: &FakeDiscord, url: &str, interaction: &Value) {
     show("Discord pushes", interaction);
     let (status, answer) = discord.interact(url, interaction).await;
     println!("== ingress answers\n{status} {answer}\n");
-}
-
-async fn sent(discord: &FakeDiscord, count: usize) -> Vec<SentMessage> {
-    let what = format!("{count} messages");
-    wait_until(PATIENCE, &what, async || discord.sent().len() >= count).await;
-    discord.sent()
 }
 
 fn shown(message: &SentMessage) -> Value {

@@ -1,7 +1,6 @@
 //! Over Slack, in a thread of a channel.
 
 use serde_json::{Value, json};
-use testkit::condition::{PATIENCE, wait_until};
 use testkit::slack::{
     FakeSlack, SentMessage, channel_message, in_thread, press, push_event, push_form, with_file,
 };
@@ -32,7 +31,7 @@ pub(crate) async fn converse(stage: &Stage) {
     let answer = push_event(&url, SLACK_SIGNING_SECRET, &asked).await.unwrap();
     println!("== ingress answers\n{}\n", answer.status());
     stage.show_call(1).await;
-    let sent = sent(&slack, 3).await;
+    let sent = slack.wait_for_sent(3).await;
     sent.iter()
         .for_each(|message| show("Slack gets", &shown(message)));
 
@@ -44,13 +43,7 @@ pub(crate) async fn converse(stage: &Stage) {
     let answer = push_form(&url, SLACK_SIGNING_SECRET, &pressed).await.unwrap();
     println!("== ingress answers\n{}\n", answer.status());
     stage.show_call(2).await;
-    show("Slack gets", &shown(&self::sent(&slack, 4).await[3]));
-}
-
-async fn sent(slack: &FakeSlack, count: usize) -> Vec<SentMessage> {
-    let what = format!("{count} messages");
-    wait_until(PATIENCE, &what, async || slack.sent().len() >= count).await;
-    slack.sent()
+    show("Slack gets", &shown(&slack.wait_for_sent(4).await[3]));
 }
 
 fn shown(message: &SentMessage) -> Value {

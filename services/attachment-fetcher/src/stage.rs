@@ -231,7 +231,7 @@ impl Fetcher {
             (FileLocation::Stored(stored), _) => Tried::Settled(Ok(stored.clone())),
             (FileLocation::Platform { .. } | FileLocation::Url { .. }, Ok(account)) => {
                 let download =
-                    account.download(&self.client, file, self.max_file_bytes, clock::now().0 / 1000);
+                    account.download(&self.client, file, self.max_file_bytes, clock::now().as_secs());
                 self.bring(wanted, download, next).await
             }
             (FileLocation::Platform { .. } | FileLocation::Url { .. }, Err(cause)) => {

@@ -202,7 +202,7 @@ async fn callback(State(playground): State<Playground>, headers: HeaderMap, body
         header(signature::WEBHOOK_TIMESTAMP),
         header(signature::WEBHOOK_SIGNATURE),
         &body,
-        clock::now().0 / 1000,
+        clock::now().as_secs(),
     );
     if verified.is_err() {
         return StatusCode::UNAUTHORIZED;

@@ -70,7 +70,7 @@ impl Pusher {
             "conversation_id": conversation, "user": { "id": conversation }, "text": text });
         let body = body.to_string();
         let id = format!("cli-{:016x}", rand::rng().random::<u64>());
-        let timestamp = clock::now().0 / 1000;
+        let timestamp = clock::now().as_secs();
         let url = format!("{}/v1/channels/{CONNECTION}/messages", self.addresses.ingress);
         let response = self
             .client

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 
 use crate::limits;
 use crate::metrics::EgressMetrics;
-use crate::pace::{Pace, ours};
+use crate::pace::{Pace, ours, wait};
 
 /// After so many sends the queues of quiet chats are forgotten.
 const FORGET_EVERY: u32 = 1000;
@@ -97,21 +97,14 @@ impl Connections {
         job: Job,
         first: Option<First>,
     ) -> Result<Sent, Unsent> {
-        let busy = |detail: &str| {
-            Unsent::Refused(SendError::RateLimited {
-                retry_after: BUSY_PAUSE,
-                is_global: false,
-                detail: detail.to_owned(),
-            })
-        };
         let mailbox = self
             .actors
             .find(&connection.id, connection, |settings| self.build(&settings));
         let (answer, answered) = oneshot::channel();
         match mailbox.offer(Letter { job, first, answer }) {
             Ok(()) => answered.await.unwrap_or(Err(Unsent::Unknown)),
-            Err(actor::Undelivered::Full) => Err(busy("as many parts wait as may wait")),
-            Err(actor::Undelivered::Gone) => Err(busy("the connection's actor is being rebuilt")),
+            Err(actor::Undelivered::Full) => Err(wait(BUSY_PAUSE, "as many parts wait as may wait")),
+            Err(actor::Undelivered::Gone) => Err(wait(BUSY_PAUSE, "the connection's actor is being rebuilt")),
         }
     }
 
@@ -121,8 +114,9 @@ impl Connections {
         account: &Account,
         address: &ReplyAddress,
     ) -> Result<(), SendError> {
-        let now_secs = clock::now().0 / 1000;
-        account.say_nothing(&self.client, address, now_secs).await
+        account
+            .say_nothing(&self.client, address, clock::now().as_secs())
+            .await
     }
 
     fn build(&self, connection: &Connection) -> Mailbox<Letter> {
@@ -184,7 +178,7 @@ async fn deliver(letter: Letter, pace: &Pace, client: &Client, metrics: &EgressM
 /// Whether the platform keeps a way open that counts against none of its limits (`channels.md`, section 4.5.2).
 fn has_way_back(address: &ReplyAddress) -> bool {
     let interaction = address.interaction.as_ref();
-    interaction.is_some_and(|interaction| interaction.expires_at > clock::now())
+    interaction.is_some_and(|interaction| interaction.is_open(clock::now()))
 }
 
 async fn permit(job: &Job, first: Option<First>, pace: &Pace) -> Result<(), Unsent> {
@@ -201,7 +195,7 @@ async fn send(job: &Job, client: &Client, metrics: &EgressMetrics) -> Result<Sen
     let meta = SendMeta {
         part_id: &job.part_id,
         kind: job.kind,
-        now_secs: clock::now().0 / 1000,
+        now_secs: clock::now().as_secs(),
         content: job.content.clone(),
     };
     let began = Instant::now();

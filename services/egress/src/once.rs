@@ -36,10 +36,7 @@ impl Try {
             bus: bus.clone(),
             key: subjects::delivery_progress(&delivery.conclusion.turn, delivery.replay),
             name: random::name(),
-            before: DeliveryProgress {
-                under_way: None,
-                ..progress.clone()
-            },
+            before: progress.clone(),
             trace,
         }
     }

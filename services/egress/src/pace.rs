@@ -85,7 +85,7 @@ impl Pace {
     /// The platform asks for a pause. It holds for the chat, and for the account if the platform says so or has refused
     /// another chat a moment ago.
     pub(crate) async fn refused(&self, address: &ReplyAddress, pause: Duration, is_global: bool) {
-        if self.chat(address).is_none() {
+        if limits::chat_rate(self.kind, limits::lane(address)).is_none() {
             return;
         }
         let is_global = is_global | self.is_second(&address.chat_id, pause);
@@ -136,7 +136,8 @@ async fn take(limiter: &mut Limiter, lease: &Lease, why: &str) -> Result<(), Uns
     permit.map_err(|pause| wait(pause, why))
 }
 
-fn wait(retry_after: Duration, detail: &str) -> Unsent {
+/// It may be sent, but not now.
+pub(crate) fn wait(retry_after: Duration, detail: &str) -> Unsent {
     Unsent::Refused(SendError::RateLimited {
         retry_after,
         is_global: false,

@@ -162,7 +162,8 @@ impl Sender {
             };
         }
         let once = may_send_once(connection);
-        if once && progress.under_way.is_some() {
+        let under_way = progress.under_way.take();
+        if once && under_way.is_some() {
             return Err(unknown_outcome("a process ended while the part was under way"));
         }
         for (index, part) in parts
@@ -185,7 +186,7 @@ impl Sender {
             match self.connections.send(connection, send, first).await {
                 Ok(sent) => {
                     progress.platform_message_ids.push(sent.platform_message_id);
-                    (progress.failures, progress.under_way) = (0, None);
+                    progress.failures = 0;
                     // The last part's receipt is the transcript.
                     if index + 1 < count {
                         receipt::keep_progress(&self.bus, delivery, &progress, job).await?;

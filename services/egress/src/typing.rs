@@ -54,7 +54,7 @@ impl Shower {
     async fn show(&self, hint: Typing) -> Option<(ConnectionId, Instant)> {
         let connection = self.sender.registry.connection(&hint.connection)?;
         let account = self.sender.accounts.open(&connection).ok()?;
-        let now_secs = clock::now().0 / 1000;
+        let now_secs = clock::now().as_secs();
         let shown = account.show_typing(&self.client, &hint.address, now_secs).await;
         self.metrics.typed(account.kind(), shown.as_ref().err());
         match shown {

@@ -113,7 +113,7 @@ impl Intake {
         let request = Request {
             headers: push.headers,
             body: push.body,
-            now_secs: clock::now().0 / 1000,
+            now_secs: clock::now().as_secs(),
         };
         let inbound = account.receive(&request);
         // What anybody could send must not use up what the connection may.

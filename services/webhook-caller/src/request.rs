@@ -70,7 +70,7 @@ pub(crate) fn prepare(
     for (name, value) in &integration.headers {
         set(&mut headers, name, &text_of(value, &mut secrets)?)?;
     }
-    let timestamp = now.0 / 1000;
+    let timestamp = now.as_secs();
     set(&mut headers, header::CONTENT_TYPE.as_str(), "application/json")?;
     set(&mut headers, header::USER_AGENT.as_str(), USER_AGENT)?;
     set(

@@ -75,6 +75,17 @@ pub enum PartContent {
     },
 }
 
+impl PartContent {
+    /// A text in the channel's own markup, and nothing beside it.
+    pub(crate) fn text(text: String) -> Self {
+        Self::Message {
+            text,
+            entities: Vec::new(),
+            links: Vec::new(),
+        }
+    }
+}
+
 /// A file that is passed on as a link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FileLink {

@@ -92,7 +92,7 @@ pub fn decide(
     }
     match inbox.whole_at(due, now) {
         Some(until) => Decision::Wait { until },
-        None => ask(context, &inbox.questions(policy.overlap, now), policy, now),
+        None => ask(context, inbox.questions(policy.overlap, now), policy, now),
     }
 }
 
@@ -204,7 +204,7 @@ impl<'a> Inbox<'a> {
         }
         let first = together.first()?.received;
         let texts = together.iter().map(|message| message.received.text.as_str());
-        let files: Option<Vec<_>> = together.iter().map(|message| self.files(message)).collect();
+        let files: Option<Vec<Vec<_>>> = together.iter().map(|message| self.files(message)).collect();
         Some(Question {
             messages: together.to_vec(),
             utterance: Utterance {
@@ -213,7 +213,7 @@ impl<'a> Inbox<'a> {
                     .filter(|text| !text.is_empty())
                     .collect::<Vec<_>>()
                     .join("\n"),
-                files: files?.concat(),
+                files: files?.into_iter().flatten().collect(),
                 message_id: Some(first.message_id.clone()),
                 at: first.accepted_at,
             },
@@ -256,7 +256,7 @@ fn forget(
 
 fn ask(
     context: Option<&ContextAt>,
-    questions: &[Question],
+    questions: Vec<Question>,
     policy: &BotPolicy,
     built_at: UnixMillis,
 ) -> Decision {
@@ -285,10 +285,7 @@ fn ask(
         fallback,
         system_prompt: policy.system_prompt.clone(),
         history: policy::history(said, &replaced, policy, due.received.accepted_at),
-        question: questions
-            .iter()
-            .map(|question| question.utterance.clone())
-            .collect(),
+        question: questions.into_iter().map(|question| question.utterance).collect(),
         error_message: policy.error_message.clone(),
     };
     call(context, &messages, policy, task, built_at)

@@ -1,8 +1,7 @@
 //! Files, stored under keys that say what they hold: in the broker's object store, or in S3 where that is configured.
 //!
 //! Guarantees:
-//! * a file that is stored lives as long as one that is stored now, or at least half as long if the same bytes were
-//!   stored before;
+//! * a file that is stored outlives every context that names it, also when the same bytes were stored before;
 //! * what the broker holds from before S3 was configured is still read;
 //! * every call ends in time, and no error text holds a credential.
 //!
@@ -146,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_older_than_half_of_its_life_is_stored_again() {
+    fn what_would_not_outlive_a_context_is_stored_again() {
         let stored_at = UnixMillis(1_000);
         let at = |age: Duration| UnixMillis(stored_at.0 + u64::try_from(age.as_millis()).unwrap());
         let instant = Duration::from_millis(1);

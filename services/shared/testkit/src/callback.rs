@@ -12,10 +12,10 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
-use tokio::sync::watch;
 
 pub use self::push::{new_secret, push, push_with_id, sign_push, text_message};
 use crate::condition::{PATIENCE, wait_for, wait_until};
+use crate::count::Count;
 use crate::gate::{Doorway, Gate};
 use crate::server::Server;
 use crate::signature::verify;
@@ -62,7 +62,7 @@ struct Shared {
     failures: Mutex<VecDeque<Failure>>,
     doorway: Doorway,
     /// How many attempts there are.
-    count: watch::Sender<usize>,
+    count: Count,
 }
 
 #[derive(Debug, Clone)]
@@ -80,7 +80,7 @@ impl CallbackReceiver {
             refusals: Mutex::default(),
             failures: Mutex::default(),
             doorway: Doorway::default(),
-            count: watch::Sender::new(0),
+            count: Count::default(),
         });
         let router = Router::new().fallback(receive).with_state(shared.clone());
         Self {
@@ -109,9 +109,7 @@ impl CallbackReceiver {
 
     /// The attempts after the first `seen`, when there are any.
     pub async fn attempts_after(&self, seen: usize) -> Vec<Received> {
-        let mut count = self.shared.count.subscribe();
-        // The sender lives as long as the receiver does.
-        drop(count.wait_for(|count| *count > seen).await);
+        self.shared.count.more_than(seen).await;
         self.shared.attempts.lock().unwrap()[seen..].to_vec()
     }
 
@@ -215,7 +213,7 @@ impl Shared {
     fn keep(&self, attempt: Received) {
         let mut attempts = self.attempts.lock().unwrap();
         attempts.push(attempt);
-        self.count.send_replace(attempts.len());
+        self.count.reach(attempts.len());
     }
 
     fn refuse(&self, reason: String) -> Response {

@@ -16,6 +16,7 @@ pub mod callback;
 mod child;
 pub mod client;
 pub mod condition;
+mod count;
 pub mod discord;
 pub mod files;
 pub mod gate;

@@ -22,10 +22,10 @@ pub use self::event::{
 use self::request::Call;
 use self::workspace::{Failure, Workspace};
 pub use self::workspace::{SentFile, SentMessage};
-use tokio::sync::watch;
 
 use crate::backend::Scripted;
 use crate::condition::{PATIENCE, wait_until};
+use crate::count::Count;
 use crate::gate::{Doorway, Gate};
 use crate::server::Server;
 
@@ -42,7 +42,7 @@ struct Shared {
     workspace: Mutex<Workspace>,
     doorway: Doorway,
     /// How many messages were sent.
-    count: watch::Sender<usize>,
+    count: Count,
 }
 
 impl FakeSlack {
@@ -52,7 +52,7 @@ impl FakeSlack {
             token: token.to_owned(),
             workspace: Mutex::default(),
             doorway: Doorway::default(),
-            count: watch::Sender::new(0),
+            count: Count::default(),
         });
         let router = Router::new().fallback(answer).with_state(shared.clone());
         Self {
@@ -79,9 +79,7 @@ impl FakeSlack {
 
     /// Waits until more than `seen` messages were sent, and returns those behind them.
     pub async fn sent_after(&self, seen: usize) -> Vec<SentMessage> {
-        let mut count = self.shared.count.subscribe();
-        // The sender lives as long as the server does.
-        drop(count.wait_for(|count| *count > seen).await);
+        self.shared.count.more_than(seen).await;
         self.workspace().sent[seen..].to_vec()
     }
 
@@ -173,7 +171,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let call = Call::read(request).await;
     let script = respond(&shared, call);
     let sent = shared.workspace.lock().unwrap().sent.len();
-    shared.count.send_replace(sent);
+    shared.count.reach(sent);
     shared.doorway.pass().await;
     script.play().await
 }

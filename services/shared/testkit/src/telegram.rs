@@ -15,7 +15,6 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
 use serde_json::Value;
-use tokio::sync::watch;
 
 pub use self::api::{MAX_CAPTION, MAX_DOCUMENT_BYTES, MAX_DOWNLOAD_BYTES, MAX_PHOTO_BYTES, MAX_TEXT};
 use self::chats::{Chats, Failure};
@@ -26,6 +25,7 @@ pub use self::update::{
 };
 use crate::backend::Scripted;
 use crate::condition::{PATIENCE, wait_until};
+use crate::count::Count;
 use crate::gate::{Doorway, Gate};
 use crate::server::Server;
 
@@ -42,7 +42,7 @@ struct Shared {
     chats: Mutex<Chats>,
     doorway: Doorway,
     /// How many messages were sent.
-    count: watch::Sender<usize>,
+    count: Count,
 }
 
 impl FakeTelegram {
@@ -52,7 +52,7 @@ impl FakeTelegram {
             token: token.to_owned(),
             chats: Mutex::default(),
             doorway: Doorway::default(),
-            count: watch::Sender::new(0),
+            count: Count::default(),
         });
         let router = Router::new().fallback(answer).with_state(shared.clone());
         Self {
@@ -81,9 +81,7 @@ impl FakeTelegram {
 
     /// What was sent after the first `seen` messages, when there is any.
     pub async fn sent_after(&self, seen: usize) -> Vec<SentMessage> {
-        let mut count = self.shared.count.subscribe();
-        // The sender lives as long as the server does.
-        drop(count.wait_for(|count| *count > seen).await);
+        self.shared.count.more_than(seen).await;
         self.chats().sent[seen..].to_vec()
     }
 
@@ -169,7 +167,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         Err(error) => return error.answer().play().await,
     };
     let script = respond(&shared, call);
-    shared.count.send_replace(shared.chats.lock().unwrap().sent.len());
+    shared.count.reach(shared.chats.lock().unwrap().sent.len());
     shared.doorway.pass().await;
     script.play().await
 }

@@ -96,7 +96,7 @@ impl Dialect {
         secrets: &SentSecrets,
         now: UnixMillis,
     ) -> CallError {
-        let asked_for = retry_after(headers, now.0 / 1000);
+        let asked_for = retry_after(headers, now.as_secs());
         let (said, not_before) = match self {
             Self::Platform => (platform::said(body), asked_for),
             Self::Openai => (

@@ -14,13 +14,7 @@ pub(crate) fn render(reply: &OutgoingReply<'_>) -> Vec<Part> {
     lines.extend(more);
     let mut document = markdown::parse(reply.text);
     document.add_lines(&lines);
-    let texts = discord::pieces(&document)
-        .into_iter()
-        .map(|text| PartContent::Message {
-            text,
-            entities: Vec::new(),
-            links: Vec::new(),
-        });
+    let texts = discord::pieces(&document).into_iter().map(PartContent::text);
     in_order(texts.chain(uploads), &buttons)
 }
 

@@ -238,7 +238,7 @@ impl Account {
 /// what does not has a message that says that the bot is thinking.
 fn way_back(address: &ReplyAddress, is_first: bool, now_secs: u64) -> Option<Way<'_>> {
     let interaction = address.interaction.as_ref()?;
-    if interaction.expires_at.0 / 1000 <= now_secs {
+    if interaction.expires_at.as_secs() <= now_secs {
         return None;
     }
     if is_first && address.message_id.is_none() {
@@ -251,7 +251,10 @@ fn way_back(address: &ReplyAddress, is_first: bool, now_secs: u64) -> Option<Way
 /// Nothing, unless ingress may not have answered the interaction yet: Discord knows of no way back before.
 fn surely_closed(refused: &Refused, address: &ReplyAddress, now_secs: u64) -> Result<(), SendError> {
     let arrives_by = address.interaction.as_ref().map(|interaction| {
-        let began = (interaction.expires_at.0 / 1000).saturating_sub(WAY_BACK_IS_OPEN.as_secs());
+        let began = interaction
+            .expires_at
+            .as_secs()
+            .saturating_sub(WAY_BACK_IS_OPEN.as_secs());
         began + ANSWER_ARRIVES.as_secs()
     });
     if refused.knows_no_answer() && arrives_by.is_some_and(|arrives_by| now_secs < arrives_by) {

@@ -67,7 +67,8 @@ fn literal(out: &mut String, literal: Literal) {
     }
 }
 
-fn escaped(text: &str) -> String {
+/// The text, with what Slack reads as the beginning of something else written out (`channels.md`, section 3.5.2).
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")

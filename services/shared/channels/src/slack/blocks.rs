@@ -3,6 +3,8 @@
 use proto_schemas::content::Button;
 use serde_json::{Value, json};
 
+use crate::markdown::slack;
+
 /// The longest text that a block takes.
 pub(super) const MAX_BLOCK_CHARS: usize = 3000;
 /// How the name of a button begins that only opens a page: Slack tells of those that are pressed too.
@@ -35,9 +37,5 @@ fn element((index, button): (usize, &Button)) -> Value {
 /// What stands above the buttons of a reply whose own text has no room for them, or that is a file.
 pub(super) fn labels(buttons: &[Button]) -> String {
     let labels: Vec<&str> = buttons.iter().map(|button| button.label.as_str()).collect();
-    labels
-        .join(" / ")
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    slack::escaped(&labels.join(" / "))
 }

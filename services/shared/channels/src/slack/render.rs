@@ -12,15 +12,10 @@ pub(crate) fn render(reply: &OutgoingReply<'_>) -> Vec<Part> {
     let (uploads, lines) = uploads_and_lines(reply.files, MAX_FILE_BYTES, |_| UploadForm::Document);
     let mut document = markdown::parse(reply.text);
     document.add_lines(&lines);
-    let message = |text| PartContent::Message {
-        text,
-        entities: Vec::new(),
-        links: Vec::new(),
-    };
-    let texts = slack::pieces(&document).into_iter().map(message);
+    let texts = slack::pieces(&document).into_iter().map(PartContent::text);
     let mut contents: Vec<PartContent> = texts.chain(uploads).collect();
     if !(reply.buttons.is_empty() || contents.last().is_some_and(has_room_for_buttons)) {
-        contents.push(message(labels(reply.buttons)));
+        contents.push(PartContent::text(labels(reply.buttons)));
     }
     in_order(contents, reply.buttons)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bus::{BusError, Revision, TraceContext};
 use domain::rate::{Rate, Reservation, reserve};
+use outbound::MAX_RETRY_AFTER;
 use proto_schemas::limits::RateLimit;
 use proto_schemas::topology::LIMITS;
 use tokio::time::{Instant, sleep};
@@ -16,8 +17,6 @@ use crate::random;
 
 /// The longest pause after another replica was quicker; a write takes less.
 const CONFLICT_PAUSE: Duration = Duration::from_millis(3);
-/// The longest that calls are paused at a time: what the longest `Retry-After` asks for.
-pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 /// The longest pause while the broker is away.
 const OUTAGE_PAUSE: Duration = Duration::from_millis(200);
 /// The longest by which replicas that wait for the same moment are spread.
@@ -105,7 +104,7 @@ async fn attempt(
     let paused_until = present.and_then(|(_, record)| record.paused_until);
     let pause = paused_until.map_or(Duration::ZERO, |until| until.since(now));
     if !pause.is_zero() {
-        return Ok(Attempt::Paused(pause.min(LONGEST_PAUSE)));
+        return Ok(Attempt::Paused(pause.min(MAX_RETRY_AFTER)));
     }
     let next_arrival = present.map(|(_, record)| record.next_arrival);
     let (slots, next_arrival) = match reserve(rate, next_arrival, now, want) {
@@ -142,7 +141,7 @@ async fn attempt(
 pub(super) async fn pause(limits: &Limits, key: &str, pause: Duration) -> Result<(), BusError> {
     loop {
         let now = limits.clock.reading().await?.at(Instant::now());
-        let until = now.after(pause.min(LONGEST_PAUSE));
+        let until = now.after(pause.min(MAX_RETRY_AFTER));
         let found: Option<Revision<RateLimit>> = limits.bus.get(&LIMITS, key).await?;
         limits.metrics.count(Operation::Read);
         let (revision, record) = match found {

@@ -8,7 +8,6 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
 use serde_json::Value;
-use tokio::sync::watch;
 
 use super::api;
 use super::channels::{Channels, Failure, Interaction, Original, SentMessage};
@@ -16,6 +15,7 @@ use super::interaction::{expiring, push_interaction};
 use super::request::{Call, Endpoint, addressed};
 use crate::backend::Scripted;
 use crate::condition::{PATIENCE, wait_until};
+use crate::count::Count;
 use crate::gate::{Doorway, Gate};
 use crate::server::Server;
 
@@ -32,7 +32,7 @@ struct Shared {
     channels: Mutex<Channels>,
     doorway: Doorway,
     /// How many messages there are.
-    count: watch::Sender<usize>,
+    count: Count,
 }
 
 impl FakeDiscord {
@@ -42,7 +42,7 @@ impl FakeDiscord {
             token: token.to_owned(),
             channels: Mutex::default(),
             doorway: Doorway::default(),
-            count: watch::Sender::new(0),
+            count: Count::default(),
         });
         let router = Router::new().fallback(answer).with_state(shared.clone());
         Self {
@@ -118,9 +118,7 @@ impl FakeDiscord {
 
     /// Waits until more than `seen` messages were sent, and returns those behind them.
     pub async fn sent_after(&self, seen: usize) -> Vec<SentMessage> {
-        let mut count = self.shared.count.subscribe();
-        // The sender lives as long as the server does.
-        drop(count.wait_for(|count| *count > seen).await);
+        self.shared.count.more_than(seen).await;
         self.channels().sent[seen..].to_vec()
     }
 
@@ -227,7 +225,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let call = Call::read(request).await;
     let script = respond(&shared, failure, call);
     let sent = shared.channels.lock().unwrap().sent.len();
-    shared.count.send_replace(sent);
+    shared.count.reach(sent);
     shared.doorway.pass().await;
     script.play().await
 }
