@@ -2,7 +2,7 @@
 
 use prometheus::{IntCounterVec, IntGaugeVec};
 use proto_schemas::ids::ConnectionId;
-use runtime::metrics::{MetricError, Metrics};
+use runtime::metrics::{Labels, MetricError, Metrics};
 
 use super::session::End;
 
@@ -58,6 +58,7 @@ impl Beginning {
 
 /// Leases, messages, and sessions that begin and end.
 pub(super) struct GatewayMetrics {
+    labels: Labels<ConnectionId>,
     leases: IntGaugeVec,
     events: IntCounterVec,
     sessions: IntCounterVec,
@@ -91,9 +92,10 @@ impl GatewayMetrics {
             ends.with_label_values(&[cause]);
         }
         Ok(Self {
+            labels: Labels::new(true),
             leases: metrics.gauges(
                 "gateway_lease_held",
-                "Whether this replica reads the connection's Gateway: 1 if it does.",
+                "Whether this replica reads the connection's Gateway: 1 if it does. Of at most 200 connections.",
                 &["connection"],
             )?,
             events,
@@ -103,14 +105,18 @@ impl GatewayMetrics {
     }
 
     pub(super) fn lease(&self, connection: &ConnectionId, is_held: bool) {
-        let gauge = self.leases.with_label_values(&[connection.as_str()]);
-        gauge.set(i64::from(is_held));
+        // Several in one series would tell nothing.
+        if self.labels.has_its_own(connection) {
+            let gauge = self.leases.with_label_values(&[connection.as_str()]);
+            gauge.set(i64::from(is_held));
+        }
     }
 
     /// The connection has no Gateway any more.
     pub(super) fn forget(&self, connection: &ConnectionId) {
-        if self.leases.remove_label_values(&[connection.as_str()]).is_err() {
-            tracing::debug!(%connection, "the connection's Gateway was never asked for");
+        for gone in self.labels.keep(|known| known != connection) {
+            // An error says that there is no such series.
+            let _absent = self.leases.remove_label_values(&[gone.as_str()]);
         }
     }
 
