@@ -181,3 +181,6 @@ impl IntegrationMetrics {
         self.metrics.waited.observe(wait.as_secs_f64());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -132,3 +132,34 @@ impl GatewayMetrics {
         self.ends.with_label_values(&[end.cause()]).inc();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connection(number: usize) -> ConnectionId {
+        ConnectionId::new(format!("c{number}")).unwrap()
+    }
+
+    #[test]
+    fn so_many_connections_are_shown_and_what_is_removed_makes_room() {
+        let metrics = Metrics::new("ingress").unwrap();
+        let gateways = GatewayMetrics::new(&metrics).unwrap();
+        let shown = || {
+            let text = metrics.render().unwrap();
+            let series = text
+                .lines()
+                .filter(|line| line.starts_with("chatbot_gateway_lease_held{"));
+            series.count()
+        };
+        for number in 0..250 {
+            gateways.lease(&connection(number), true);
+        }
+        assert_eq!(shown(), 200);
+        gateways.forget(&connection(0));
+        gateways.forget(&connection(249));
+        assert_eq!(shown(), 199);
+        gateways.lease(&connection(248), false);
+        assert_eq!(shown(), 200);
+    }
+}
