@@ -6,6 +6,8 @@ export NATS_SERVER_BIN
 # What `make image` builds for. The C library goes into the binary, so the image needs nothing else.
 TARGET ?= x86_64-unknown-linux-gnu
 VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
+# What an image was built from, for the metric build_info. A variable of its own, so that other targets do not ask git.
+REVISION = $(or $(shell git rev-parse --short=12 HEAD 2>/dev/null),unknown)
 SERVICES := ingress context-builder webhook-caller attachment-fetcher egress console chatbot
 
 FUZZ_TARGETS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_targets/*.rs)))
@@ -14,7 +16,7 @@ FUZZ_TARGETS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_targets/*.rs)))
 TEXT ?= Hello!
 SCENARIO ?= main
 
-.PHONY: help tools build run send demo test fuzz faults bench check schemas fmt image clean
+.PHONY: help tools build run send demo test fuzz faults bench check schemas metrics fmt image clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -76,13 +78,16 @@ check: ## formatting, lints and the rules of the workspace
 schemas: ## write proto-schemas/schemas and asyncapi.json from the types
 	UPDATE=1 cargo test --locked -p proto-schemas --test drift
 
+metrics: tools build ## write the tables of deploy/metrics.md from what the services show
+	UPDATE=1 cargo test --locked -p tests --test e2e metrics::the_documented
+
 fmt: ## format the sources
 	cargo fmt --all
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml
 
 image: ## build a service's static binary and show how to make its image: make image SERVICE=ingress
 	@test -n "$(filter $(SERVICE),$(SERVICES))" || { echo "SERVICE is one of: $(SERVICES)"; exit 2; }
-	RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --release --target $(TARGET) -p $(SERVICE)
+	CHATBOT_REVISION="$(REVISION)" RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --release --target $(TARGET) -p $(SERVICE)
 	@mkdir -p target/image
 	@cp target/$(TARGET)/release/$(SERVICE) target/image/$(SERVICE)
 	@echo "Now, with docker:"

@@ -14,7 +14,7 @@ const CONNECTION: &str = "discord-gateway";
 const SETTINGS: &[(&str, &str)] = &[("GATEWAY_LEASE", "5s")];
 
 /// A pipeline with a bot that reads plain messages. They are asked about each in a channel of its own.
-async fn start() -> (Pipeline, FakeGateway) {
+pub(crate) async fn start() -> (Pipeline, FakeGateway) {
     let options = Options {
         settings: SETTINGS,
         ..Options::default()

@@ -19,6 +19,7 @@ mod discord_gateway;
 mod failures;
 mod files;
 mod manifest;
+mod metrics;
 mod pace;
 mod pipeline;
 mod poison;

@@ -22,7 +22,7 @@ use proto_schemas::dead_letter::Stage;
 use proto_schemas::topology::FETCH_WORK;
 use runtime::metrics::StageMetrics;
 use runtime::runner::Runner;
-use runtime::{Process, Service, StartError, leftovers};
+use runtime::{Process, Service, StartError, lag, leftovers};
 
 pub use config::Config;
 use metrics::FetchMetrics;
@@ -56,6 +56,7 @@ impl Service for AttachmentFetcher {
         let runner = runner(&process, Arc::clone(&fetcher), config.concurrency)?;
         process.tasks.critical("fetches", runner.run());
         leftovers::watch(&process, fetcher, FETCH_WORK)?;
+        lag::watch(&process, &[FETCH_WORK])?;
         let shutdown = process.tasks.shutdown().clone();
         process
             .tasks

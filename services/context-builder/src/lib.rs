@@ -15,7 +15,7 @@ use proto_schemas::dead_letter::Stage;
 use proto_schemas::topology::{CONTEXT_EVENTS, ConsumerSpec, INBOX_EVENTS};
 use runtime::metrics::StageMetrics;
 use runtime::runner::Runner;
-use runtime::{Process, Service, StartError};
+use runtime::{Process, Service, StartError, lag};
 
 pub use config::Config;
 use metrics::BuilderMetrics;
@@ -31,6 +31,7 @@ impl Service for ContextBuilder {
 
     async fn start(config: Config, process: Process) -> Result<(), StartError> {
         let metrics = StageMetrics::new(&process.metrics)?;
+        lag::watch(&process, &[INBOX_EVENTS, CONTEXT_EVENTS])?;
         let builder = Arc::new(Builder {
             bus: process.bus.clone(),
             registry: process.registry.clone(),

@@ -22,7 +22,7 @@ use proto_schemas::topology::DELIVERY_WORK;
 use runtime::limit::Limits;
 use runtime::metrics::StageMetrics;
 use runtime::runner::Runner;
-use runtime::{Process, Service, StartError, leftovers};
+use runtime::{Process, Service, StartError, lag, leftovers};
 
 pub use config::Config;
 use connection::Connections;
@@ -62,8 +62,8 @@ impl Service for Egress {
             consumer: DELIVERY_WORK,
             concurrency: config.concurrency,
             bus: process.bus.clone(),
-            metrics: StageMetrics::new(&process.metrics)?,
-            pulse: process.health.pulse("deliveries"),
+            metrics: StageMetrics::new(&process.metrics)?.expect(stage::CLASSES),
+            pulse: process.health.pulse(DELIVERY_WORK.stream),
             shutdown: process.tasks.shutdown().clone(),
         };
         process.tasks.critical("deliveries", runner.run());
@@ -75,6 +75,7 @@ impl Service for Egress {
         };
         process.tasks.endless("typing", shower.run(hints));
         leftovers::watch(&process, sender, DELIVERY_WORK)?;
+        lag::watch(&process, &[DELIVERY_WORK])?;
         Ok(())
     }
 }

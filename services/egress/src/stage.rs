@@ -34,6 +34,25 @@ const PACE_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 /// How soon a delivery looks again for its files.
 const FILES_PAUSE: Duration = Duration::from_millis(300);
 
+/// There is no such connection, or it cannot be opened.
+const UNUSABLE_CONNECTION: &str = "unusable_connection";
+/// The bytes of a file cannot be read.
+const FILE_UNAVAILABLE: &str = "file_unavailable";
+/// The bytes of a file are not there any more.
+const FILE_GONE: &str = "file_gone";
+/// The platform has put the reply off for too long.
+const RATE_LIMITED: &str = "rate_limited";
+/// A part may have been sent, and is not to be sent twice.
+const OUTCOME_UNKNOWN: &str = "outcome_unknown";
+/// Why a delivery is given up, besides what the channels say.
+pub(crate) const CLASSES: [&str; 5] = [
+    UNUSABLE_CONNECTION,
+    FILE_UNAVAILABLE,
+    FILE_GONE,
+    RATE_LIMITED,
+    OUTCOME_UNKNOWN,
+];
+
 /// The stage.
 pub(crate) struct Sender {
     pub(crate) bus: Bus,
@@ -141,7 +160,7 @@ impl Sender {
         if clock::now().since(job.stored_at) < CONNECTION_PATIENCE {
             return Err(Outcome::retry(problem));
         }
-        Err(Outcome::GiveUp(GiveUp::permanent("unusable_connection", problem)))
+        Err(Outcome::GiveUp(GiveUp::permanent(UNUSABLE_CONNECTION, problem)))
     }
 
     /// Sends the parts that are left, one after the other.
@@ -213,10 +232,10 @@ impl Sender {
                 Err(Outcome::retry(error))
             }
             Err(error @ (FileError::Incomplete | FileError::Unavailable(_))) => Err(Outcome::GiveUp(
-                GiveUp::permanent("file_unavailable", error.to_string()),
+                GiveUp::permanent(FILE_UNAVAILABLE, error.to_string()),
             )),
             Err(error @ (FileError::Missing { .. } | FileError::TooLarge { .. })) => {
-                Err(Outcome::GiveUp(GiveUp::permanent("file_gone", error.to_string())))
+                Err(Outcome::GiveUp(GiveUp::permanent(FILE_GONE, error.to_string())))
             }
         }
     }
@@ -262,7 +281,7 @@ impl Sender {
                 retry_after, detail, ..
             } => {
                 if clock::now().since(job.stored_at) >= PACE_PATIENCE {
-                    return Outcome::GiveUp(GiveUp::permanent("rate_limited", detail));
+                    return Outcome::GiveUp(GiveUp::permanent(RATE_LIMITED, detail));
                 }
                 return Outcome::retry_after(retry_after.mul_f64(1.0 + 0.1 * random::fraction()), detail);
             }
@@ -304,7 +323,7 @@ fn may_send_once(connection: &Connection) -> bool {
 
 /// The part may have arrived, and is not to arrive twice.
 fn unknown_outcome(detail: &str) -> Outcome {
-    Outcome::GiveUp(GiveUp::permanent("outcome_unknown", detail))
+    Outcome::GiveUp(GiveUp::permanent(OUTCOME_UNKNOWN, detail))
 }
 
 /// The part's identity: the same on every retry, another one for an operator's replay.

@@ -21,6 +21,13 @@ const ANSWER_WAIT: Duration = Duration::from_secs(5);
 /// How long a sender should wait for an operator to mend a connection.
 const OPERATOR_WAIT: Duration = Duration::from_secs(30);
 
+/// The class of what is authentic and not understood.
+pub(crate) const NOT_UNDERSTOOD: &str = "not_understood";
+/// The class of what is larger than we take.
+pub(crate) const BODY_TOO_LARGE: &str = "body_too_large";
+/// The class of what finds too many messages of its conversation waiting.
+pub(crate) const BACKLOG_FULL: &str = "backlog_full";
+
 /// Why a push is refused. The texts are for its sender: they hold neither secrets nor what lies behind us.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refused {
@@ -97,13 +104,13 @@ impl Refused {
             Self::Unauthorized(_) => verdict(S::UNAUTHORIZED, "unauthorized", None, R::Unauthorized),
             Self::BadBody(_) => verdict(S::BAD_REQUEST, "bad_body", None, R::BadBody),
             Self::TooSlow => verdict(S::REQUEST_TIMEOUT, "body_timeout", None, R::BadBody),
-            Self::TooLarge => verdict(S::PAYLOAD_TOO_LARGE, "body_too_large", None, R::TooLarge),
+            Self::TooLarge => verdict(S::PAYLOAD_TOO_LARGE, BODY_TOO_LARGE, None, R::TooLarge),
             Self::RateLimited(wait) => {
                 verdict(S::TOO_MANY_REQUESTS, "rate_limited", Some(*wait), R::RateLimited)
             }
             Self::BacklogFull => verdict(
                 S::TOO_MANY_REQUESTS,
-                "backlog_full",
+                BACKLOG_FULL,
                 Some(ANSWER_WAIT),
                 R::RateLimited,
             ),

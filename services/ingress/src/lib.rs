@@ -9,6 +9,7 @@
 mod backlog;
 mod config;
 mod conversation;
+mod dead_letters;
 mod error;
 mod gateway;
 mod limits;
@@ -28,9 +29,10 @@ use runtime::{Process, Service, StartError};
 
 use backlog::Backlog;
 pub use config::{Config, Rate};
+use dead_letters::DeadLetters;
 use gateway::Gateway;
 use limits::Limiter;
-use metrics::IngressMetrics;
+use metrics::{IngressMetrics, IntakeMetrics};
 use pressure::Pressure;
 use recent::Recent;
 use stage::Intake;
@@ -58,6 +60,7 @@ impl Service for Ingress {
             conversations: Limiter::new(config.conversation_rate),
             backlog: Backlog::new(config.conversation_backlog),
             newest: Recent::default(),
+            metrics: IntakeMetrics::new(&process.metrics)?,
         });
         let metrics = IngressMetrics::new(&process.metrics)?;
         let pressure = Arc::new(Pressure::default());
@@ -79,6 +82,8 @@ impl Service for Ingress {
         let watching = pressure::watch(pressure, process.bus.clone(), config.pipeline_backlog);
         process.tasks.endless("pressure", watching);
         process.tasks.endless("sweep", sweep(intake));
+        let dead_letters = DeadLetters::new(process.bus.clone(), &process.metrics)?;
+        process.tasks.endless("dead letters", dead_letters.watch());
         let reading = gateway.run(process.registry.clone(), process.tasks.clone());
         process.tasks.critical("gateway", reading);
         process.tasks.critical(

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use prometheus::{HistogramVec, IntCounterVec};
 use proto_schemas::content::ChannelKind;
-use runtime::metrics::{MetricError, Metrics};
+use runtime::metrics::{DeadLettersPublished, LastSuccess, MetricError, Metrics};
+
+use crate::error::{BACKLOG_FULL, BODY_TOO_LARGE, NOT_UNDERSTOOD};
 
 /// Bounds of the time to an answer, in seconds; a confirmed publish takes a few milliseconds.
 const ACCEPT_BOUNDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
@@ -64,6 +66,12 @@ pub(crate) struct IngressMetrics {
     duration: HistogramVec,
 }
 
+/// What becomes of messages, however they came.
+pub(crate) struct IntakeMetrics {
+    pub(crate) last_success: LastSuccess,
+    pub(crate) buried: DeadLettersPublished,
+}
+
 impl IngressMetrics {
     pub(crate) fn new(metrics: &Metrics) -> Result<Self, MetricError> {
         let requests = metrics.counters(
@@ -93,6 +101,17 @@ impl IngressMetrics {
         self.duration
             .with_label_values(&[channel.as_str()])
             .observe(took.as_secs_f64());
+    }
+}
+
+impl IntakeMetrics {
+    pub(crate) fn new(metrics: &Metrics) -> Result<Self, MetricError> {
+        let buried = DeadLettersPublished::new(metrics)?;
+        Ok(Self {
+            last_success: LastSuccess::new(metrics)?,
+            // Of what a Gateway tells the refusals that no operator or sender can mend in time.
+            buried: buried.expect([NOT_UNDERSTOOD, BODY_TOO_LARGE, BACKLOG_FULL]),
+        })
     }
 }
 

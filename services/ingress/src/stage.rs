@@ -26,9 +26,10 @@ use sha2::{Digest, Sha256};
 
 use crate::backlog::{Backlog, newest};
 use crate::conversation::conversation_of;
-use crate::error::Refused;
+use crate::error::{NOT_UNDERSTOOD, Refused};
 use crate::gateway::Lease;
 use crate::limits::Limiter;
+use crate::metrics::IntakeMetrics;
 use crate::recent::Recent;
 
 /// What a push is checked against and stored with.
@@ -43,6 +44,7 @@ pub(crate) struct Intake {
     /// The newest entry that this replica knows of, by its sequence. One that is not the newest any more costs a
     /// refused publish; the server compares.
     pub(crate) newest: Recent<u64>,
+    pub(crate) metrics: IntakeMetrics,
 }
 
 /// A push as it arrived.
@@ -153,7 +155,7 @@ impl Intake {
             Err(Refusal::Unauthorized(reason)) => Err(Refused::Unauthorized(reason)),
             Err(Refusal::BadBody(reason)) => Err(Refused::BadBody(reason)),
             Err(Refusal::NotUnderstood(reason)) => {
-                let give_up = GiveUp::permanent("not_understood", reason);
+                let give_up = GiveUp::permanent(NOT_UNDERSTOOD, reason);
                 self.bury(connection, arrival, &give_up).await?;
                 Ok(Taken::Buried)
             }
@@ -229,6 +231,7 @@ impl Intake {
         let outgoing = Outgoing::new(subject.clone(), &entry, id.as_str(), arrival.trace)?;
         let published = self.append(&conversation, &subject, outgoing, arrival).await?;
         let duplicate = published == Published::Duplicate;
+        self.metrics.last_success.is_now();
         tracing::debug!(message = %id, %conversation, duplicate, "took a message");
         Ok(Taken::Message {
             id,
@@ -332,7 +335,10 @@ impl Intake {
             payload: arrival.body.clone(),
         };
         arrival.check()?;
-        burial::bury(&self.bus, Stage::Ingress, remains, give_up, arrival.trace).await?;
+        let written = burial::bury(&self.bus, Stage::Ingress, remains, give_up, arrival.trace).await?;
+        if written != Published::Duplicate {
+            self.metrics.buried.count(give_up.class);
+        }
         Ok(())
     }
 

@@ -32,7 +32,7 @@ use registry::{Format, Registry};
 use runtime::limit::Limits;
 use runtime::metrics::StageMetrics;
 use runtime::runner::Runner;
-use runtime::{Process, Service, StartError, leftovers};
+use runtime::{Process, Service, StartError, lag, leftovers};
 
 use breaker::Circuits;
 pub use config::Config;
@@ -87,11 +87,12 @@ impl Service for WebhookCaller {
             concurrency: config.concurrency,
             bus: process.bus.clone(),
             metrics: StageMetrics::new(&process.metrics)?.expect(error::classes()),
-            pulse: process.health.pulse("turns"),
+            pulse: process.health.pulse(TURN_WORK.stream),
             shutdown: process.tasks.shutdown().clone(),
         };
         process.tasks.critical("turns", runner.run());
         leftovers::watch(&process, Arc::clone(&caller), TURN_WORK)?;
+        lag::watch(&process, &[TURN_WORK])?;
         let tests = trial::answer(caller, questions, process.tasks.clone());
         process.tasks.critical("tests", tests);
         Ok(())

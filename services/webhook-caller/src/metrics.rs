@@ -1,16 +1,13 @@
 //! What the service counts besides what every stage counts.
 
-mod labels;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use proto_schemas::ids::IntegrationId;
-use runtime::metrics::{MetricError, Metrics};
+use runtime::metrics::{Labels, MetricError, Metrics, OTHER};
 
 use crate::error::classes;
-use labels::Labels;
 
 /// Bounds of a call's duration, in seconds: one at every usual timeout, and one past the longest.
 const CALL_BOUNDS: [f64; 14] = [
@@ -20,12 +17,14 @@ const CALL_BOUNDS: [f64; 14] = [
 const WAIT_BOUNDS: [f64; 8] = [0.001, 0.01, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0];
 /// The result of a call that went well.
 const OK: &str = "ok";
+/// The outcome of one that did not.
+const ERROR: &str = "error";
 /// States of a circuit breaker, as `proto_schemas::limits::Circuit` names them.
 const CIRCUITS: [&str; 4] = ["closed", "open", "half_open", "gone"];
 
 /// Calls, waits and late answers.
 pub(crate) struct CallerMetrics {
-    labels: Labels,
+    labels: Labels<IntegrationId>,
     requests: IntCounterVec,
     retries: IntCounterVec,
     in_flight: IntGaugeVec,
@@ -38,7 +37,8 @@ pub(crate) struct CallerMetrics {
 /// What is counted of one integration, at hand where its calls are made.
 pub(crate) struct IntegrationMetrics {
     metrics: Arc<CallerMetrics>,
-    label: String,
+    integration: IntegrationId,
+    has_its_own: bool,
     ok: IntCounter,
     in_flight: IntGauge,
 }
@@ -47,6 +47,15 @@ impl CallerMetrics {
     /// Declares them. Without `by_integration` the series of all integrations are one.
     pub(crate) fn new(metrics: &Metrics, by_integration: bool) -> Result<Self, MetricError> {
         let none: [&str; 0] = [];
+        let duration = metrics.histograms(
+            "webhook_duration_seconds",
+            "How long calls of webhooks took, by outcome.",
+            &CALL_BOUNDS,
+            &["outcome"],
+        )?;
+        for outcome in [OK, ERROR] {
+            duration.with_label_values(&[outcome]);
+        }
         Ok(Self {
             labels: Labels::new(by_integration),
             requests: metrics.counters(
@@ -69,12 +78,7 @@ impl CallerMetrics {
                 "1 for the state in which an integration's circuit breaker is.",
                 &["integration", "state"],
             )?,
-            duration: metrics.histograms(
-                "webhook_duration_seconds",
-                "How long calls of webhooks took, by outcome.",
-                &CALL_BOUNDS,
-                &["outcome"],
-            )?,
+            duration,
             waited: metrics
                 .histograms(
                     "rate_limiter_wait_seconds",
@@ -95,13 +99,14 @@ impl CallerMetrics {
 
     /// What is counted of an integration. Its usual series are born at zero; a failure's with the first.
     pub(crate) fn of(self: &Arc<Self>, integration: &IntegrationId) -> IntegrationMetrics {
-        let label = self.labels.of(integration).to_owned();
-        self.retries.with_label_values(&[label.as_str()]);
+        let label = self.labels.of(integration);
+        self.retries.with_label_values(&[label]);
         IntegrationMetrics {
             metrics: Arc::clone(self),
-            ok: self.requests.with_label_values(&[label.as_str(), OK]),
-            in_flight: self.in_flight.with_label_values(&[label.as_str()]),
-            label,
+            integration: integration.clone(),
+            has_its_own: label != OTHER,
+            ok: self.requests.with_label_values(&[label, OK]),
+            in_flight: self.in_flight.with_label_values(&[label]),
         }
     }
 
@@ -154,7 +159,7 @@ impl IntegrationMetrics {
             None => self.ok.inc(),
             Some(class) => self.refused(class),
         }
-        let outcome = if class.is_some() { "error" } else { OK };
+        let outcome = if class.is_some() { ERROR } else { OK };
         self.metrics
             .duration
             .with_label_values(&[outcome])
@@ -163,11 +168,19 @@ impl IntegrationMetrics {
 
     /// No call was made, for this reason.
     pub(crate) fn refused(&self, class: &str) {
-        let labels = [self.label.as_str(), class];
-        self.metrics.requests.with_label_values(&labels).inc();
+        // Asked anew: of an integration that is removed meanwhile a series must be known, to be removed as well.
+        let label = if self.has_its_own {
+            self.metrics.labels.of(&self.integration)
+        } else {
+            OTHER
+        };
+        self.metrics.requests.with_label_values(&[label, class]).inc();
     }
 
     pub(crate) fn waited(&self, wait: Duration) {
         self.metrics.waited.observe(wait.as_secs_f64());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use prometheus::{IntCounterVec, IntGaugeVec};
 use proto_schemas::ids::ConnectionId;
-use runtime::metrics::{MetricError, Metrics};
+use runtime::metrics::{Labels, MetricError, Metrics};
 
 use super::session::End;
 
@@ -58,6 +58,7 @@ impl Beginning {
 
 /// Leases, messages, and sessions that begin and end.
 pub(super) struct GatewayMetrics {
+    labels: Labels<ConnectionId>,
     leases: IntGaugeVec,
     events: IntCounterVec,
     sessions: IntCounterVec,
@@ -91,9 +92,10 @@ impl GatewayMetrics {
             ends.with_label_values(&[cause]);
         }
         Ok(Self {
+            labels: Labels::new(true),
             leases: metrics.gauges(
                 "gateway_lease_held",
-                "Whether this replica reads the connection's Gateway: 1 if it does.",
+                "Whether this replica reads the connection's Gateway: 1 if it does. Of at most 200 connections.",
                 &["connection"],
             )?,
             events,
@@ -103,14 +105,18 @@ impl GatewayMetrics {
     }
 
     pub(super) fn lease(&self, connection: &ConnectionId, is_held: bool) {
-        let gauge = self.leases.with_label_values(&[connection.as_str()]);
-        gauge.set(i64::from(is_held));
+        // Several in one series would tell nothing.
+        if self.labels.has_its_own(connection) {
+            let gauge = self.leases.with_label_values(&[connection.as_str()]);
+            gauge.set(i64::from(is_held));
+        }
     }
 
     /// The connection has no Gateway any more.
     pub(super) fn forget(&self, connection: &ConnectionId) {
-        if self.leases.remove_label_values(&[connection.as_str()]).is_err() {
-            tracing::debug!(%connection, "the connection's Gateway was never asked for");
+        for gone in self.labels.keep(|known| known != connection) {
+            // An error says that there is no such series.
+            let _absent = self.leases.remove_label_values(&[gone.as_str()]);
         }
     }
 
@@ -124,5 +130,36 @@ impl GatewayMetrics {
 
     pub(super) fn ended(&self, end: End) {
         self.ends.with_label_values(&[end.cause()]).inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connection(number: usize) -> ConnectionId {
+        ConnectionId::new(format!("c{number}")).unwrap()
+    }
+
+    #[test]
+    fn so_many_connections_are_shown_and_what_is_removed_makes_room() {
+        let metrics = Metrics::new("ingress").unwrap();
+        let gateways = GatewayMetrics::new(&metrics).unwrap();
+        let shown = || {
+            let text = metrics.render().unwrap();
+            let series = text
+                .lines()
+                .filter(|line| line.starts_with("chatbot_gateway_lease_held{"));
+            series.count()
+        };
+        for number in 0..250 {
+            gateways.lease(&connection(number), true);
+        }
+        assert_eq!(shown(), 200);
+        gateways.forget(&connection(0));
+        gateways.forget(&connection(249));
+        assert_eq!(shown(), 199);
+        gateways.lease(&connection(248), false);
+        assert_eq!(shown(), 200);
     }
 }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use channels::{Accounts, receive_discord_message};
 use proto_schemas::gateway::GatewayLease;
 use proto_schemas::topology::{GATEWAYS, INBOX};
+use runtime::metrics::Metrics;
 use serde_json::json;
 use testkit::condition::{PATIENCE, wait_until};
 use testkit::discord::{BOT_USER, direct_message};
@@ -15,6 +16,7 @@ use crate::backlog::Backlog;
 use crate::config::Config;
 use crate::error::Refused;
 use crate::limits::Limiter;
+use crate::metrics::IntakeMetrics;
 use crate::recent::Recent;
 use crate::stage::{Arrival, Taken};
 
@@ -47,6 +49,7 @@ fn intake(bus: &bus::Bus) -> Intake {
         conversations: Limiter::new(config.conversation_rate),
         backlog: Backlog::new(config.conversation_backlog),
         newest: Recent::default(),
+        metrics: IntakeMetrics::new(&Metrics::new("ingress").unwrap()).unwrap(),
     }
 }
 

@@ -150,17 +150,28 @@ impl Fixture {
         read.await.list
     }
 
-    /// What `/metrics` says of a series.
+    /// How many pushes of a channel ended so.
     pub(crate) async fn requests(&self, channel: &str, result: &str) -> u64 {
+        self.count(&format!(
+            "requests_total{{channel=\"{channel}\",result=\"{result}\""
+        ))
+        .await
+    }
+
+    /// How many dead letters of a class were counted.
+    pub(crate) async fn buried(&self, class: &str) -> u64 {
+        self.count(&format!("dead_letters_published_total{{class=\"{class}\""))
+            .await
+    }
+
+    async fn count(&self, series: &str) -> u64 {
         let text = client()
             .get(format!("{}/metrics", self.admin))
             .send()
             .await
             .unwrap();
         let text = text.text().await.unwrap();
-        let series = format!(
-            "chatbot_requests_total{{channel=\"{channel}\",result=\"{result}\",service=\"ingress\"}} "
-        );
+        let series = format!("chatbot_{series},service=\"ingress\"}} ");
         let found = text.lines().find_map(|line| line.strip_prefix(&series));
         found
             .expect("the series is there from the start")

@@ -126,6 +126,11 @@ async fn what_nobody_understands_is_kept_once_and_acknowledged() {
         "{whole}"
     );
     assert_eq!(fixture.requests("telegram", "not_understood").await, 2);
+    assert_eq!(
+        fixture.buried("not_understood").await,
+        1,
+        "one letter, however often it is pushed"
+    );
 }
 
 #[tokio::test]

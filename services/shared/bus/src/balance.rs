@@ -21,19 +21,13 @@ impl Bus {
     /// [`BusError::Unavailable`] when the broker is away or there is no such stream or consumer.
     pub async fn balance(&self, spec: &ConsumerSpec) -> Result<Balance, BusError> {
         let before = self.consumer_state(spec).await?;
-        let held = self.held(spec.stream).await?;
+        let held = self.holdings(spec.stream).await?.messages;
         let after = self.consumer_state(spec).await?;
         let known = known(&before).max(known(&after));
         Ok(Balance {
             unknown: held.saturating_sub(known),
             delivered_through: before.delivered_through,
         })
-    }
-
-    async fn held(&self, stream: &str) -> Result<u64, BusError> {
-        let found = self.jetstream.get_stream(stream).await;
-        let found = found.map_err(|error| BusError::Unavailable(error.to_string()))?;
-        Ok(found.cached_info().state.messages)
     }
 }
 

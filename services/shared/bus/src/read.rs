@@ -130,7 +130,7 @@ impl Bus {
         Ok(BrokerMicros(micros))
     }
 
-    /// The first message of a literal subject with a sequence of at least `from`. Cheaper than
+    /// The first message of a literal subject, or of all (`>`), with a sequence of at least `from`. Cheaper than
     /// [`Bus::entries`] where there is none or one.
     ///
     /// # Errors

@@ -43,6 +43,8 @@ pub struct ConsumerState {
     pub redelivered: u64,
     /// The sequence of the newest message that was delivered.
     pub delivered_through: u64,
+    /// The sequence up to which every message is settled.
+    pub settled_through: u64,
     /// The server of a cluster that hands its messages out.
     pub leader: Option<String>,
 }
@@ -98,6 +100,7 @@ impl Bus {
             ack_pending: info.num_ack_pending as u64,
             redelivered: info.num_redelivered as u64,
             delivered_through: info.delivered.stream_sequence,
+            settled_through: info.ack_floor.stream_sequence,
             leader: info.cluster.and_then(|cluster| cluster.leader),
         })
     }

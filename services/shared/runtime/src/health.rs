@@ -4,17 +4,20 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use prometheus::{IntGauge, IntGaugeVec};
 use proto_schemas::ids::UnixMillis;
 
 use crate::clock;
+use crate::metrics::{MetricError, Metrics, timestamp};
 
 /// A loop that has not gone round for so long is stuck. Longer than any step of a loop may take: loops do
 /// not wait for webhooks, they hand them to futures.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
 
 /// What a service knows about itself.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Health {
+    heartbeats: IntGaugeVec,
     draining: Arc<AtomicBool>,
     pulses: Arc<Mutex<Vec<Pulse>>>,
     conditions: Arc<Mutex<Vec<Condition>>>,
@@ -25,6 +28,7 @@ pub struct Health {
 pub struct Pulse {
     name: &'static str,
     last: Arc<AtomicU64>,
+    shown: IntGauge,
 }
 
 #[derive(Clone)]
@@ -36,17 +40,38 @@ struct Condition {
 impl Pulse {
     /// Shows life.
     pub fn beat(&self) {
-        self.last.store(clock::now().0, Ordering::Relaxed);
+        let now = clock::now();
+        self.last.store(now.0, Ordering::Relaxed);
+        self.shown.set(timestamp(Some(now)));
     }
 }
 
 impl Health {
-    /// A loop that has to go round for the process to count as alive.
-    pub fn pulse(&self, name: &'static str) -> Pulse {
+    /// Health of which nothing is known yet.
+    ///
+    /// # Errors
+    /// [`MetricError`] when its metrics are declared already.
+    pub fn new(metrics: &Metrics) -> Result<Self, MetricError> {
+        Ok(Self {
+            heartbeats: metrics.gauges(
+                "pull_loop_heartbeat_timestamp_seconds",
+                "When the loop that takes work from a stream went round last; every second, whether there is work or not.",
+                &["stream"],
+            )?,
+            draining: Arc::default(),
+            pulses: Arc::default(),
+            conditions: Arc::default(),
+        })
+    }
+
+    /// The loop that takes work from a stream; it has to go round for the process to count as alive.
+    pub fn pulse(&self, stream: &'static str) -> Pulse {
         let pulse = Pulse {
-            name,
-            last: Arc::new(AtomicU64::new(clock::now().0)),
+            name: stream,
+            last: Arc::default(),
+            shown: self.heartbeats.with_label_values(&[stream]),
         };
+        pulse.beat();
         self.pulses
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -104,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_condition_that_does_not_hold_is_named() {
-        let health = Health::default();
+        let health = Health::new(&Metrics::new("tiny").unwrap()).unwrap();
         health.require("broker", || false);
         health.require("registry", || true);
         assert_eq!(health.unready(), ["broker"]);
@@ -113,16 +138,19 @@ mod tests {
     }
 
     #[test]
-    fn a_loop_that_stands_still_is_named() {
-        let health = Health::default();
-        let pulse = health.pulse("pull");
+    fn a_loop_that_stands_still_is_named_until_its_heart_beats() {
+        let health = Health::new(&Metrics::new("tiny").unwrap()).unwrap();
+        let pulse = health.pulse("TURNS");
         assert!(health.stuck().is_empty());
         pulse.last.store(
             clock::now().0 - STUCK_AFTER.as_millis() as u64 - 1,
             Ordering::Relaxed,
         );
-        assert_eq!(health.stuck(), ["pull"]);
+        assert_eq!(health.stuck(), ["TURNS"]);
+        pulse.shown.set(1);
+        let before = timestamp(Some(clock::now()));
         pulse.beat();
         assert!(health.stuck().is_empty());
+        assert!((before..=timestamp(Some(clock::now()))).contains(&pulse.shown.get()));
     }
 }

@@ -1,11 +1,19 @@
 //! Metrics: one registry per service, and what every stage counts.
 
+mod labels;
+mod outcomes;
+pub(crate) mod process;
+
 use std::collections::HashMap;
 
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
 };
+use proto_schemas::ids::UnixMillis;
+
+pub use labels::{Labels, OTHER};
+pub use outcomes::{DeadLettersPublished, LastSuccess};
 
 use crate::stage::Outcome;
 
@@ -13,7 +21,7 @@ use crate::stage::Outcome;
 const DURATION_BOUNDS: [f64; 14] = [
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 30.0,
 ];
-/// Bounds of a message's age, in seconds.
+/// Bounds of a message's age, in seconds. Objectives are set at 10, 30, 60 and 120.
 const AGE_BOUNDS: [f64; 13] = [
     0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0,
 ];
@@ -96,6 +104,16 @@ impl Metrics {
     }
 }
 
+/// A moment as a metric shows it, in whole seconds since 1970; 0 for none.
+pub fn timestamp(at: Option<UnixMillis>) -> i64 {
+    at.map_or(0, |at| i64::try_from(at.0 / 1000).unwrap_or(i64::MAX))
+}
+
+/// A count as a gauge shows it.
+pub fn amount(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 /// What is counted of messages that stay in their slots although they are settled.
 #[derive(Clone)]
 pub struct LeftoverMetrics {
@@ -130,7 +148,7 @@ impl LeftoverMetrics {
     }
 
     pub(crate) fn unexplained(&self, messages: u64) {
-        self.unexplained.set(i64::try_from(messages).unwrap_or(i64::MAX));
+        self.unexplained.set(amount(messages));
     }
 }
 
@@ -138,9 +156,11 @@ impl LeftoverMetrics {
 #[derive(Clone)]
 pub struct StageMetrics {
     processed: IntCounterVec,
-    dead_letters: IntCounterVec,
+    dead_letters: DeadLettersPublished,
+    last_success: LastSuccess,
     duration: Histogram,
-    age: Histogram,
+    done: Histogram,
+    given_up: Histogram,
     pub(crate) in_flight: IntGauge,
 }
 
@@ -159,13 +179,17 @@ impl StageMetrics {
             processed.with_label_values(&[outcome]);
         }
         let none: [&str; 0] = [];
+        let age = metrics.histograms(
+            "pipeline_age_seconds",
+            "Time from ingress accepting a message to this stage being done with it for good: once for each message, \
+             whatever its retries and repetitions.",
+            &AGE_BOUNDS,
+            &["outcome"],
+        )?;
         Ok(Self {
             processed,
-            dead_letters: metrics.counters(
-                "dead_letters_published_total",
-                "Messages that the stage gave up, by class of the cause.",
-                &["class"],
-            )?,
+            dead_letters: DeadLettersPublished::new(metrics)?.expect(["undecodable", "oversize"]),
+            last_success: LastSuccess::new(metrics)?,
             duration: metrics
                 .histograms(
                     "stage_duration_seconds",
@@ -174,40 +198,59 @@ impl StageMetrics {
                     &none,
                 )?
                 .with_label_values(&none),
-            age: metrics
-                .histograms(
-                    "pipeline_age_seconds",
-                    "Time from ingress accepting a message to this stage being done with it.",
-                    &AGE_BOUNDS,
-                    &none,
-                )?
-                .with_label_values(&none),
+            done: age.with_label_values(&["done"]),
+            given_up: age.with_label_values(&["dead_letter"]),
             in_flight: metrics.gauge("in_flight_messages", "Messages that the stage is handling.")?,
         })
     }
 
     /// Has the series of these classes of dead letters begin at zero.
-    pub fn expect(self, classes: impl IntoIterator<Item = &'static str>) -> Self {
-        for class in classes {
-            self.dead_letters.with_label_values(&[class]);
-        }
+    pub fn expect(mut self, classes: impl IntoIterator<Item = &'static str>) -> Self {
+        self.dead_letters = self.dead_letters.expect(classes);
         self
     }
 
     pub(crate) fn settled(
         &self,
-        outcome: &'static str,
+        outcome: &Outcome,
         took: std::time::Duration,
         age: Option<std::time::Duration>,
     ) {
-        self.processed.with_label_values(&[outcome]).inc();
+        self.processed.with_label_values(&[outcome.name()]).inc();
         self.duration.observe(took.as_secs_f64());
-        if let Some(age) = age {
-            self.age.observe(age.as_secs_f64());
+        let ages = match outcome {
+            Outcome::Done => Some(&self.done),
+            Outcome::GiveUp(_) => Some(&self.given_up),
+            // It is counted when it ends, or was when it ended.
+            Outcome::Retry { .. } | Outcome::Duplicate | Outcome::Fatal(_) => None,
+        };
+        if let (Some(ages), Some(age)) = (ages, age) {
+            ages.observe(age.as_secs_f64());
+        }
+        if matches!(outcome, Outcome::Done | Outcome::Duplicate) {
+            self.last_success.is_now();
         }
     }
 
     pub(crate) fn buried(&self, class: &str) {
-        self.dead_letters.with_label_values(&[class]).inc();
+        self.dead_letters.count(class);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_objective_for_the_age_has_a_bound() {
+        for objective in [10.0, 30.0, 60.0, 120.0] {
+            assert!(AGE_BOUNDS.contains(&objective), "{objective}");
+        }
+    }
+
+    #[test]
+    fn nothing_counts_as_never_and_moments_are_whole_seconds() {
+        assert_eq!(timestamp(None), 0);
+        assert_eq!(timestamp(Some(UnixMillis(1_999))), 1);
     }
 }

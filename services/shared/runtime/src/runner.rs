@@ -235,7 +235,7 @@ impl<S: Stage> Runner<S> {
                     tracing::error!(cause, "the stage panicked; the message comes again");
                     (Outcome::retry(cause), None)
                 });
-            self.metrics.settled(outcome.name(), began.elapsed(), age);
+            self.metrics.settled(&outcome, began.elapsed(), age);
             self.settle(&work, outcome, &job.lease, ack_wait).await
         }
         .instrument(span)

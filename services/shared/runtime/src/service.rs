@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{ConfigErrors, FromEnvironment, Reader};
 use crate::health::Health;
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::task::{Death, Tasks};
 use crate::telemetry::LogConfig;
 use crate::{admin, telemetry, web};
@@ -273,7 +273,9 @@ pub async fn launch<S: Service>(
     tracing::info!(service = S::NAME, version = env!("CARGO_PKG_VERSION"), "starting");
     let (tasks, deaths) = Tasks::new(shutdown.clone());
     let bus = Bus::connect(common.bus).await?;
-    let (health, metrics) = (Health::default(), Metrics::new(S::NAME)?);
+    let metrics = Metrics::new(S::NAME)?;
+    metrics::process::declare(&metrics)?;
+    let health = Health::new(&metrics)?;
     let addresses = Arc::new(Addresses {
         file: common.address_file,
         bound: Mutex::default(),

@@ -36,6 +36,13 @@ fn give_up() -> Outcome {
     })
 }
 
+/// How many messages' ages were counted at their end.
+fn ages(world: &World, outcome: &str) -> String {
+    world.count(&format!(
+        "chatbot_pipeline_age_seconds_count{{outcome=\"{outcome}\",service=\"egress\"}}"
+    ))
+}
+
 #[tokio::test]
 async fn done_and_duplicate_work_is_acked_and_gone() {
     let world = World::new(None).await;
@@ -55,8 +62,9 @@ async fn done_and_duplicate_work_is_acked_and_gone() {
         ("1".to_owned(), "1".to_owned())
     );
     assert_eq!(
-        world.count("chatbot_pipeline_age_seconds_count{service=\"egress\"}"),
-        "2"
+        ages(&world, "done"),
+        "1",
+        "what was done before was counted before"
     );
     started.stop().await;
 }
@@ -78,6 +86,7 @@ async fn retried_work_comes_again_not_before_its_delay() {
     );
     let pause = looks[1].at - looks[0].at;
     assert!(pause >= DELAY, "came again after {pause:?}");
+    assert_eq!(ages(&world, "done"), "1", "a try that is repeated is no end");
     assert!(world.dead_letters().await.is_empty());
 }
 
@@ -107,6 +116,10 @@ async fn given_up_work_has_its_dead_letter_before_its_outcome() {
     assert!(letter.headers.contains_key(TRACEPARENT), "{:?}", letter.headers);
     assert_eq!(letter.payload, Payload::Text("{\"text\":\"a\"}".to_owned()));
     assert_eq!(world.outcomes("dead_letter"), "1");
+    assert_eq!(
+        (ages(&world, "dead_letter"), ages(&world, "done")),
+        ("1".to_owned(), "0".to_owned())
+    );
     assert_eq!(
         world.count("chatbot_dead_letters_published_total{class=\"server_error\",service=\"egress\"}"),
         "1"

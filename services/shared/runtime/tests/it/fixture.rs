@@ -69,7 +69,9 @@ impl World {
             concurrency,
             bus: self.bus.clone(),
             metrics: self.stage_metrics.clone(),
-            pulse: Health::default().pulse("turns"),
+            pulse: Health::new(&Metrics::new("pulse").unwrap())
+                .unwrap()
+                .pulse(TURNS.name),
             shutdown: shutdown.clone(),
         };
         let (tasks, _deaths) = Tasks::new(shutdown.clone());

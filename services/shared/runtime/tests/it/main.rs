@@ -7,6 +7,7 @@
 mod delivery;
 mod ends;
 mod fixture;
+mod lag;
 mod leftovers;
 mod service;
 mod tiny;

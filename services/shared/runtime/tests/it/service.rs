@@ -99,6 +99,27 @@ async fn every_line_of_the_metrics_is_a_series_of_the_service() {
 }
 
 #[tokio::test]
+async fn a_service_says_what_it_is_and_when_it_started() {
+    let server = NatsServer::start().await;
+    let launch = Launch::new(server.url());
+    let before = runtime::clock::now().0 / 1000;
+    let _running = launch.start(Task::Obedient).await.unwrap();
+    let (_, text) = launch.ask("/metrics").await;
+    let labels = concat!("version=\"", env!("CARGO_PKG_VERSION"), "\",service=\"tiny\"} 1");
+    let mut lines = text.lines();
+    let built = lines.find(|line| line.starts_with("chatbot_build_info{revision=\""));
+    assert!(built.is_some_and(|line| line.ends_with(labels)), "{text}");
+    let started = text
+        .lines()
+        .find_map(|line| line.strip_prefix("chatbot_start_time_seconds{service=\"tiny\"} "));
+    let started: u64 = started.unwrap().parse().unwrap();
+    assert!(
+        (before..=runtime::clock::now().0 / 1000).contains(&started),
+        "{started}"
+    );
+}
+
+#[tokio::test]
 async fn the_address_file_names_where_the_service_listens() {
     let server = NatsServer::start().await;
     let launch = Launch::new(server.url());
