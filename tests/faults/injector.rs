@@ -14,7 +14,7 @@ use testkit::nats::NatsServer;
 use testkit::proxy::Proxy;
 use testkit::slack::FakeSlack;
 use testkit::telegram::FakeTelegram;
-use tests::fleet::Fleet;
+use tests::fleet::{DRAIN_DEADLINE, Fleet};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -37,7 +37,8 @@ pub(crate) struct Outside {
 pub(crate) struct Injector {
     // The services go before their broker, so that they do not log its end.
     fleet: Fleet,
-    nats: NatsServer,
+    nodes: Vec<NatsServer>,
+    /// The way to the first node.
     proxy: Proxy,
     pub(crate) outside: Arc<Outside>,
     webhook: Arc<Backend>,
@@ -60,7 +61,7 @@ impl Injector {
     /// Takes over what runs.
     pub(crate) fn new(
         fleet: Fleet,
-        nats: NatsServer,
+        nodes: Vec<NatsServer>,
         proxy: Proxy,
         outside: Outside,
         webhook: Arc<Backend>,
@@ -68,7 +69,7 @@ impl Injector {
     ) -> Self {
         Self {
             fleet,
-            nats,
+            nodes,
             proxy,
             outside: Arc::new(outside),
             webhook,
@@ -163,9 +164,10 @@ impl Injector {
                 self.down.insert((stage, replica));
                 self.fleet.replica_mut(stage, replica).kill();
             }
+            Fault::Replace(stage, replica) => self.replace(stage, replica).await,
             Fault::Freeze(stage, replica) => self.fleet.replica_mut(stage, replica).pause().await,
-            Fault::KillBroker => self.nats.kill(),
-            Fault::FreezeBroker => self.nats.pause().await,
+            Fault::KillBroker(node) => self.nodes[node].kill(),
+            Fault::FreezeBroker => self.nodes[0].pause().await,
             Fault::Cut => self.proxy.cut(),
             Fault::Slow(delay) => self.proxy.slow_down(delay),
             Fault::Stall => self.stall = Some(self.proxy.stall()),
@@ -198,14 +200,33 @@ impl Injector {
                 self.down.remove(&(stage, replica));
             }
             Fault::Freeze(stage, replica) => self.fleet.replica_mut(stage, replica).resume(),
-            Fault::KillBroker => self.nats.restart().await,
-            Fault::FreezeBroker => self.nats.resume(),
+            Fault::KillBroker(node) => self.nodes[node].restart().await,
+            Fault::FreezeBroker => self.nodes[0].resume(),
             Fault::Slow(_) => self.proxy.slow_down(Duration::ZERO),
             Fault::Stall => self.stall = None,
             Fault::WebhookDown => self.webhook.is_down(false),
-            Fault::Cut | Fault::CallbackRefuses(_) | Fault::PlatformsFail(_) | Fault::PlatformsLoseAnswer => {
-            }
+            Fault::Replace(..)
+            | Fault::Cut
+            | Fault::CallbackRefuses(_)
+            | Fault::PlatformsFail(_)
+            | Fault::PlatformsLoseAnswer => {}
         }
+    }
+
+    /// Asks a process to end, and starts it again when it has: as an orchestrator replaces it by the next version, whose
+    /// readiness it waits for before it goes on. The others work on meanwhile.
+    async fn replace(&mut self, stage: Stage, replica: usize) {
+        let name = stage.as_str();
+        let asked = Instant::now();
+        let status = self.fleet.replica_mut(stage, replica).terminate().await;
+        let took = asked.elapsed();
+        if !status.success() || took > DRAIN_DEADLINE {
+            self.ledger
+                .strange(format!("{name} {replica} ended with {status} after {took:?}"));
+        }
+        self.fleet.replica_mut(stage, replica).restart().await;
+        self.publish_addresses();
+        self.fleet.replica_mut(stage, replica).ready().await;
     }
 
     /// What every process wrote, by its name.
@@ -214,7 +235,8 @@ impl Injector {
         let mut logs: BTreeMap<String, String> = services
             .map(|(stage, replica, service)| (format!("{}-{replica}", stage.as_str()), service.logs()))
             .collect();
-        logs.insert("nats-server".to_owned(), self.nats.log());
+        let nodes = self.nodes.iter().enumerate();
+        logs.extend(nodes.map(|(node, server)| (format!("nats-server-{node}"), server.log())));
         logs
     }
 }

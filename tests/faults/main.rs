@@ -27,6 +27,9 @@ mod settings;
 mod users;
 mod world;
 
+use std::time::Duration;
+
+use plan::Planned;
 use settings::Settings;
 use users::Workload;
 use world::{Setup, World};
@@ -37,10 +40,29 @@ const REPLICAS: usize = 2;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn promises_hold_under_faults() {
     let settings = Settings::from_environment();
-    report::beginning(&settings);
     let faults = plan::plan(settings.seed, settings.duration, settings.rate, REPLICAS);
-    let world = World::start(Setup::flaky(settings.seed, REPLICAS)).await;
+    promises_hold(settings, &faults, Setup::flaky(settings.seed, REPLICAS)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn promises_hold_while_every_process_is_replaced() {
+    let settings = Settings::from_environment().for_as_long_as(Duration::from_secs(20));
+    let update = plan::rolling_update(REPLICAS, Duration::from_secs(1));
+    promises_hold(settings, &update, Setup::flaky(settings.seed, REPLICAS)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn promises_hold_while_a_cluster_loses_one_node_after_the_other() {
+    let settings = Settings::from_environment().for_as_long_as(Duration::from_secs(20));
+    let losses = plan::lost_nodes(3, Duration::from_secs(2), Duration::from_secs(4));
+    let setup = Setup::flaky(settings.seed, REPLICAS).on_a_cluster();
+    promises_hold(settings, &losses, setup).await;
+}
+
+async fn promises_hold(settings: Settings, faults: &[Planned], setup: Setup) {
+    report::beginning(&settings, faults.len());
+    let world = World::start(setup).await;
     let workload = Workload::city(settings.seed, settings.duration);
-    let run = world.run(&faults, &workload).await;
+    let run = world.run(faults, &workload).await;
     report::end(&settings, run);
 }

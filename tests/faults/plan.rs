@@ -13,10 +13,12 @@ use rand::{RngExt, SeedableRng};
 pub(crate) enum Fault {
     /// A process is killed, and started again after a while.
     Kill(Stage, usize),
+    /// A process is asked to end, and its successor is waited for.
+    Replace(Stage, usize),
     /// A process stands still for longer than `ack_wait`, so that it is presumed dead and wakes up late.
     Freeze(Stage, usize),
-    /// The broker is killed, and started again on its data.
-    KillBroker,
+    /// A node of the broker is killed, and started again on its data.
+    KillBroker(usize),
     /// The broker stands still.
     FreezeBroker,
     /// All connections to the broker are cut.
@@ -76,6 +78,28 @@ pub(crate) fn plan(seed: u64, duration: Duration, per_minute: f64, replicas: usi
     }
 }
 
+/// Every process is replaced, one after the other, as in a rolling update.
+pub(crate) fn rolling_update(replicas: usize, pause: Duration) -> Vec<Planned> {
+    let processes = Stage::ALL
+        .into_iter()
+        .flat_map(|stage| (0..replicas).map(move |replica| Fault::Replace(stage, replica)));
+    one_by_one(processes, Duration::ZERO, pause)
+}
+
+/// Every node of the broker is lost for a while, one after the other.
+pub(crate) fn lost_nodes(nodes: usize, lasts: Duration, pause: Duration) -> Vec<Planned> {
+    one_by_one((0..nodes).map(Fault::KillBroker), lasts, pause)
+}
+
+fn one_by_one(faults: impl Iterator<Item = Fault>, lasts: Duration, pause: Duration) -> Vec<Planned> {
+    let plan = |(number, fault)| Planned {
+        at: pause + (lasts + pause) * number,
+        lasts,
+        fault,
+    };
+    (0..).zip(faults).map(plan).collect()
+}
+
 fn draw(random: &mut StdRng, replicas: usize) -> (Fault, Duration) {
     // What matters most is killed most: it fails between two steps of its story.
     let stages = [
@@ -96,7 +120,7 @@ fn draw(random: &mut StdRng, replicas: usize) -> (Fault, Duration) {
         0..33 => Fault::Kill(stage, replica),
         33..57 => Fault::Freeze(stage, replica),
         57..61 => Fault::WebhookDown,
-        61..68 => Fault::KillBroker,
+        61..68 => Fault::KillBroker(0),
         68..71 => Fault::FreezeBroker,
         71..80 => Fault::Cut,
         80..86 => Fault::Slow(millis(random, 2..20)),
@@ -112,14 +136,16 @@ fn lasting(random: &mut StdRng, fault: Fault) -> Duration {
     match fault {
         Fault::Kill(..) => millis(random, 100..2000),
         Fault::Freeze(..) => ACK_WAIT + millis(random, 300..3000),
-        Fault::KillBroker => millis(random, 100..1500),
+        Fault::KillBroker(_) => millis(random, 100..1500),
         Fault::FreezeBroker => millis(random, 500..3000),
         Fault::WebhookDown => millis(random, 1000..8000),
         Fault::Slow(_) => millis(random, 2000..6000),
         Fault::Stall => millis(random, 500..4000),
-        Fault::Cut | Fault::CallbackRefuses(_) | Fault::PlatformsFail(_) | Fault::PlatformsLoseAnswer => {
-            Duration::ZERO
-        }
+        Fault::Replace(..)
+        | Fault::Cut
+        | Fault::CallbackRefuses(_)
+        | Fault::PlatformsFail(_)
+        | Fault::PlatformsLoseAnswer => Duration::ZERO,
     }
 }
 
@@ -138,7 +164,7 @@ fn same_thing(one: Fault, other: Fault) -> bool {
         (F::Kill(stage, replica) | F::Freeze(stage, replica), F::Kill(s, r) | F::Freeze(s, r)) => {
             (stage, replica) == (s, r)
         }
-        (F::KillBroker | F::FreezeBroker, F::KillBroker | F::FreezeBroker)
+        (F::KillBroker(_) | F::FreezeBroker, F::KillBroker(_) | F::FreezeBroker)
         | (F::WebhookDown, F::WebhookDown)
         | (F::Slow(_), F::Slow(_))
         | (F::Stall, F::Stall) => true,

@@ -21,12 +21,9 @@ use crate::world::Run;
 const PRINTED: usize = 3;
 
 /// Prints how to have the same run again.
-pub(crate) fn beginning(settings: &Settings) {
+pub(crate) fn beginning(settings: &Settings, faults: usize) {
     let duration = humantime::format_duration(settings.duration);
-    println!(
-        "faults: seed {}, {duration}, {:.0} faults a minute",
-        settings.seed, settings.rate
-    );
+    println!("faults: seed {}, {duration}, {faults} faults", settings.seed);
 }
 
 /// Judges a run and prints what it came to.

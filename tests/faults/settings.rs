@@ -6,7 +6,7 @@ use std::time::Duration;
 const FAULTS_PER_MINUTE: f64 = 30.0;
 
 /// The settings of a run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Settings {
     /// How long users write and faults happen.
     pub(crate) duration: Duration,
@@ -30,5 +30,10 @@ impl Settings {
             seed: seed.unwrap_or_else(|| rand::random_range(0..100_000)),
             rate: FAULTS_PER_MINUTE * rate.unwrap_or(1.0),
         }
+    }
+
+    /// The same, whatever `DURATION` says.
+    pub(crate) fn for_as_long_as(self, duration: Duration) -> Self {
+        Self { duration, ..self }
     }
 }

@@ -16,11 +16,11 @@ use testkit::callback::CallbackReceiver;
 use testkit::condition::PATIENCE;
 use testkit::discord::{FakeDiscord, FakeGateway};
 use testkit::middleman::{Middleman, Passing};
-use testkit::nats::NatsServer;
+use testkit::nats::{NatsCluster, NatsServer};
 use testkit::proxy::Proxy;
 use testkit::slack::FakeSlack;
 use testkit::telegram::FakeTelegram;
-use tests::broker::{connect, is_idle, stored};
+use tests::broker::{connect_to, is_idle, stored};
 use tests::fleet::{Fleet, environment};
 use tests::manifest::{
     DISCORD_TOKEN, SLACK_TOKEN, TELEGRAM_TOKEN, bot, callback_secret, discord_app, http, integration,
@@ -46,10 +46,39 @@ static ALONE: Mutex<()> = Mutex::const_new(());
 /// What is done to requests on their way.
 type Tamper = Box<dyn FnMut(Passing) -> Vec<Passing> + Send>;
 
+/// What the broker is.
+#[derive(Debug, Clone, Copy)]
+enum Nodes {
+    /// One server.
+    One,
+    /// Three, with three copies of every stream.
+    Three,
+}
+
+impl Nodes {
+    /// Starts them; tells their addresses and how many copies of a stream they keep.
+    async fn start(self) -> (Vec<NatsServer>, String, u8) {
+        match self {
+            Self::One => {
+                let nats = NatsServer::start().await;
+                let url = nats.url().to_owned();
+                (vec![nats], url, 1)
+            }
+            Self::Three => {
+                let cluster = NatsCluster::start().await;
+                let url = cluster.url();
+                (cluster.into_nodes(), url, 3)
+            }
+        }
+    }
+}
+
 /// How a world is made.
 pub(crate) struct Setup {
     seed: u64,
     replicas: usize,
+    /// Nodes of the broker: one behind a proxy, or a cluster.
+    nodes: Nodes,
     manners: Manners,
     before_callback: Option<Tamper>,
     before_webhook: Option<Tamper>,
@@ -61,6 +90,7 @@ impl Setup {
         Self {
             seed,
             replicas,
+            nodes: Nodes::One,
             manners: Manners::Flaky,
             before_callback: None,
             before_webhook: None,
@@ -73,6 +103,12 @@ impl Setup {
             manners: Manners::Good,
             ..Self::flaky(1, 1)
         }
+    }
+
+    /// The broker is a cluster.
+    pub(crate) fn on_a_cluster(mut self) -> Self {
+        self.nodes = Nodes::Three;
+        self
     }
 
     /// Tampers with what goes to the callback.
@@ -125,8 +161,8 @@ impl World {
     /// Starts everything and waits until it is ready.
     pub(crate) async fn start(setup: Setup) -> Self {
         let alone = ALONE.lock().await;
-        let nats = NatsServer::start().await;
-        let proxy = Proxy::start(nats.address()).await;
+        let (nodes, url, copies) = setup.nodes.start().await;
+        let proxy = Proxy::start(nodes[0].address()).await;
         let backend = FakeBackend::start().await;
         let callbacks = CallbackReceiver::start(&callback_secret()).await;
         let telegram = FakeTelegram::start(TELEGRAM_TOKEN).await;
@@ -138,7 +174,7 @@ impl World {
         let callback_url = via(setup.before_callback, callbacks.url(), &mut middlemen).await;
         let webhook_url = via(setup.before_webhook, backend.url(), &mut middlemen).await;
         // Past the proxy: what is asked of the broker is the truth.
-        let bus = connect(nats.url()).await;
+        let bus = connect_to(&url, copies.into()).await;
         let mut manifest = manifest(&webhook_url, &callback_url);
         let mut in_discord = discord_app(DISCORD, "each", &discord.api_base());
         in_discord["channel"]["discord"]["gateway"] = json!({ "url": gateway.url() });
@@ -149,7 +185,12 @@ impl World {
         ]);
         let manifest: Manifest = serde_json::from_value(manifest).unwrap();
         manifest.store(&bus).await.unwrap();
-        let env = environment(&format!("nats://{}", proxy.address()), &[("GATEWAY_LEASE", "3s")]);
+        let way = match setup.nodes {
+            Nodes::One => format!("nats://{}", proxy.address()),
+            Nodes::Three => url,
+        };
+        let copies = copies.to_string();
+        let env = environment(&way, &[("GATEWAY_LEASE", "3s"), ("NATS_REPLICAS", &copies)]);
         let fleet = Fleet::start(env, setup.replicas).await;
         let ledger = Ledger::new();
         let webhook = Arc::new(Backend::new(setup.seed, setup.manners, Arc::clone(&ledger)));
@@ -157,7 +198,7 @@ impl World {
         backend.respond_with(move |call| script.answer(call));
         let injector = Injector::new(
             fleet,
-            nats,
+            nodes,
             proxy,
             Outside {
                 callbacks,

@@ -14,7 +14,15 @@ pub const ACK_WAIT: Duration = Duration::from_secs(2);
 /// # Panics
 /// When the broker refuses.
 pub async fn connect(url: &str) -> Bus {
-    let bus = open(url).await;
+    connect_to(url, 1).await
+}
+
+/// As [`connect`], with so many copies of each stream.
+///
+/// # Panics
+/// When the broker refuses.
+pub async fn connect_to(url: &str, replicas: usize) -> Bus {
+    let bus = open_with(url, replicas).await;
     bus.ensure_topology(OnDifference::Keep).await.unwrap();
     bus
 }
@@ -24,10 +32,14 @@ pub async fn connect(url: &str) -> Bus {
 /// # Panics
 /// When the broker refuses.
 pub async fn open(url: &str) -> Bus {
+    open_with(url, 1).await
+}
+
+async fn open_with(url: &str, replicas: usize) -> Bus {
     let config = BusConfig {
         url: url.to_owned(),
         name: "tests".to_owned(),
-        replicas: 1,
+        replicas,
         ack_wait: Some(ACK_WAIT),
     };
     let bus = Bus::connect(config).await.unwrap();

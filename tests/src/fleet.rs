@@ -1,6 +1,7 @@
 //! The five services as processes.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use proto_schemas::dead_letter::Stage;
@@ -10,6 +11,9 @@ use crate::manifest;
 
 /// Variables of a process, by name.
 pub type Environment = Vec<(&'static str, String)>;
+
+/// How long a process may take to end when it is asked to.
+pub const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Processes of each of the five services. Dropped, all are killed.
 #[derive(Debug)]
@@ -84,6 +88,7 @@ impl Fleet {
 /// `settings` win over all of it.
 pub fn environment(nats_url: &str, settings: &[(&'static str, &str)]) -> Environment {
     let mut env = manifest::secrets();
+    let drain_deadline = format!("{}s", DRAIN_DEADLINE.as_secs());
     let usual = [
         ("NATS_URL", nats_url),
         ("NATS_ACK_WAIT", "2s"),
@@ -92,7 +97,7 @@ pub fn environment(nats_url: &str, settings: &[(&'static str, &str)]) -> Environ
         ("OUTBOUND_ALLOW", "127.0.0.1"),
         ("ATTACHMENTS_SECRET", "env:ATTACHMENTS_SIGNING_KEY"),
         ("READINESS_GRACE", "0s"),
-        ("DRAIN_DEADLINE", "20s"),
+        ("DRAIN_DEADLINE", &drain_deadline),
     ];
     // A variable that is set twice has its last value.
     let all = usual.iter().chain(settings);

@@ -1,9 +1,11 @@
 //! A real nats-server as a child process, with JetStream in a folder of its own.
 
 mod binary;
+mod cluster;
 mod request;
 
 pub use binary::locate;
+pub use cluster::NatsCluster;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};

@@ -25,7 +25,7 @@ impl NatsServer {
     }
 
     /// What the server answers to a request of its JSON API.
-    async fn request(&self, subject: &str, body: &Value) -> Value {
+    pub(super) async fn request(&self, subject: &str, body: &Value) -> Value {
         let mut stream = BufReader::new(TcpStream::connect(self.address()).await.unwrap());
         let body = body.to_string();
         let sent = format!(
