@@ -7,6 +7,7 @@ use proto_schemas::progress::DeliveryProgress;
 use proto_schemas::subjects;
 use proto_schemas::topology::{PROGRESS, TRANSCRIPTS};
 use proto_schemas::transcript::{Receipt, Transcript};
+use runtime::insist::insist;
 use runtime::stage::Job;
 use runtime::{clock, random};
 
@@ -64,7 +65,7 @@ pub(crate) async fn keep_progress(
     let key = subjects::delivery_progress(&delivery.conclusion.turn, delivery.replay);
     // The same state may be kept more than once, when a try was taken back.
     let identity = random::name();
-    bus.put(&PROGRESS, &key, progress, &identity, job.trace).await
+    insist(|| bus.put(&PROGRESS, &key, progress, &identity, job.trace)).await
 }
 
 /// Writes the transcript behind the one that was last when the delivery was looked up: nobody who wakes up late
@@ -97,7 +98,7 @@ pub(crate) async fn write_transcript(
     };
     let subject = subjects::transcript(&delivery.conversation);
     let identity = format!("transcript:{}:{}", delivery.conclusion.turn, delivery.replay);
-    let outgoing = Outgoing::new(subject, &transcript, &identity, job.trace)?;
-    bus.publish(outgoing.after(last.sequence)).await?;
+    let outgoing = Outgoing::new(subject, &transcript, &identity, job.trace)?.after(last.sequence);
+    insist(|| bus.publish(outgoing.clone())).await?;
     Ok(())
 }

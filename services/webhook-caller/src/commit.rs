@@ -11,6 +11,7 @@ use proto_schemas::subjects;
 use proto_schemas::topology::{CONTEXTS, PROGRESS};
 use proto_schemas::turn::Turn;
 use runtime::clock;
+use runtime::insist::insist;
 use runtime::stage::{Job, Left};
 
 /// Longer than any call and its wait for a place: the longest timeout that may be configured is ten minutes.
@@ -101,29 +102,36 @@ pub(crate) async fn commit(
     conclusion: Conclusion,
     job: &Job,
 ) -> Result<Commit, BusError> {
-    let key = turn.conversation.as_str();
     let next = conclude::next_context(turn, conclusion);
+    let another = insist(|| write(bus, turn, &next, job)).await?;
+    Ok(another.unwrap_or_else(|| Commit::Written(Box::new(next.last))))
+}
+
+/// Writes a turn's context; none when it stands, else what stands in its way.
+async fn write(bus: &Bus, turn: &Turn, next: &Context, job: &Job) -> Result<Option<Commit>, BusError> {
+    let key = turn.conversation.as_str();
     match bus
-        .compare_and_set(&CONTEXTS, key, turn.context_revision, &next, job.trace)
+        .compare_and_set(&CONTEXTS, key, turn.context_revision, next, job.trace)
         .await
     {
-        Ok(_) => return Ok(Commit::Written(Box::new(next.last))),
+        Ok(_) => return Ok(None),
         Err(BusError::Conflict) => {}
         Err(error) => return Err(error),
     }
-    match bus.get::<Context>(&CONTEXTS, key).await? {
-        Some(present) if concludes(&present.record, turn) => Ok(Commit::Stood(Box::new(present.record.last))),
+    let in_the_way = match bus.get::<Context>(&CONTEXTS, key).await? {
+        Some(present) if concludes(&present.record, turn) => Commit::Stood(Box::new(present.record.last)),
         // Something was written since: a reading without it is old.
-        Some(present) if present.revision <= turn.context_revision => Err(stale_read()),
+        Some(present) if present.revision <= turn.context_revision => return Err(stale_read()),
         Some(present) => {
             ring_again(bus, turn, &present).await?;
-            Ok(Commit::Lost)
+            Commit::Lost
         }
         // Somebody removed the conversation meanwhile; its answer goes with it.
-        None if bus.removal(&CONTEXTS, key).await?.is_some() => Ok(Commit::Lost),
+        None if bus.removal(&CONTEXTS, key).await?.is_some() => Commit::Lost,
         // The write was refused because of a record, so this server has not heard of it yet.
-        None => Err(stale_read()),
-    }
+        None => return Err(stale_read()),
+    };
+    Ok(Some(in_the_way))
 }
 
 /// The answer came from a server that lags behind the one that took the write.
@@ -214,5 +222,5 @@ pub(crate) async fn keep_progress(
     let key = subjects::turn_progress(&turn.id);
     let refused_since = progress.refused_since.unwrap_or_default().0;
     let identity = format!("{key}:{}:{refused_since}", progress.attempts.len());
-    bus.put(&PROGRESS, &key, progress, &identity, job.trace).await
+    insist(|| bus.put(&PROGRESS, &key, progress, &identity, job.trace)).await
 }

@@ -13,6 +13,7 @@ pub mod burial;
 pub mod clock;
 pub mod config;
 pub mod health;
+pub mod insist;
 pub mod lag;
 pub mod lease;
 pub mod leftovers;
