@@ -16,10 +16,10 @@ FUZZ_TARGETS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_targets/*.rs)))
 TEXT ?= Hello!
 SCENARIO ?= main
 
-.PHONY: help tools build run send demo test fuzz faults bench check schemas metrics fmt image clean
+.PHONY: help tools build run send demo test fuzz faults bench check schemas metrics fmt image image-check clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 tools: ## put nats-server into .tools, if it is not there yet
 	@python3 deploy/tools/nats-server.py
@@ -91,9 +91,12 @@ image: ## build a service's static binary and show how to make its image: make i
 	@mkdir -p target/image
 	@cp target/$(TARGET)/release/$(SERVICE) target/image/$(SERVICE)
 	@echo "Now, with docker:"
-	@echo "  docker build -f deploy/Dockerfile --build-arg SERVICE=$(SERVICE) -t $(SERVICE):$(VERSION) target/image"
+	@echo "  SOURCE_DATE_EPOCH=0 docker build -f deploy/Dockerfile --build-arg SERVICE=$(SERVICE) -t $(SERVICE):$(VERSION) target/image"
 	@echo "or with buildah:"
-	@echo "  buildah bud -f deploy/Dockerfile --build-arg SERVICE=$(SERVICE) -t $(SERVICE):$(VERSION) target/image"
+	@echo "  buildah bud --timestamp 0 -f deploy/Dockerfile --build-arg SERVICE=$(SERVICE) -t $(SERVICE):$(VERSION) target/image"
+
+image-check: image ## build a service's image twice and compare, run it: make image-check SERVICE=ingress
+	@python3 deploy/tools/image-check.py $(SERVICE)
 
 clean: ## remove what was built and downloaded
 	cargo clean
