@@ -29,8 +29,6 @@ TYPES = pathlib.Path(sys.prefix)
 OLDEST, NEWEST = "1.34", "1.37"
 # Where the routes of the components lead to.
 PUBLIC = "https://bot.example.com/files"
-# What `chatbot` reads instead of printing its configuration.
-COMMAND_LINE = "bootstrap"
 
 
 class Report:
@@ -160,26 +158,33 @@ class Binaries:
             for source in container.get("envFrom", []):
                 given |= rendering.find("ConfigMap", source["configMapRef"]["name"])["data"]
             name = work["metadata"]["name"]
-            shown, problem = self.ask(name, given)
+            shown, problem = self.ask(name, given, container.get("args", []))
             settings[name] = shown
             if problem:
                 refusals.append(f"{name}: {problem}")
             refusals += (f"{name} does not know {key}" for key in given if key not in shown)
         return settings, refusals
 
-    def ask(self, name, given):
+    def ask(self, name, given, arguments):
         key = (name, *sorted(given.items()))
         if key not in self.known:
-            self.known[key] = self.run(name, given)
+            self.known[key] = self.command_line(given, arguments) if name == "bootstrap" else self.service(name, given)
         return self.known[key]
 
-    def run(self, name, given):
-        if name == COMMAND_LINE:
-            done = subprocess.run([self.folder / "chatbot", name, "--help"], env=given, capture_output=True, text=True, timeout=20)
-            return dict.fromkeys(re.findall(r"\[env: (\w+)", done.stdout)), done.stderr
-        done = subprocess.run([self.folder / name, "--print-config"], env=given, capture_output=True, text=True, timeout=20)
+    def service(self, name, given):
+        done = self.run(name, given, "--print-config")
         shown = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
         return shown, done.stderr if done.returncode else ""
+
+    def command_line(self, given, arguments):
+        """What it knows is named in its help, or handed to it as an argument: `$(NAME)`, as Kubernetes expands it."""
+        used = re.findall(r"\$\((\w+)\)", " ".join(arguments))
+        expanded = [re.sub(r"\$\((\w+)\)", lambda found: given.get(found[1], ""), argument) for argument in arguments]
+        done = self.run("chatbot", given, *expanded, "--help")
+        return dict.fromkeys([*used, *re.findall(r"\[env: (\w+)", done.stdout)]), done.stderr
+
+    def run(self, program, given, *arguments):
+        return subprocess.run([self.folder / program, *arguments], env=given, capture_output=True, text=True, timeout=20)
 
 
 def secrets(rendered):
