@@ -8,6 +8,7 @@ what `make` puts into .tools/k8s.
 
 import argparse
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -23,8 +24,8 @@ import policies
 
 K8S = pathlib.Path(__file__).resolve().parents[1]
 KUBECTL = pathlib.Path(sys.executable).parent / "kubectl"
-# Where npm has put package.json's.
-TYPES = pathlib.Path(sys.prefix)
+# Where `make` has put pip's and npm's packages.
+TOOLS = pathlib.Path(sys.prefix)
 # preStop.sleep is stable from the oldest on.
 OLDEST, NEWEST = "1.34", "1.37"
 # Where the routes of the components lead to.
@@ -40,7 +41,7 @@ class Report:
         places = {}
         for place, problem in problems:
             places.setdefault(problem, []).append(place)
-        told = [f"{problem}: {where[0]}" + (f" and {len(where) - 1} more" if where[1:] else "") for problem, where in places.items()]
+        told = [f"{problem}: {where[0]}" + f" and {len(where) - 1} more" * (len(where) > 1) for problem, where in places.items()]
         if told or not looked_at:
             self.failed += 1
             print(f"FAILED  {what} ({looked_at})", *(told or ["nothing to look at"]), sep="\n          ")
@@ -60,8 +61,8 @@ def main():
     report.tell(*schemas(rendered, OLDEST))
     report.tell(*schemas(rendered, NEWEST))
     custom = [thing for objects in rendered.values() for thing in objects if crds.is_custom(thing)]
-    if (TYPES / "node_modules").is_dir():
-        report.tell("custom resources have the types of their definitions", len(custom), crds.problems(custom, TYPES))
+    if (TOOLS / "node_modules").is_dir():
+        report.tell("custom resources have the types of their definitions", len(custom), crds.problems(custom, TOOLS))
     else:
         print(f"skipped types of custom resources: no npm here ({len(custom)})")
 
@@ -92,11 +93,12 @@ def render():
     for path in sorted(paths):
         build(path, str(path.relative_to(K8S)), rendered, problems)
     for component in sorted(path.parent for path in K8S.glob("components/*/kustomization.yaml")):
-        # Beside the base, where the paths of a kustomization lead.
-        with tempfile.TemporaryDirectory(dir=K8S, prefix=".alone-") as folder:
+        with tempfile.TemporaryDirectory(dir=TOOLS) as folder:
+            # A kustomization knows relative paths only.
+            k8s = os.path.relpath(K8S, folder)
             about = {
-                "resources": ["../base"],
-                "components": [f"../components/{component.name}"],
+                "resources": [f"{k8s}/base"],
+                "components": [f"{k8s}/components/{component.name}"],
                 "namespace": "chatbot",
                 "configMapGenerator": [{"name": "attachments", "behavior": "merge", "literals": [f"ATTACHMENTS_URL={PUBLIC}"]}],
             }
