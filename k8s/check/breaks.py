@@ -27,6 +27,7 @@ BREAKS = {
     "scaling_follows_what_can_be_done": [
         lambda r: trigger(r).update(query=trigger(r)["query"].replace('consumer="egress"', 'consumer="ingress"')),
         lambda r: trigger(r).update(query=trigger(r)["query"].replace('namespace="chatbot",', "", 1)),
+        lambda r: trigger(r).update(query=trigger(r)["query"].replace("pending_messages", "pending")),
         lambda r: trigger(r).update(threshold="1024"),
         lambda r: r.find("ScaledObject", "egress")["spec"].update(maxReplicaCount=100),
     ],

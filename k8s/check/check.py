@@ -68,12 +68,13 @@ def main():
 
     binaries = Binaries(options.services)
     consumers = consumers_of(json.loads((K8S.parent / "proto-schemas/asyncapi.json").read_text()))
+    metrics = metrics_of((K8S.parent / "deploy/metrics.md").read_text())
     renderings, taken, problems = {}, 0, []
     for overlay, objects in rendered.items():
         settings, refusals = binaries.settings(objects)
         taken += len(settings)
         problems += ((overlay, refusal) for refusal in refusals)
-        renderings[overlay] = policies.Rendering(objects, settings, consumers)
+        renderings[overlay] = policies.Rendering(objects, settings, consumers, metrics)
     report.tell("the services know and accept their settings", taken, problems)
     for policy in policies.POLICIES:
         problems = [(overlay, problem) for overlay, r in renderings.items() for problem in policy(r)]
@@ -145,6 +146,12 @@ def consumers_of(document):
     return {name: (len(streams), min(streams.values())) for name, streams in found.items()}
 
 
+def metrics_of(table):
+    """By name: which services show it."""
+    rows = re.findall(r"^\| `(\w+)` \| \w+ \| [^|]*\| ([^|]*) \|", table, re.MULTILINE)
+    return {name: services.split(", ") for name, services in rows}
+
+
 class Binaries:
     """The real services, asked what they make of an environment. Each environment is asked about once."""
 
@@ -152,7 +159,7 @@ class Binaries:
         self.folder, self.known = folder, {}
 
     def settings(self, objects):
-        rendering = policies.Rendering(objects, {}, {})
+        rendering = policies.Rendering(objects)
         settings, refusals = {}, []
         for work in rendering.services() + rendering.of("Job"):
             container = policies.containers(work)[0]
@@ -193,7 +200,7 @@ def secrets(rendered):
     """Every Secret that a pod mounts, or ExternalSecret, is in the table of README.md, and the other way round."""
     used = set()
     for objects in rendered.values():
-        rendering = policies.Rendering(objects, {}, {})
+        rendering = policies.Rendering(objects)
         for work in rendering.workloads():
             used |= {v["secret"]["secretName"] for v in policies.pod(work)["spec"].get("volumes", []) if "secret" in v}
         # An overlay may make its own.
@@ -209,7 +216,7 @@ def secrets(rendered):
 def broker_values(objects):
     """nats/values-prod.yaml agrees with the overlay prod."""
     values = yaml.safe_load((K8S / "nats/values-prod.yaml").read_text())
-    rendering = policies.Rendering(objects, {}, {})
+    rendering = policies.Rendering(objects)
     config = values["config"]
     settings = next(m["data"] for m in rendering.of("ConfigMap") if "NATS_REPLICAS" in m["data"])
     certificate = rendering.find("Certificate", "nats-tls")["spec"]["secretName"]

@@ -20,13 +20,16 @@ def policy(function):
 
 
 class Rendering:
-    """The objects of one overlay, and what the services make of their settings (by name of the service)."""
+    """The objects of one overlay."""
 
-    def __init__(self, objects, settings, consumers):
+    def __init__(self, objects, settings=None, consumers=None, metrics=None):
         self.objects = objects
+        # What each service makes of its settings.
         self.settings = settings
-        # By name: the smallest max_ack_pending, from the generated AsyncAPI document.
+        # By name: how many streams it reads, and the smallest max_ack_pending.
         self.consumers = consumers
+        # By name: which services show it.
+        self.metrics = metrics
 
     def of(self, *kinds):
         return [thing for thing in self.objects if thing["kind"] in kinds]
@@ -164,6 +167,9 @@ def scaling_follows_what_can_be_done(rendering):
             wanted = {"namespace": scaler["metadata"].get("namespace"), "consumer": target, "service": target}
             if named != wanted or query.count("namespace=") != 2:
                 yield f"{name(scaler)}: its query asks for {named}"
+            for metric in re.findall(r"chatbot_\w+", query):
+                if target not in rendering.metrics.get(metric, []):
+                    yield f"{name(scaler)}: {target} does not show {metric}"
             if target not in rendering.consumers:
                 yield f"{name(scaler)}: no consumer is called {target}"
                 continue
