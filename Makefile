@@ -10,16 +10,19 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
 REVISION = $(or $(shell git rev-parse --short=12 HEAD 2>/dev/null),unknown)
 SERVICES := ingress context-builder webhook-caller attachment-fetcher egress console chatbot
 
+# What the checks of the manifests run with, each release pinned.
+K8S_TOOLS := .tools/k8s
+
 FUZZ_TARGETS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_targets/*.rs)))
 
 .DEFAULT_GOAL := help
 TEXT ?= Hello!
 SCENARIO ?= main
 
-.PHONY: help tools build run send demo test fuzz faults bench check schemas metrics fmt image clean
+.PHONY: help tools build run send demo test fuzz faults bench check schemas metrics fmt image image-check k8s-check k8s-audit clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 tools: ## put nats-server into .tools, if it is not there yet
 	@python3 deploy/tools/nats-server.py
@@ -91,9 +94,33 @@ image: ## build a service's static binary and show how to make its image: make i
 	@mkdir -p target/image
 	@cp target/$(TARGET)/release/$(SERVICE) target/image/$(SERVICE)
 	@echo "Now, with docker:"
-	@echo "  docker build -f deploy/Dockerfile --build-arg SERVICE=$(SERVICE) -t $(SERVICE):$(VERSION) target/image"
+	@echo "  SOURCE_DATE_EPOCH=0 docker build -f deploy/Dockerfile --build-arg SERVICE=$(SERVICE) -t $(SERVICE):$(VERSION) target/image"
 	@echo "or with buildah:"
-	@echo "  buildah bud -f deploy/Dockerfile --build-arg SERVICE=$(SERVICE) -t $(SERVICE):$(VERSION) target/image"
+	@echo "  buildah bud --timestamp 0 -f deploy/Dockerfile --build-arg SERVICE=$(SERVICE) -t $(SERVICE):$(VERSION) target/image"
+
+image-check: image ## build a service's image twice and compare, run it: make image-check SERVICE=ingress
+	@python3 deploy/tools/image-check.py $(SERVICE)
+
+# Without npm the types of custom resources are left out.
+$(K8S_TOOLS)/ready: k8s/check/requirements.txt k8s/check/package-lock.json
+	python3 -m venv --clear $(K8S_TOOLS)
+	$(K8S_TOOLS)/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+	-r k8s/check/requirements.txt
+	cp k8s/check/package.json k8s/check/package-lock.json $(K8S_TOOLS)
+	! command -v npm > /dev/null || npm ci --prefix $(K8S_TOOLS) --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+k8s-check: build $(K8S_TOOLS)/ready ## check the Kubernetes manifests, without a cluster
+	@$(K8S_TOOLS)/bin/python -B k8s/check/check.py --services $(or $(CARGO_TARGET_DIR),target)/debug
+
+# 300 MB, so it is a target of its own.
+.tools/checkov/bin/checkov:
+	python3 -m venv --clear .tools/checkov
+	.tools/checkov/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30
+
+k8s-audit: .tools/checkov/bin/checkov $(K8S_TOOLS)/ready ## hold the Kubernetes manifests against the rules of checkov
+	$(K8S_TOOLS)/bin/kubectl kustomize k8s/overlays/prod > .tools/prod.yaml
+	.tools/checkov/bin/checkov --config-file k8s/check/checkov.yaml --file .tools/prod.yaml
 
 clean: ## remove what was built and downloaded
 	cargo clean
