@@ -14,10 +14,10 @@ FUZZ_TARGETS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_targets/*.rs)))
 TEXT ?= Hello!
 SCENARIO ?= main
 
-.PHONY: help tools build run send demo test fuzz faults bench check schemas fmt image clean
+.PHONY: help tools build run send demo test fuzz faults bench check ops-check ops-live schemas fmt image clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 tools: ## put nats-server into .tools, if it is not there yet
 	@python3 deploy/tools/nats-server.py
@@ -72,6 +72,16 @@ check: ## formatting, lints and the rules of the workspace
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo test --locked -p tests --test conformance
+
+# Rules, alerts with their tests and runbooks, dashboards. Needs promtool, or apt to fetch it into .tools.
+ops-check: ## check alerts, runbooks and dashboards against each other and the metrics
+	@python3 deploy/tools/prometheus.py
+	@python3 deploy/tools/ops_check.py
+
+# Two minutes: a real Prometheus scrapes the real services under load.
+ops-live: tools build ## ask a real Prometheus every query of dashboards, rules and runbooks
+	@python3 deploy/tools/prometheus.py
+	@python3 deploy/tools/ops_live.py
 
 schemas: ## write proto-schemas/schemas and asyncapi.json from the types
 	UPDATE=1 cargo test --locked -p proto-schemas --test drift
