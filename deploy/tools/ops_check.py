@@ -18,6 +18,7 @@ DEPLOY = ROOT / "deploy"
 PROMTOOL = ROOT / ".tools" / "promtool"
 RULES = sorted((DEPLOY / "prometheus" / "rules").glob("*.yml"))
 RUNBOOKS = DEPLOY / "runbooks"
+KUBERNETES = sorted((ROOT / "k8s").rglob("*.yaml"))
 DASHBOARDS = sorted((DEPLOY / "grafana").glob("*.json"))
 
 # Metrics that are not ours: Prometheus's own, and those of kube-state-metrics.
@@ -251,7 +252,7 @@ def metrics_that_are_named_exist():
         labels = set(re.findall(r"`(\w+)`", labels)) | COMMON_LABELS
         names = [f"{name}_{part}" for part in ("bucket", "sum", "count")] if kind == "histogram" else [name]
         known.update({one: labels | {"le"} for one in names})
-    texts = [(path.relative_to(ROOT), path.read_text()) for path in [*RULES, *RUNBOOKS.glob("*.md")]]
+    texts = [(path.relative_to(ROOT), path.read_text()) for path in [*RULES, *RUNBOOKS.glob("*.md"), *KUBERNETES]]
     texts += list(queries())
     problems, named = [], set()
     for where, text in texts:

@@ -21,7 +21,7 @@ import pathlib
 
 import live_platform
 from live_platform import ROOT, SERVICES, Platform, connects, free_port, wait_for
-from ops_check import DASHBOARDS, RULES, RUNBOOKS, rules
+from ops_check import DASHBOARDS, KUBERNETES, RULES, RUNBOOKS, rules
 
 PROMETHEUS = ROOT / ".tools" / "prometheus"
 PROMTOOL = ROOT / ".tools" / "promtool"
@@ -146,6 +146,7 @@ def look(platform, prometheus, failures):
     panels_show_data(prometheus, failures)
     rules_are_well(prometheus, failures)
     queries_of_runbooks_are_answered(prometheus, failures)
+    queries_of_scalers_show_data(prometheus, failures)
     load.stop()
     print(f"pushes by status: {load.statuses}")
     failures.expect(not platform.died(), f"ended under way: {platform.died()}")
@@ -206,6 +207,17 @@ def queries_of_runbooks_are_answered(prometheus, failures):
                 answer = prometheus.ask(query)
                 failures.expect(isinstance(answer, list), f"{path.name}: {query}: {answer}")
     print(f"{count} queries of runbooks are answered", flush=True)
+
+
+def queries_of_scalers_show_data(prometheus, failures):
+    count = 0
+    for path in KUBERNETES:
+        for query in re.findall(r" query: >-\n((?: {8}.*\n?)+)", path.read_text()):
+            count += 1
+            # There are no namespaces here.
+            query = re.sub(r'namespace="\w+",?', "", query)
+            failures.expect(len(prometheus.ask(query)) == 1, f"{path.name}: {query}: {prometheus.ask(query)}")
+    print(f"{count} queries of scalers return one number", flush=True)
 
 
 def scaler_counts_no_parked_turns(platform, prometheus, failures):
