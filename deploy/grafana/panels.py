@@ -50,7 +50,8 @@ def panel(title, description, unit, queries, kind="timeseries", width=8, **optio
         "datasource": DATASOURCE,
         "fieldConfig": {"defaults": {"unit": unit, "min": 0, **options}, "overrides": []},
         "options": {
-            "timeseries": {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi"}},
+            "timeseries": {"legend": {"showLegend": True, "displayMode": "list", "placement": "bottom"},
+                           "tooltip": {"mode": "multi", "sort": "desc"}},
             "stat": {"reduceOptions": {"calcs": ["lastNotNull"]}, "colorMode": "value", "graphMode": "area"},
         }[kind],
         "targets": [
@@ -86,7 +87,7 @@ def variable(name, label, metric, by=None):
         "includeAll": True,
         # Also what lacks the label, as without Kubernetes.
         "allValue": ".*",
-        "current": {"text": "All", "value": "$__all"},
+        "current": {"text": ["All"], "value": ["$__all"]},
     }
 
 

@@ -35,6 +35,8 @@ SCALER = (
     'max(chatbot_consumer_pending_messages{consumer="webhook-caller"})'
     ' + sum(chatbot_in_flight_messages{service="webhook-caller"})'
 )
+# What is broken on purpose: webhooks that refuse, fail, or are gone.
+ALERTS = {"AnswerBudgetBurn", "DeadLettersGrowing", "WebhookGone"}
 # Panels that show nothing here, and why.
 EMPTY = {
     ("channels.json", "Readers"): "no connection of Discord with a Gateway",
@@ -195,7 +197,8 @@ def rules_are_well(prometheus, failures):
         if not rule.is_alert:
             recorded += 1
             failures.expect(prometheus.ask(rule.name), f"recording {rule.name}: no data")
-    print(f"{recorded} recordings return data; alerts that fire: {', '.join(sorted(firing)) or 'none'}", flush=True)
+    failures.expect(firing == ALERTS, f"alerts that fire: {sorted(firing)}, and not {sorted(ALERTS)}")
+    print(f"{recorded} recordings return data, and these alerts fire: {', '.join(sorted(firing))}", flush=True)
 
 
 def queries_of_runbooks_are_answered(prometheus, failures):
