@@ -37,6 +37,62 @@ def dashboards():
     }
 
 
+# Panels that several dashboards show.
+
+LAG, LAG_LEGEND = "namespace, stream, consumer", "{{stream}} {{consumer}}"
+
+
+def waiting(*labels):
+    return panel("Waiting", "Messages that no replica has taken up yet.", "short",
+                 [(latest("chatbot_consumer_pending_messages", *labels, by=LAG), LAG_LEGEND)])
+
+
+def handed_out(*labels):
+    return panel("In work or parked", "Handed out and not settled; beyond what is in work they wait for their next try.",
+                 "short", [(latest("chatbot_consumer_ack_pending_messages", *labels, by=LAG), LAG_LEGEND)])
+
+
+def redelivered(*labels):
+    return panel("Handed out more than once", "And not settled.", "short",
+                 [(latest("chatbot_consumer_redelivered_messages", *labels, by=LAG), LAG_LEGEND)])
+
+
+def oldest():
+    return panel("Age of the oldest", "How long the oldest message has not been settled; nothing where nothing waits.", "s",
+                 [(of("namespace_stream_consumer:chatbot_consumer_oldest_age_seconds:max"), LAG_LEGEND)])
+
+
+def unexplained(*labels):
+    return panel("Unexplained messages", "In a slot, unknown to the consumer and not settled. Should be 0.", "short",
+                 [(latest("chatbot_unexplained_messages", *labels, by="service"), "{{service}}")])
+
+
+def loops(*labels):
+    return panel("Since a loop went round", "The loops that take work, once a second. Above 30 s /healthz fails.", "s",
+                 [(f"time() - {of('chatbot_pull_loop_heartbeat_timestamp_seconds', *labels)}",
+                   "{{service}} {{stream}} {{instance}}")])
+
+
+def given_up(title, *labels):
+    return panel(title, "Messages that were given up, by class.", "mps",
+                 [(rate("chatbot_dead_letters_published_total", *labels, by="service, class"), "{{service}} {{class}}")])
+
+
+def kept(width=8):
+    return panel("Dead letters kept", "All that are kept, for at most 30 days and up to 1 GiB.", "short",
+                 [(latest("chatbot_dead_letters", by="namespace"), "kept")], width=width)
+
+
+def connected():
+    return panel("Connected to the broker", "Replicas with a connection.", "short",
+                 [(f"sum by (service) ({of('chatbot_nats_connected')})", "{{service}}")])
+
+
+def rates(service):
+    return panel("Requests for rates", "What the rates of the whole cluster cost at the broker.", "ops",
+                 [(rate("chatbot_rate_limit_operations_total", f'service="{service}"', by="operation"), "{{operation}}")])
+
+
 def objective(title, name, description, red_from):
     return [
         stat(f"{title}, {window}", f"{description} Over {window}.", "percentunit",
@@ -46,8 +102,6 @@ def objective(title, name, description, red_from):
 
 
 def overview():
-    lag = ("namespace", "stream", "consumer")
-    by, legend = ", ".join(lag), "{{stream}} {{consumer}}"
     rows = {
         "Objectives": [
             *objective("Pushes refused", "pushes_failed", "Share of pushes that got 503; at most 0.1 %.", 0.001),
@@ -70,12 +124,9 @@ def overview():
                   quantiles("chatbot_pipeline_age_seconds", by="service", of_all=(0.95,))),
         ],
         "Queues": [
-            panel("Waiting", "Messages that no replica has taken up yet.", "short",
-                  [(latest("chatbot_consumer_pending_messages", by=by), legend)]),
-            panel("In work or parked", "Messages that were handed out and are not settled.", "short",
-                  [(latest("chatbot_consumer_ack_pending_messages", by=by), legend)]),
-            panel("Age of the oldest", "How long the oldest message has not been settled; nothing where nothing waits.", "s",
-                  [(of("namespace_stream_consumer:chatbot_consumer_oldest_age_seconds:max"), legend)]),
+            waiting(),
+            handed_out(),
+            oldest(),
             panel("What replicas are needed for", "Waiting and in work, without what is parked: what KEDA scales by.", "short",
                   [(of("namespace_service:chatbot_work_messages:sum"), "{{service}}")]),
             panel("Tried again", "Messages that a stage put off.", "mps",
@@ -84,18 +135,15 @@ def overview():
                   [(rate("chatbot_requests_total", by="result"), "{{result}}")]),
         ],
         "What was given up": [
-            panel("New dead letters", "Messages that were given up, by service and class.", "mps",
-                  [(rate("chatbot_dead_letters_published_total", by="service, class"), "{{service}} {{class}}")]),
-            panel("Dead letters kept", "All that are kept, for at most 30 days.", "short",
-                  [(latest("chatbot_dead_letters", by="namespace"), "kept")]),
+            given_up("New dead letters"),
+            kept(),
             panel("Open breakers", "Integrations whose webhook is left in peace.", "short",
                   [(latest("chatbot_circuit_state", 'state!="closed"', by="integration, state"), "{{integration}} {{state}}")]),
         ],
         "Processes": [
             panel("Replicas", "Processes of each service and version.", "short",
                   [(f"count by (service, version) ({of('chatbot_build_info')})", "{{service}} {{version}}")]),
-            panel("Connected to the broker", "Replicas with a connection.", "short",
-                  [(f"sum by (service) ({of('chatbot_nats_connected')})", "{{service}}")]),
+            connected(),
             panel("Since the last success", "How long ago a service was done with a message last.", "s",
                   [(f"time() - max by (service) ({of('chatbot_last_success_timestamp_seconds')} > 0)", "{{service}}")]),
         ],
@@ -105,7 +153,6 @@ def overview():
 
 def stages():
     service = 'service=~"$service"'
-    by, legend = "stream, consumer", "{{stream}} {{consumer}}"
     rows = {
         "Work": [
             panel("Settled, by outcome", "How handling a message ended.", "mps",
@@ -118,23 +165,16 @@ def stages():
                   [(f"sum by (service) ({of('chatbot_in_flight_messages', service)})", "{{service}}")]),
             panel("Since the last success", "How long ago each replica was done with a message last.", "s",
                   [(f"time() - ({of('chatbot_last_success_timestamp_seconds', service)} > 0)", "{{service}} {{instance}}")]),
-            panel("Dead letters", "Messages that the stage gave up, by class.", "mps",
-                  [(rate("chatbot_dead_letters_published_total", service, by="service, class"), "{{service}} {{class}}")]),
+            given_up("Dead letters", service),
         ],
         "Its queue": [
-            panel("Waiting", "Messages that no replica has taken up yet.", "short",
-                  [(latest("chatbot_consumer_pending_messages", service, by=by), legend)]),
-            panel("In work or parked", "Handed out and not settled; beyond what is in work they wait for their next try.",
-                  "short", [(latest("chatbot_consumer_ack_pending_messages", service, by=by), legend)]),
-            panel("Handed out more than once", "And not settled.", "short",
-                  [(latest("chatbot_consumer_redelivered_messages", service, by=by), legend)]),
-            panel("Since a loop went round", "How long ago. Above 30 s /healthz fails.", "s",
-                  [(f"time() - {of('chatbot_pull_loop_heartbeat_timestamp_seconds', service)}",
-                    "{{service}} {{stream}} {{instance}}")]),
+            waiting(service),
+            handed_out(service),
+            redelivered(service),
+            loops(service),
             panel("Leftovers removed", "Settled messages that the broker had kept in their slots.", "mps",
                   [(rate("chatbot_leftovers_removed_total", service, by="service"), "{{service}}")]),
-            panel("Unexplained messages", "In a slot, unknown to the consumer and not settled. Should be 0.", "short",
-                  [(latest("chatbot_unexplained_messages", service, by="service"), "{{service}}")]),
+            unexplained(service),
         ],
         "context-builder": [
             panel("Decisions", "What was due when a conversation was looked at.", "ops",
@@ -191,10 +231,8 @@ def webhooks():
                   quantiles("chatbot_rate_limiter_wait_seconds")),
             panel("Late answers", "Dropped: their turn was finished, or its context had moved on.", "ops",
                   [(rate("chatbot_late_answers_total", by="namespace"), "dropped")]),
-            panel("Turns given up", "Dead letters of webhook-caller, by class.", "mps",
-                  [(rate("chatbot_dead_letters_published_total", 'service="webhook-caller"', by="class"), "{{class}}")]),
-            panel("Requests for rates", "What the rates of the whole cluster cost at the broker.", "ops",
-                  [(rate("chatbot_rate_limit_operations_total", 'service="webhook-caller"', by="operation"), "{{operation}}")]),
+            given_up("Turns given up", 'service="webhook-caller"'),
+            rates("webhook-caller"),
         ],
     }
     return dashboard("chatbot-webhooks", "Chatbot / Webhooks", "How integrations do, each by itself.", rows,
@@ -233,10 +271,8 @@ def channels():
                   max=1),
             panel("Shown to be typing", "How often chats were shown that the bot works.", "ops",
                   [(rate("chatbot_egress_typing_total", channel, by="channel, result"), "{{channel}} {{result}}")]),
-            panel("Replies given up", "Dead letters of egress, by class.", "mps",
-                  [(rate("chatbot_dead_letters_published_total", 'service="egress"', by="class"), "{{class}}")]),
-            panel("Requests for rates", "What the rates of accounts and chats cost at the broker.", "ops",
-                  [(rate("chatbot_rate_limit_operations_total", 'service="egress"', by="operation"), "{{operation}}")]),
+            given_up("Replies given up", 'service="egress"'),
+            rates("egress"),
         ],
     }
     return dashboard("chatbot-channels", "Chatbot / Channels", "What platforms push, and what is sent to them.", rows,
@@ -244,33 +280,24 @@ def channels():
 
 
 def nats():
-    by, legend = "stream, consumer", "{{stream}} {{consumer}}"
     rows = {
         "Connections": [
-            panel("Connected", "Replicas with a connection.", "short",
-                  [(f"sum by (service) ({of('chatbot_nats_connected')})", "{{service}}")]),
+            connected(),
             panel("Losses", "Of connections.", "ops",
                   [(rate("chatbot_nats_reconnects_total", by="service"), "{{service}}")]),
             panel("Refused subjects", "What users may not publish or subscribe. Should be 0.", "ops",
                   [(rate("chatbot_nats_permission_errors_total", by="service"), "{{service}}")]),
         ],
         "Consumers": [
-            panel("Waiting", "Messages that no replica has taken up yet.", "short",
-                  [(latest("chatbot_consumer_pending_messages", by=by), legend)]),
-            panel("In work or parked", "Handed out and not settled.", "short",
-                  [(latest("chatbot_consumer_ack_pending_messages", by=by), legend)]),
-            panel("Handed out more than once", "And not settled.", "short",
-                  [(latest("chatbot_consumer_redelivered_messages", by=by), legend)]),
-            panel("Age of the oldest", "How long the oldest message has not been settled; nothing where nothing waits.", "s",
-                  [(of("namespace_stream_consumer:chatbot_consumer_oldest_age_seconds:max"), legend)]),
-            panel("Since a loop went round", "The loops that take work.", "s",
-                  [(f"time() - min by (service, stream) ({of('chatbot_pull_loop_heartbeat_timestamp_seconds')})",
-                    "{{service}} {{stream}}")]),
-            panel("Unexplained messages", "In a slot, unknown to the consumer and not settled. Should be 0.", "short",
-                  [(latest("chatbot_unexplained_messages", by="service"), "{{service}}")]),
+            waiting(),
+            handed_out(),
+            redelivered(),
+            oldest(),
+            loops(),
+            unexplained(),
         ],
         "Dead letters": [
-            panel("Kept", "All that are kept.", "short", [(latest("chatbot_dead_letters", by="namespace"), "kept")], width=12),
+            kept(width=12),
             panel("Age of the oldest", "They are kept for 30 days and up to 1 GiB, the oldest go first.", "s",
                   [(f"time() - ({latest('chatbot_dead_letters_oldest_timestamp_seconds', by='namespace')} > 0)", "oldest")],
                   width=12),

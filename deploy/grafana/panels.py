@@ -71,9 +71,9 @@ def stat(title, description, unit, expr, red_from=None):
     return panel(title, description, unit, [(expr, "")], kind="stat", width=4, thresholds=thresholds)
 
 
-def variable(name, label, metric, by=None):
+def variable(name, label, metric):
     """A choice among the values of a label, all at first."""
-    query = f"label_values({metric}, {by or name})"
+    query = f"label_values({metric}, {name})"
     return {
         "name": name,
         "label": label,
