@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Checks rules, alerts, their tests, runbooks and dashboards against each other; `make ops-check` runs it.
 
-Needs `.tools/promtool` (deploy/tools/prometheus.py) and Python 3.9. Rule files are read as text by their indentation, which
-`blocks` checks, so that no YAML library is needed; promtool reads them properly.
+Needs `.tools/promtool` (deploy/tools/prometheus.py) and Python 3.9. Rule files are read as text by their indentation, so that
+no YAML library is needed; promtool reads them properly, and has to find as many rules.
 """
 
 import json
@@ -54,12 +54,12 @@ def main():
 
 
 class Rule:
-    """An alert or a recording: where it stands, its name, its text, and that of its expression."""
+    """An alert or a recording: its file, its name, its text, and that of its expression."""
 
     def __init__(self, path, block):
         self.path, self.block = path, block
-        self.is_alert, self.name = re.match(r"      - (alert|record): (\S+)\n", block).groups()
-        self.is_alert = self.is_alert == "alert"
+        kind, self.name = re.match(r"      - (alert|record): (\S+)\n", block).groups()
+        self.is_alert = kind == "alert"
         self.expr = re.search(r"\n        expr: (\|\n(?:          .*\n)+|.*\n)", block).group(1)
 
     def field(self, name):

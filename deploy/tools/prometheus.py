@@ -74,9 +74,9 @@ def download():
         lists, cache = folder / "lists", folder / "cache"
         (lists / "partial").mkdir(parents=True)
         (cache / "archives" / "partial").mkdir(parents=True)
-        # apt gives up its rights for a download when it runs as root, and could not write here then.
+        # As root, apt would download as a user who may not write here.
         apt = ["apt-get", "-qq", "-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={cache}",
-               "-o", "APT::Sandbox::User=" + ("root" if os.getuid() == 0 else "")]
+               "-o", "APT::Sandbox::User=root"]
         for step in (["update"], ["download", PACKAGE]):
             if subprocess.run(apt + step, cwd=folder).returncode != 0:
                 give_up(f"apt-get {' '.join(step)} failed; its own words stand above.")
