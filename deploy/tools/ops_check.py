@@ -177,12 +177,16 @@ def alerts_are_complete():
 
 
 def runbooks_are_complete():
-    wanted = {f"{kebab(alert.name)}.md" for alert in alerts()}
+    severities = {}
+    for alert in alerts():
+        severities.setdefault(alert.name, set()).add(alert.field("severity"))
+    wanted = {f"{kebab(name)}.md" for name in severities}
     there = {path.name for path in RUNBOOKS.glob("*.md")} - {"README.md"}
     index = (RUNBOOKS / "README.md").read_text()
     problems = [f"{name}: no such runbook" for name in sorted(wanted - there)]
     problems += [f"{name}: no alert has this name" for name in sorted(there - wanted)]
-    problems += [f"{name}: README.md has no link to it" for name in sorted(there) if f"]({name})" not in index]
+    rows = [f"| [{name}]({kebab(name)}.md) | {', '.join(sorted(which))} |" for name, which in severities.items()]
+    problems += [f"README.md: no row {row}" for row in rows if row not in index]
     for name in sorted(there):
         text = (RUNBOOKS / name).read_text()
         problems += [f"{name}: no section {section!r}" for section in SECTIONS if f"\n{section}\n" not in text]
