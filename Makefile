@@ -14,10 +14,10 @@ FUZZ_TARGETS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_targets/*.rs)))
 TEXT ?= Hello!
 SCENARIO ?= main
 
-.PHONY: help tools build run send demo test fuzz faults bench check ops-check ops-live schemas fmt image clean
+.PHONY: help tools build run send demo test fuzz faults bench check schemas fmt image clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 tools: ## put nats-server into .tools, if it is not there yet
 	@python3 deploy/tools/nats-server.py
@@ -72,6 +72,8 @@ check: ## formatting, lints and the rules of the workspace
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo test --locked -p tests --test conformance
+
+.PHONY: ops-check ops-live
 
 # Rules, alerts with their tests and runbooks, dashboards. Needs promtool, or apt to fetch it into .tools.
 ops-check: ## check alerts, runbooks and dashboards against each other and the metrics
