@@ -7,6 +7,7 @@
 
 import json
 import math
+import pathlib
 import re
 import shutil
 import subprocess
@@ -17,7 +18,6 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-import pathlib
 
 import live_platform
 from live_platform import ROOT, SERVICES, Platform, connects, free_port, wait_for
