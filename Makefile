@@ -78,6 +78,18 @@ check: ## formatting, lints and the rules of the workspace
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo test --locked -p tests --test conformance
 
+.PHONY: ops-check ops-live
+
+# Rules, alerts with their tests and runbooks, dashboards. Needs promtool, or apt to fetch it into .tools.
+ops-check: ## check alerts, runbooks and dashboards against each other and the metrics
+	@python3 deploy/tools/prometheus.py
+	@python3 deploy/tools/ops_check.py
+
+# Two minutes: a real Prometheus scrapes the real services under load.
+ops-live: tools build ## ask a real Prometheus every query of dashboards, rules and runbooks
+	@python3 deploy/tools/prometheus.py
+	@python3 deploy/tools/ops_live.py
+
 schemas: ## write proto-schemas/schemas and asyncapi.json from the types
 	UPDATE=1 cargo test --locked -p proto-schemas --test drift
 
