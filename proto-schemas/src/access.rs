@@ -190,7 +190,7 @@ pub fn inbox_prefix(name: &str) -> String {
 }
 
 /// Every stream there is, also behind buckets and the object store.
-fn all_streams() -> impl Iterator<Item = String> {
+pub fn all_streams() -> impl Iterator<Item = String> {
     let streams = STREAMS.iter().map(|stream| stream.name.to_owned());
     streams
         .chain(BUCKETS.iter().map(bucket_stream))
@@ -209,9 +209,7 @@ fn stream_of(subject: &str) -> Option<String> {
         return tokens.next().map(|bucket| format!("KV_{bucket}"));
     }
     let takes = |pattern: &&str| pattern.split('.').next() == Some(first);
-    let stream = STREAMS
-        .iter()
-        .find(|stream| stream.subjects.iter().any(|pattern| takes(&pattern)));
+    let stream = STREAMS.iter().find(|stream| stream.subjects.iter().any(takes));
     stream.map(|stream| stream.name.to_owned())
 }
 
