@@ -73,7 +73,7 @@ check: ## formatting, lints and the rules of the workspace
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo test --locked -p tests --test conformance
 
-schemas: ## write proto-schemas/schemas and asyncapi.json from the types
+schemas: ## write proto-schemas/schemas, asyncapi.json and deploy/nats/auth.conf from the types
 	UPDATE=1 cargo test --locked -p proto-schemas --test drift
 
 fmt: ## format the sources

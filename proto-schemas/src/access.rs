@@ -1,6 +1,6 @@
 //! What each service may do with the broker, as data: one user for each, with no more rights than it needs.
 //!
-//! `deploy/nats/auth.conf` is made of it ([`server_config`]), and a service without the right to create asks only for
+//! `deploy/nats/auth.conf` is made of it ([`server_template`]), and a service without the right to create asks only for
 //! what stands here to be there.
 
 mod server;
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use crate::topology::{ATTACHMENTS, BUCKETS, BucketSpec, CONSUMERS, ConsumerSpec, STREAMS, bucket_stream};
 
-pub use server::{ADMIN, key_variable, server_config};
+pub use server::{ADMIN, key_variable, server_config, server_template};
 pub use users::{BOOTSTRAP, OPERATOR, USERS, user};
 
 /// What a user does with the object store.

@@ -54,7 +54,7 @@ fn the_committed_asyncapi_document_is_the_generated_one() {
 #[test]
 fn the_committed_rights_of_the_brokers_users_are_the_generated_ones() {
     let file = root().join("../deploy/nats/auth.conf");
-    let generated = access::server_config();
+    let generated = access::server_template();
     if updating() {
         fs::write(&file, &generated).unwrap();
     }

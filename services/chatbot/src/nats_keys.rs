@@ -1,17 +1,18 @@
 //! `chatbot nats-keys`: a key for each user of the broker.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use bus::UserKey;
 use clap::Args;
-use proto_schemas::access::{ADMIN, USERS, key_variable};
+use proto_schemas::access::{ADMIN, USERS, server_config};
 
 use crate::Failure;
 use crate::output::say;
 use crate::run_dir::write_private;
 
-/// The public halves, to be included in the server's configuration.
-const PUBLIC: &str = "public.conf";
+/// What the server includes: who may do what, with the public halves of the keys.
+const RIGHTS: &str = "auth.conf";
 
 /// Options of `nats-keys`.
 #[derive(Args)]
@@ -20,20 +21,23 @@ pub(crate) struct Options {
     folder: PathBuf,
 }
 
-/// Makes the keys that are not there yet, and writes the public halves of all.
+/// Makes the keys that are not there yet, and writes what the server has to know of all.
 pub(crate) fn nats_keys(options: &Options) -> Result<(), Failure> {
     let folder = &options.folder;
     std::fs::create_dir_all(folder).map_err(|error| cannot("make", folder, &error))?;
-    let mut public =
-        "# The public halves of the keys, for auth.conf. Made by `chatbot nats-keys`.\n".to_owned();
+    let mut public = BTreeMap::new();
     for name in USERS.iter().map(|user| user.name).chain([ADMIN]) {
         let (key, made) = key(&folder.join(format!("{name}.seed")))?;
         say!("{} {name} {}", if made { "made" } else { "kept" }, key.public());
-        public.push_str(&format!("{}: \"{}\"\n", key_variable(name), key.public()));
+        public.insert(name, key.public().to_owned());
     }
-    let file = folder.join(PUBLIC);
-    std::fs::write(&file, public).map_err(|error| cannot("write", &file, &error))?;
-    say!("the public halves are in {}", file.display());
+    let file = folder.join(RIGHTS);
+    let rights = server_config(|name| format!("{:?}", public[name]));
+    std::fs::write(&file, rights).map_err(|error| cannot("write", &file, &error))?;
+    say!(
+        "their rights are in {}, for the server to include",
+        file.display()
+    );
     Ok(())
 }
 
@@ -72,15 +76,15 @@ mod tests {
             std::fs::metadata(&seed).unwrap().permissions().mode() & 0o777,
             0o600
         );
-        let public = || std::fs::read_to_string(options.folder.join(PUBLIC)).unwrap();
-        let (first, made) = (public(), key(&seed).unwrap());
-        assert!(!made.1 && first.contains(&format!("NKEY_EGRESS: \"{}\"\n", made.0.public())));
-        assert!(!first.contains(made.0.seed()));
+        let rights = || std::fs::read_to_string(options.folder.join(RIGHTS)).unwrap();
+        let (first, (egress, made)) = (rights(), key(&seed).unwrap());
+        assert!(!made && first.contains(&format!("nkey: {:?}\n", egress.public())));
+        assert!(!first.contains(egress.seed()) && !first.contains("$NKEY"));
 
         nats_keys(&options).unwrap();
-        assert_eq!(public(), first, "what is there stays");
+        assert_eq!(rights(), first, "what is there stays");
         std::fs::remove_file(seed).unwrap();
         nats_keys(&options).unwrap();
-        assert_ne!(public(), first);
+        assert_ne!(rights(), first);
     }
 }
