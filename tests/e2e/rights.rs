@@ -4,7 +4,7 @@ mod table;
 
 use std::collections::BTreeSet;
 
-use async_nats::{Client, ConnectOptions, Event};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event};
 use bus::{Bus, BusConfig};
 use proto_schemas::access::{BOOTSTRAP, FileAccess, USERS};
 use testkit::nats::NatsServer;
@@ -100,6 +100,15 @@ async fn each_user_is_refused_what_others_publish() {
             assert_eq!(intruder.publish(&BOOTSTRAPS).await, owned(&BOOTSTRAPS), "{user}");
         }
     }
+}
+
+#[tokio::test]
+async fn who_shows_no_key_is_refused() {
+    let secured = Secured::new();
+    let server = secured.start().await;
+    let stranger = ConnectOptions::new().add_root_certificates(secured.authority.roots());
+    let error = stranger.connect(Secured::url(&server)).await.unwrap_err();
+    assert_eq!(error.kind(), ConnectErrorKind::AuthorizationViolation, "{error}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Services that start on a broker that speaks TLS and knows its users, while something is not as it should be.
 
-use proto_schemas::access::BOOTSTRAP;
+use proto_schemas::access::{BOOTSTRAP, OPERATOR};
 use proto_schemas::dead_letter::Stage;
 use testkit::authority::Authority;
 use testkit::condition::{PATIENCE, wait_until};
@@ -38,16 +38,8 @@ async fn a_service_without_the_right_to_create_waits_for_bootstrap_and_says_so()
         service.logs()
     );
 
-    let mut bootstrap = Command::new(binary("chatbot"));
-    bootstrap
-        .arg("bootstrap")
-        .env_clear()
-        .env("NATS_URL", Secured::url(&server));
-    let done = bootstrap
-        .envs(secured.environment(BOOTSTRAP))
-        .output()
-        .await
-        .unwrap();
+    let mut bootstrap = Command::from(secured.chatbot(BOOTSTRAP, &server));
+    let done = bootstrap.arg("bootstrap").output().await.unwrap();
     let said = String::from_utf8_lossy(&done.stdout);
     assert!(
         done.status.success() && said.contains("created INBOX\n"),
@@ -55,6 +47,21 @@ async fn a_service_without_the_right_to_create_waits_for_bootstrap_and_says_so()
     );
     service.ready().await;
     assert!(!server.log().contains("Violation"), "{}", server.log());
+}
+
+#[tokio::test]
+async fn bootstrap_with_the_key_of_another_user_fails_and_names_what_is_refused() {
+    let secured = Secured::new();
+    let server = secured.start().await;
+    let mut bootstrap = Command::from(secured.chatbot(OPERATOR, &server));
+    let done = bootstrap.arg("bootstrap").output().await.unwrap();
+    let complained = String::from_utf8_lossy(&done.stderr);
+    assert!(!done.status.success() && done.stdout.is_empty(), "{complained}");
+    let refused = ["Permissions Violation for Subscription", "_INBOX_bootstrap."];
+    assert!(
+        refused.iter().all(|text| complained.contains(text)),
+        "{complained}"
+    );
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use serde_json::json;
 use testkit::backend::{always, echo, fail_first};
 use testkit::client::client;
 use testkit::condition::{PATIENCE, wait_until};
-use testkit::process::{Service, binary};
+use testkit::process::Service;
 use testkit::telegram::{photo_update, text_update};
 use tests::fleet::environment;
 use tests::secured::Secured;
@@ -35,16 +35,8 @@ impl Pipeline {
 
     /// Runs the command line as a user, and returns what it prints.
     async fn chatbot_as(&self, user: &str, arguments: &[&str]) -> String {
-        let mut command = Command::new(binary("chatbot"));
-        command
-            .args(arguments)
-            .env_clear()
-            .env("NATS_URL", Secured::url(&self.nats));
-        let done = command
-            .envs(self.users().environment(user))
-            .output()
-            .await
-            .unwrap();
+        let mut command = Command::from(self.users().chatbot(user, &self.nats));
+        let done = command.args(arguments).output().await.unwrap();
         let (said, complained) = (
             String::from_utf8_lossy(&done.stdout),
             String::from_utf8_lossy(&done.stderr),

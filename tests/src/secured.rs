@@ -1,12 +1,14 @@
 //! A broker that speaks TLS and knows its users, as `deploy/nats/auth.conf` has them.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 
 use bus::{Bus, Identity, OnDifference, UserKey};
 use proto_schemas::access::{ADMIN, USERS, key_variable};
 use proto_schemas::dead_letter::Stage;
 use testkit::authority::Authority;
 use testkit::nats::NatsServer;
+use testkit::process::binary;
 
 use crate::broker::{OBSERVER, open_as};
 use crate::fleet::Environment;
@@ -45,6 +47,7 @@ impl Secured {
             key_variable(OBSERVER)
         );
         let rights = RIGHTS.replacen("PIPELINE {\n    jetstream: enabled\n    users: [\n", &observer, 1);
+        assert_ne!(rights, RIGHTS, "the users stand there otherwise");
         let public =
             |(name, key): (&&str, &UserKey)| format!("{}: \"{}\"\n", key_variable(name), key.public());
         let keys: String = self.keys.iter().map(public).collect();
@@ -89,6 +92,17 @@ impl Secured {
             ("NATS_SEED", self.keys[user].seed().to_owned()),
             ("NATS_CA_FILE", self.authority.roots().display().to_string()),
         ]
+    }
+
+    /// The command line, as a user.
+    ///
+    /// # Panics
+    /// When there is no such user, or the binary is not built.
+    pub fn chatbot(&self, user: &str, server: &NatsServer) -> Command {
+        let mut command = Command::new(binary("chatbot"));
+        command.env_clear().env("NATS_URL", Self::url(server));
+        command.envs(self.environment(user));
+        command
     }
 
     /// The variables of each service.

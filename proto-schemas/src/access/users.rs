@@ -45,7 +45,8 @@ pub const USERS: [User; 8] = [
         name: "context-builder",
         sends: &["turns.*", "fetches.in.*", "dead-letters.context-builder.*.*"],
         looks_up: &[("KV_contexts", "$KV.contexts.*"), ("TURNS", "turns.*")],
-        searches: &["INBOX"],
+        // What waits, and how old the oldest event of each kind is.
+        searches: &["INBOX", "KV_contexts"],
         works: &[INBOX_EVENTS, CONTEXT_EVENTS],
         // For a dead letter that is too large for its stream.
         files: FileAccess::Stores,

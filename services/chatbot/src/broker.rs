@@ -9,6 +9,7 @@ use proto_schemas::access::OPERATOR;
 use registry::SecretRef;
 use runtime::config::without_password;
 use runtime::identity::IdentityConfig;
+use runtime::telemetry::{self, LogConfig};
 
 use crate::Failure;
 use crate::run_dir::RunDir;
@@ -93,6 +94,8 @@ pub(crate) async fn connect(url: &str) -> Result<Bus, Failure> {
 
 /// Connects, and waits a little for the broker.
 async fn open(config: BusConfig, identity: Identity) -> Result<Bus, Failure> {
+    // A subject that the broker refuses to this user is named there and nowhere else.
+    telemetry::start(&LogConfig::pretty("error"));
     let url = without_password(&config.url);
     let bus = Bus::connect_as(config, identity).await.map_err(Failure::new)?;
     let mut connected = bus.connected();
