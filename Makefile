@@ -90,7 +90,7 @@ ops-live: tools build ## ask a real Prometheus every query of dashboards, rules 
 	@python3 deploy/tools/prometheus.py
 	@python3 deploy/tools/ops_live.py
 
-schemas: ## write proto-schemas/schemas and asyncapi.json from the types
+schemas: ## write proto-schemas/schemas, asyncapi.json and deploy/nats/auth.conf from the types
 	UPDATE=1 cargo test --locked -p proto-schemas --test drift
 
 metrics: tools build ## write the tables of deploy/metrics.md from what the services show

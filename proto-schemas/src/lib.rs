@@ -3,6 +3,7 @@
 //! The crate is data only. Producers and consumers use the same definitions; the JSON Schemas under
 //! `schemas/` and `asyncapi.json` are generated from them, and a test fails when they drift.
 
+pub mod access;
 pub mod asyncapi;
 pub mod content;
 pub mod context;

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use proto_schemas::asyncapi;
+use proto_schemas::{access, asyncapi};
 use serde_json::Value;
 
 #[test]
@@ -48,6 +48,20 @@ fn the_committed_asyncapi_document_is_the_generated_one() {
     assert_eq!(
         committed, generated,
         "asyncapi.json differs from the topology: run `make schemas`"
+    );
+}
+
+#[test]
+fn the_committed_rights_of_the_brokers_users_are_the_generated_ones() {
+    let file = root().join("../deploy/nats/auth.conf");
+    let generated = access::server_template();
+    if updating() {
+        fs::write(&file, &generated).unwrap();
+    }
+    let committed = fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(
+        committed, generated,
+        "deploy/nats/auth.conf differs from the rights: run `make schemas`"
     );
 }
 

@@ -1,5 +1,7 @@
 //! A whole pipeline and how its users meet it.
 
+use std::collections::BTreeMap;
+
 use bus::Bus;
 use proto_schemas::dead_letter::Stage;
 use proto_schemas::ids::{ConversationId, MessageId};
@@ -17,6 +19,7 @@ use testkit::slack::{self, FakeSlack, push_event};
 use testkit::telegram::{FakeTelegram, SentMessage, push_update};
 use tests::broker::connect;
 use tests::fleet::{Fleet, environment};
+use tests::secured::Secured;
 
 use crate::manifest;
 
@@ -29,6 +32,8 @@ pub(crate) struct Options {
     pub(crate) settings: &'static [(&'static str, &'static str)],
     /// Whether files are in S3, and not in the broker.
     pub(crate) files_in_s3: bool,
+    /// Whether the broker speaks TLS and asks who one is, and each service is a user of its own.
+    pub(crate) secured: bool,
 }
 
 impl Default for Options {
@@ -37,6 +42,7 @@ impl Default for Options {
             replicas: 1,
             settings: &[],
             files_in_s3: false,
+            secured: false,
         }
     }
 }
@@ -47,6 +53,8 @@ pub(crate) struct Pipeline {
     fleet: Fleet,
     pub(crate) bus: Bus,
     pub(crate) nats: NatsServer,
+    /// The keys of the broker's users, if it has any.
+    pub(crate) secured: Option<Secured>,
     /// The webhook of all bots but those behind `SLOW` and `DEAD`.
     pub(crate) backend: FakeBackend,
     /// The webhook of the bot behind `SLOW`.
@@ -70,25 +78,37 @@ pub(crate) struct Receipt {
 impl Pipeline {
     /// Starts everything and waits until it is ready.
     pub(crate) async fn start(options: Options) -> Self {
-        let nats = NatsServer::start().await;
+        let secured = options.secured.then(Secured::new);
+        let nats = match &secured {
+            Some(secured) => secured.start().await,
+            None => NatsServer::start().await,
+        };
         let (backend, slow_backend) = (FakeBackend::start().await, FakeBackend::start().await);
         let callbacks = CallbackReceiver::start(&manifest::callback_secret()).await;
         let telegram = FakeTelegram::start(manifest::TELEGRAM_TOKEN).await;
         let slack = FakeSlack::start(manifest::SLACK_TOKEN).await;
         let discord = FakeDiscord::start(manifest::DISCORD_TOKEN).await;
-        let bus = connect(nats.url()).await;
+        let (bus, url, own) = match &secured {
+            Some(secured) => (
+                secured.connect(&nats).await,
+                Secured::url(&nats),
+                secured.environments(),
+            ),
+            None => (connect(nats.url()).await, nats.url().to_owned(), BTreeMap::new()),
+        };
         // Stored before the services start: what they have loaded when they are ready includes it.
         let manifest = manifest::manifest(&backend, &slow_backend, &callbacks, &telegram, &slack, &discord);
         manifest.store(&bus).await.unwrap();
         let s3 = FakeS3::start().await;
-        let mut environment = environment(nats.url(), options.settings);
+        let mut environment = environment(&url, options.settings);
         if options.files_in_s3 {
             environment.extend(s3.settings());
         }
         Self {
-            fleet: Fleet::start(environment, options.replicas).await,
+            fleet: Fleet::start_with(environment, own, options.replicas).await,
             bus,
             nats,
+            secured,
             backend,
             slow_backend,
             callbacks,

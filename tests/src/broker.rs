@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use bus::{Bus, BusConfig, Entry, OnDifference};
+use bus::{Bus, BusConfig, Entry, Identity, OnDifference};
 use proto_schemas::topology::CONSUMERS;
 
 /// How soon the work of a killed process comes back: long enough for a busy machine to give signs of life, and
 /// short for who waits.
 pub const ACK_WAIT: Duration = Duration::from_secs(2);
+
+/// The name of the tests' own connection.
+pub const OBSERVER: &str = "tests";
 
 /// Connects to the broker at `url` and creates the topology.
 ///
@@ -22,7 +25,7 @@ pub async fn connect(url: &str) -> Bus {
 /// # Panics
 /// When the broker refuses.
 pub async fn connect_to(url: &str, replicas: usize) -> Bus {
-    let bus = open_with(url, replicas).await;
+    let bus = open_with(url, replicas, Identity::default()).await;
     bus.ensure_topology(OnDifference::Keep).await.unwrap();
     bus
 }
@@ -32,17 +35,25 @@ pub async fn connect_to(url: &str, replicas: usize) -> Bus {
 /// # Panics
 /// When the broker refuses.
 pub async fn open(url: &str) -> Bus {
-    open_with(url, 1).await
+    open_as(url, Identity::default()).await
 }
 
-async fn open_with(url: &str, replicas: usize) -> Bus {
+/// As [`open`], at a broker that asks who one is.
+///
+/// # Panics
+/// When the broker refuses.
+pub async fn open_as(url: &str, identity: Identity) -> Bus {
+    open_with(url, 1, identity).await
+}
+
+async fn open_with(url: &str, replicas: usize, identity: Identity) -> Bus {
     let config = BusConfig {
         url: url.to_owned(),
-        name: "tests".to_owned(),
+        name: OBSERVER.to_owned(),
         replicas,
         ack_wait: Some(ACK_WAIT),
     };
-    let bus = Bus::connect(config).await.unwrap();
+    let bus = Bus::connect_as(config, identity).await.unwrap();
     bus.connected().wait_for(|connected| *connected).await.unwrap();
     bus
 }

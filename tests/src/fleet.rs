@@ -20,15 +20,22 @@ pub const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
 pub struct Fleet {
     services: BTreeMap<Stage, Vec<Service>>,
     env: Environment,
+    own: BTreeMap<Stage, Environment>,
 }
 
 impl Fleet {
     /// Starts so many processes of each service and waits until they are ready. attachment-fetcher comes
     /// first: the others are told where it serves.
     pub async fn start(env: Environment, replicas: usize) -> Self {
+        Self::start_with(env, BTreeMap::new(), replicas).await
+    }
+
+    /// As [`Fleet::start`], with variables of single services besides.
+    pub async fn start_with(env: Environment, own: BTreeMap<Stage, Environment>, replicas: usize) -> Self {
         let mut fleet = Self {
             services: BTreeMap::new(),
             env,
+            own,
         };
         let fetchers = fleet.launch(Stage::AttachmentFetcher, replicas).await;
         let files = fetchers[0].address("http").await;
@@ -45,8 +52,10 @@ impl Fleet {
     }
 
     async fn launch(&self, stage: Stage, replicas: usize) -> Vec<Service> {
+        let own = self.own.get(&stage).into_iter().flatten();
+        let env: Environment = self.env.iter().chain(own).cloned().collect();
         join_all((0..replicas).map(async |_| {
-            let service = Service::start(stage.as_str(), &self.env).await;
+            let service = Service::start(stage.as_str(), &env).await;
             service.ready().await;
             service
         }))

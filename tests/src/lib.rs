@@ -13,3 +13,4 @@
 pub mod broker;
 pub mod fleet;
 pub mod manifest;
+pub mod secured;

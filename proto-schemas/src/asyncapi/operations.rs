@@ -118,7 +118,11 @@ const OPERATIONS: &[(&str, Action, &[&str])] = &[
             "registry.bots",
             "registry.integrations",
             "registry.connections",
+            "limits.breakers",
             "inbox",
+            "turns",
+            "fetches.in",
+            "fetches.out",
             "deliveries",
         ],
     ),
@@ -189,6 +193,7 @@ fn consumer_facts(consumer: &ConsumerSpec) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access;
     use crate::asyncapi::channels;
     use crate::topology::{CONSUMERS, bucket_stream};
 
@@ -237,5 +242,49 @@ mod tests {
             }
         }
         assert_eq!(bucket_stream(&crate::topology::CONTEXTS), "KV_contexts");
+    }
+
+    /// The subjects of a channel, its variable tokens as wildcards.
+    fn subjects_of(channels: &Map<String, Value>, name: &str, service: &str) -> String {
+        let address = channels[name]["address"].as_str().unwrap();
+        let tokens = address.split('.').map(|token| match token {
+            // A dead letter names who gave up.
+            "{stage}" => service,
+            token if token.starts_with('{') => "*",
+            token => token,
+        });
+        tokens.collect::<Vec<_>>().join(".")
+    }
+
+    fn covers(right: &str, subject: &str) -> bool {
+        let (right, subject): (Vec<_>, Vec<_>) = (right.split('.').collect(), subject.split('.').collect());
+        let mut pairs = right.iter().zip(&subject);
+        right.len() == subject.len() && pairs.all(|(right, token)| *right == "*" || right == token)
+    }
+
+    #[test]
+    fn what_a_service_may_send_is_what_it_sends() {
+        let channels = channels::all();
+        let sent: Vec<(&str, String)> = OPERATIONS
+            .iter()
+            .filter(|(_, action, _)| matches!(action, Action::Send | Action::Ask))
+            .flat_map(|(service, _, names)| names.iter().map(move |name| (*service, *name)))
+            .map(|(service, name)| (service, subjects_of(&channels, name, service)))
+            .collect();
+        for (service, subject) in &sent {
+            let rights = access::user(service).unwrap().sends;
+            assert!(
+                rights.iter().any(|right| covers(right, subject)),
+                "{service} may not send {subject}"
+            );
+        }
+        for user in &access::USERS {
+            for right in user.sends {
+                let used = sent
+                    .iter()
+                    .any(|(service, subject)| *service == user.name && covers(right, subject));
+                assert!(used, "{} sends no {right}", user.name);
+            }
+        }
     }
 }

@@ -2,9 +2,12 @@
 
 mod ab;
 mod apply;
+mod bootstrap;
 mod breakers;
+mod broker;
 mod dead_letters;
 mod demo;
+mod nats_keys;
 mod nats_server;
 mod output;
 mod pipeline;
@@ -19,12 +22,11 @@ mod up;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bus::{Bus, BusConfig, OnDifference};
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
+use proto_schemas::access::BOOTSTRAP;
 
-use output::say;
+use broker::Broker;
 use run_dir::RunDir;
-use runtime::config::without_password;
 
 /// Puts any HTTPS backend behind a chat bot.
 #[derive(Parser)]
@@ -35,9 +37,8 @@ struct Cli {
     /// Folder of `chatbot up`: data, secrets and addresses. The other commands find the broker there.
     #[arg(long, global = true, default_value = ".run", env = "CHATBOT_RUN_DIR")]
     run_dir: PathBuf,
-    /// The broker; taken from the run folder when absent.
-    #[arg(long, global = true, env = "NATS_URL")]
-    nats_url: Option<String>,
+    #[command(flatten)]
+    broker: Broker,
 }
 
 #[derive(Subcommand)]
@@ -65,18 +66,10 @@ enum Command {
     /// Which webhooks are left in peace because they fail.
     #[command(subcommand)]
     Breakers(breakers::Command),
-    /// Creates streams, consumers and buckets.
-    Bootstrap(BootstrapOptions),
-}
-
-#[derive(Args)]
-struct BootstrapOptions {
-    /// Changes what is there already to what this build wants.
-    #[arg(long)]
-    update: bool,
-    /// Copies of each stream.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
-    replicas: u8,
+    /// Creates streams, consumers and buckets, and says what was missing.
+    Bootstrap(bootstrap::Options),
+    /// Makes a key for each user of the broker, and the part of its configuration that knows them.
+    NatsKeys(nats_keys::Options),
 }
 
 /// What any command may fail with: a text for a person.
@@ -118,56 +111,25 @@ fn fail(failure: &Failure) {
 
 async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let run_dir = RunDir::new(cli.run_dir);
-    let connect = async |replicas| connect(&broker(cli.nats_url, &run_dir)?, replicas).await;
+    let connect = async || cli.broker.connect(&run_dir).await;
     match cli.command {
         Command::Up(options) => return Box::pin(up::up(options, &run_dir)).await,
         Command::Demo(binary) => return Box::pin(demo::demo(&binary)).await,
         Command::Send(options) => send::send(&options, &run_dir).await?,
-        Command::Apply(options) => apply::apply(&options, &connect(1).await?).await?,
+        Command::Apply(options) => apply::apply(&options, &connect().await?).await?,
         Command::Trace { message } => {
-            output::write(format_args!("{}", trace::of(&connect(1).await?, &message).await?))
+            output::write(format_args!("{}", trace::of(&connect().await?, &message).await?))
         }
-        Command::Ab(options) => ab::ab(&options, &connect(1).await?).await?,
-        Command::TestIntegration(options) => return test_integration::run(options, &connect(1).await?).await,
-        Command::DeadLetters(command) => dead_letters::run(command, &connect(1).await?).await?,
-        Command::Breakers(command) => breakers::run(command, &connect(1).await?).await?,
+        Command::Ab(options) => ab::ab(&options, &connect().await?).await?,
+        Command::TestIntegration(options) => return test_integration::run(options, &connect().await?).await,
+        Command::DeadLetters(command) => dead_letters::run(command, &connect().await?).await?,
+        Command::Breakers(command) => breakers::run(command, &connect().await?).await?,
         Command::Bootstrap(options) => {
-            let bus = connect(options.replicas.into()).await?;
-            let on_difference = if options.update {
-                OnDifference::Update
-            } else {
-                OnDifference::Keep
-            };
-            bus.ensure_topology(on_difference).await.map_err(Failure::new)?;
-            say!("streams, consumers and buckets are in place");
+            let replicas = options.replicas.into();
+            let bus = cli.broker.connect_as(BOOTSTRAP, &run_dir, replicas).await?;
+            bootstrap::bootstrap(&options, &bus).await?;
         }
+        Command::NatsKeys(options) => nats_keys::nats_keys(&options)?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Where the broker is: as it was said, or that of the run folder.
-fn broker(said: Option<String>, run_dir: &RunDir) -> Result<String, Failure> {
-    let running = || run_dir.addresses().ok().map(|up| up.nats);
-    said.or_else(running)
-        .ok_or_else(|| Failure::new("no broker: start `chatbot up`, or name one by --nats-url or NATS_URL"))
-}
-
-/// Connects to the broker and waits a little for it.
-async fn connect(url: &str, replicas: usize) -> Result<Bus, Failure> {
-    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
-    let config = BusConfig {
-        url: url.to_owned(),
-        name: "chatbot".to_owned(),
-        replicas,
-        ack_wait: None,
-    };
-    let bus = Bus::connect(config).await.map_err(Failure::new)?;
-    let mut connected = bus.connected();
-    match tokio::time::timeout(PATIENCE, connected.wait_for(|connected| *connected)).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(_)) | Err(_) => {
-            return Err(Failure(format!("no broker answers at {}", without_password(url))));
-        }
-    }
-    Ok(bus)
 }

@@ -16,10 +16,11 @@ use runtime::task::Tasks;
 use tokio_util::sync::CancellationToken;
 use webhook_caller::WebhookCaller;
 
+use crate::Failure;
+use crate::broker::connect;
 use crate::nats_server::{Binary, NatsServer};
 use crate::playground::Playground;
 use crate::run_dir::{Addresses, RunDir};
-use crate::{Failure, connect};
 
 /// The connection that comes with `up`.
 pub(crate) const CONNECTION: &str = "web";
@@ -75,7 +76,7 @@ impl Pipeline {
         variables.insert("ATTACHMENTS_URL".to_owned(), format!("http://{files}/files"));
         services.push(fetcher);
 
-        let bus = connect(&nats.url, 1).await?;
+        let bus = connect(&nats.url).await?;
         let echo = format!("{base}/echo?delay_ms={}", echo_delay.as_millis());
         let secret_of = |path: &std::path::Path| format!("file:{}", path.display());
         let manifest = builtin(
@@ -167,7 +168,8 @@ async fn start<S: Service>(
     let name = S::NAME;
     let (common, own) =
         configure::<S>(variables.clone()).map_err(|errors| Failure(format!("{name}: {errors}")))?;
-    let launched = tokio::time::timeout(START_DEADLINE, launch::<S>(common, own, shutdown.clone())).await;
+    let launching = Box::pin(launch::<S>(common, own, shutdown.clone()));
+    let launched = tokio::time::timeout(START_DEADLINE, launching).await;
     match launched {
         Ok(Ok(Some(running))) => Ok(running),
         Ok(Ok(None)) => Err(Failure::new("stopped while starting")),

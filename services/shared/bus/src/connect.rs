@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 use async_nats::{Client, ConnectOptions, Event};
+use proto_schemas::access::inbox_prefix;
 use rand::RngExt;
 use tokio::sync::watch;
 
-use crate::BusError;
+use crate::{BusError, Identity};
 
 /// A dead peer is noticed after about two of these; the client's own default takes minutes.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
@@ -22,9 +23,10 @@ pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// How to reach the broker.
 #[derive(Debug, Clone)]
 pub struct BusConfig {
-    /// `nats://host:port`, several separated by commas.
+    /// `nats://host:port`, or `tls://` to demand TLS; several separated by commas.
     pub url: String,
-    /// The connection's name, as the server's monitoring shows it.
+    /// The connection's name, as the server's monitoring shows it; answers come to an inbox of this name. One token of a
+    /// subject.
     pub name: String,
     /// Copies of each stream, when they are created.
     pub replicas: usize,
@@ -38,6 +40,7 @@ pub struct Bus {
     pub(crate) client: Client,
     pub(crate) jetstream: jetstream::Context,
     pub(crate) config: Arc<BusConfig>,
+    identity: Arc<Identity>,
     connected: watch::Receiver<bool>,
     reconnects: watch::Receiver<u64>,
     permission_errors: Arc<AtomicU64>,
@@ -75,6 +78,14 @@ impl Bus {
     /// # Errors
     /// [`BusError::Refused`] when the address is no address.
     pub async fn connect(config: BusConfig) -> Result<Self, BusError> {
+        Self::connect_as(config, Identity::default()).await
+    }
+
+    /// As [`Bus::connect`], to a broker that asks who one is, or speaks TLS.
+    ///
+    /// # Errors
+    /// As for [`Bus::connect`].
+    pub async fn connect_as(config: BusConfig, identity: Identity) -> Result<Self, BusError> {
         let (state, connected) = watch::channel(false);
         let (losses, reconnects) = watch::channel(0);
         let permission_errors = Arc::default();
@@ -83,19 +94,14 @@ impl Bus {
             reconnects: losses,
             permission_errors: Arc::clone(&permission_errors),
         };
-        let options = ConnectOptions::new()
-            .name(&config.name)
+        let options = options(&config, &identity)
             .retry_on_initial_connect()
-            .ping_interval(PING_INTERVAL)
-            .request_timeout(Some(REQUEST_TIMEOUT))
-            .reconnect_delay_callback(reconnect_delay)
             .event_callback(move |event| {
                 noted.note(&event);
                 std::future::ready(())
             });
-        let servers: Vec<&str> = config.url.split(',').map(str::trim).collect();
         let client = options
-            .connect(servers)
+            .connect(servers(&config.url))
             .await
             .map_err(|error| BusError::Refused {
                 code: 0,
@@ -106,10 +112,18 @@ impl Bus {
             client,
             jetstream,
             config: Arc::new(config),
+            identity: Arc::new(identity),
             connected,
             reconnects,
             permission_errors,
         })
+    }
+
+    /// Why there is no connection, found out by one more attempt at it, as the client keeps the causes of its own to
+    /// itself: nobody listens, a certificate is not trusted, the key is unknown. None when the attempt succeeds.
+    pub async fn trouble(&self) -> Option<String> {
+        let attempt = options(&self.config, &self.identity).connect(servers(&self.config.url));
+        attempt.await.err().map(|error| error.to_string())
     }
 
     /// Whether the connection stands, and when that changes.
@@ -156,6 +170,26 @@ impl Bus {
     }
 }
 
+fn options(config: &BusConfig, identity: &Identity) -> ConnectOptions {
+    let mut options = ConnectOptions::new()
+        .name(&config.name)
+        .custom_inbox_prefix(inbox_prefix(&config.name))
+        .ping_interval(PING_INTERVAL)
+        .request_timeout(Some(REQUEST_TIMEOUT))
+        .reconnect_delay_callback(reconnect_delay);
+    if let Some(key) = &identity.key {
+        options = options.nkey(key.seed().to_owned());
+    }
+    if let Some(roots) = &identity.roots {
+        options = options.add_root_certificates(roots.clone()).require_tls(true);
+    }
+    options
+}
+
+fn servers(url: &str) -> Vec<&str> {
+    url.split(',').map(str::trim).collect()
+}
+
 fn reconnect_delay(attempts: usize) -> Duration {
     let doubled = RECONNECT_FIRST.saturating_mul(1 << attempts.min(6));
     doubled
@@ -189,8 +223,11 @@ impl Noted {
                 let text = error.to_string();
                 if text.to_ascii_lowercase().contains("permissions violation") {
                     self.permission_errors.fetch_add(1, Ordering::Relaxed);
+                    // The text names the subject. Whoever published there waits for a confirmation in vain.
+                    tracing::error!(error = text, "this user of the broker has no right to do so");
+                } else {
+                    tracing::error!(error = text, "the broker refused something");
                 }
-                tracing::error!(error = text, "the broker refused something");
             }
             Event::SlowConsumer(_) => tracing::error!("a subscription overflowed and lost messages"),
             Event::LameDuckMode => tracing::warn!("the broker is about to shut down"),

@@ -9,10 +9,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 pub mod actor;
 pub mod admin;
+mod broker;
 pub mod burial;
 pub mod clock;
 pub mod config;
+mod connection_metrics;
 pub mod health;
+pub mod identity;
 pub mod insist;
 pub mod lag;
 pub mod lease;

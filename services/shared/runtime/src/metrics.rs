@@ -6,6 +6,7 @@ pub(crate) mod process;
 
 use std::collections::HashMap;
 
+use prometheus::core::Collector;
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
@@ -93,6 +94,14 @@ impl Metrics {
         let histograms = HistogramVec::new(HistogramOpts::new(name, help).buckets(bounds.to_vec()), labels)?;
         self.registry.register(Box::new(histograms.clone()))?;
         Ok(histograms)
+    }
+
+    /// Declares metrics that are asked for their values at each scrape.
+    ///
+    /// # Errors
+    /// [`MetricError`] when one is declared twice.
+    pub(crate) fn collect(&self, collector: impl Collector + 'static) -> Result<(), MetricError> {
+        Ok(self.registry.register(Box::new(collector))?)
     }
 
     /// The text that a scrape returns (format 0.0.4).

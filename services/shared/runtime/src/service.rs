@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bus::{Bus, BusConfig, BusError, OnDifference};
+use bus::{Bus, BusConfig, BusError};
 use registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -21,15 +21,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{ConfigErrors, FromEnvironment, Reader};
 use crate::health::Health;
+use crate::identity::IdentityConfig;
 use crate::metrics::{self, Metrics};
 use crate::task::{Death, Tasks};
 use crate::telemetry::LogConfig;
-use crate::{admin, telemetry, web};
-
-/// How long reaching the broker usually takes at most.
-const BROKER_QUICK: Duration = Duration::from_secs(2);
-/// Pause between two attempts to create the topology.
-const BROKER_PAUSE: Duration = Duration::from_millis(200);
+use crate::{admin, broker, connection_metrics, telemetry, web};
 
 /// One of the services.
 pub trait Service: Sized + 'static {
@@ -116,6 +112,8 @@ impl Process {
 pub struct CommonConfig {
     /// How to reach the broker.
     pub bus: BusConfig,
+    /// Who the service is to it.
+    pub identity: IdentityConfig,
     /// Where the admin endpoints listen.
     pub admin_listen: SocketAddr,
     /// Where to write the addresses that were bound.
@@ -137,8 +135,9 @@ impl CommonConfig {
         let url = reader.text(
             "NATS_URL",
             "nats://127.0.0.1:4222",
-            "The broker; several separated by commas.",
+            "The broker; several separated by commas. tls:// demands TLS.",
         );
+        let identity = IdentityConfig::read(reader);
         let replicas = reader.number(
             "NATS_REPLICAS",
             1,
@@ -168,6 +167,7 @@ impl CommonConfig {
                 replicas: usize::try_from(replicas).unwrap_or(1),
                 ack_wait: (ack_wait > Duration::ZERO).then_some(ack_wait),
             },
+            identity,
             admin_listen: reader.listen("ADMIN_LISTEN", any, "Where /healthz, /readyz and /metrics are."),
             address_file: reader
                 .optional("ADDRESS_FILE", "Where to write the bound addresses, as JSON.")
@@ -272,10 +272,17 @@ pub async fn launch<S: Service>(
 ) -> Result<Option<Running>, StartError> {
     tracing::info!(service = S::NAME, version = env!("CARGO_PKG_VERSION"), "starting");
     let (tasks, deaths) = Tasks::new(shutdown.clone());
-    let bus = Bus::connect(common.bus).await?;
+    let identity = common.identity.open()?;
+    let user = identity
+        .key
+        .is_some()
+        .then(|| broker::user(S::NAME))
+        .transpose()?;
+    let bus = Bus::connect_as(common.bus, identity).await?;
     let metrics = Metrics::new(S::NAME)?;
     metrics::process::declare(&metrics)?;
     let health = Health::new(&metrics)?;
+    connection_metrics::show(bus.clone(), &metrics)?;
     let addresses = Arc::new(Addresses {
         file: common.address_file,
         bound: Mutex::default(),
@@ -290,7 +297,7 @@ pub async fn launch<S: Service>(
         addresses: Arc::clone(&addresses),
     };
 
-    require_broker(&process, common.readiness_grace);
+    broker::require(&process, common.readiness_grace);
     let started = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let is_started = Arc::clone(&started);
     health.require("starting", move || {
@@ -305,7 +312,7 @@ pub async fn launch<S: Service>(
 
     tokio::select! {
         () = shutdown.cancelled() => return Ok(None),
-        () = wait_for_broker(&bus) => {}
+        () = broker::wait(&bus, user) => {}
     }
     tasks.endless("registry", following);
     tokio::select! {
@@ -370,40 +377,6 @@ impl Running {
             None => ExitCode::FAILURE,
         }
     }
-}
-
-/// Connects and creates what is missing, for as long as it takes.
-async fn wait_for_broker(bus: &Bus) {
-    // A broker that is there answers within this; only one that is not is worth a line in the log.
-    let mut connected = bus.connected();
-    // What it returns holds the state's lock: kept, it would stop the client that has to tell of a loss.
-    drop(tokio::time::timeout(BROKER_QUICK, connected.wait_for(|connected| *connected)).await);
-    let mut told = false;
-    loop {
-        match bus.ensure_topology(OnDifference::Keep).await {
-            Ok(()) => return,
-            Err(error) if !told => {
-                tracing::warn!(%error, "waiting for the broker");
-                told = true;
-            }
-            Err(error) => tracing::debug!(%error, "still waiting for the broker"),
-        }
-        tokio::time::sleep(BROKER_PAUSE).await;
-    }
-}
-
-fn require_broker(process: &Process, grace: Duration) {
-    let connected = process.bus.connected();
-    let gone_since = Mutex::new(None::<tokio::time::Instant>);
-    process.health.require("broker", move || {
-        let mut gone_since = gone_since.lock().unwrap_or_else(PoisonError::into_inner);
-        if *connected.borrow() {
-            *gone_since = None;
-            return true;
-        }
-        let since = *gone_since.get_or_insert_with(tokio::time::Instant::now);
-        since.elapsed() < grace
-    });
 }
 
 /// The first signal begins the drain, the second ends the process at once.

@@ -10,6 +10,7 @@
     reason = "code for tests: a panic is its report, the clock is the real one, and its servers end with the test"
 )]
 
+pub mod authority;
 pub mod backend;
 pub mod binary;
 pub mod callback;

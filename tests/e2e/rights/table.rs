@@ -1,0 +1,183 @@
+//! What each user may publish to, and what it may not.
+
+use proto_schemas::access::{BOOTSTRAP, OPERATOR};
+
+/// A user, what it may publish to, and what it may not.
+pub(super) type Row = (&'static str, &'static [&'static str], &'static [&'static str]);
+
+/// Written from what each service is for, not from the rights.
+pub(super) const PUBLISHED: [Row; 8] = [
+    (
+        "ingress",
+        &[
+            "inbox.c",
+            "$KV.gateways.discord",
+            "dead-letters.ingress.class.id",
+            "$JS.API.STREAM.INFO.INBOX",
+            "$JS.API.DIRECT.GET.KV_gateways.$KV.gateways.discord",
+            "$JS.API.CONSUMER.INFO.TURNS.webhook-caller",
+        ],
+        &[
+            "turns.c",
+            "deliveries.c",
+            "transcripts.c",
+            "typing.c",
+            "integration-tests.echo",
+            "dead-letters.egress.class.id",
+            "$KV.contexts.c",
+            "$KV.registry.bots.b",
+            "$KV.limits.rates.integrations.i",
+            "$JS.API.DIRECT.GET.TRANSCRIPTS",
+            "$JS.API.CONSUMER.MSG.NEXT.TURNS.webhook-caller",
+            "$JS.ACK.INBOX.context-builder.1.1.1.1.0",
+            "$JS.API.STREAM.MSG.DELETE.INBOX",
+            "$JS.API.STREAM.MSG.GET.INBOX",
+        ],
+    ),
+    (
+        "context-builder",
+        &[
+            "turns.c",
+            "fetches.in.m",
+            "$JS.API.CONSUMER.MSG.NEXT.INBOX.context-builder",
+        ],
+        &[
+            "inbox.c",
+            "deliveries.c",
+            "fetches.out.t",
+            "$KV.contexts.c",
+            "$KV.gateways.discord",
+            "$JS.API.CONSUMER.MSG.NEXT.TURNS.webhook-caller",
+            "$JS.ACK.TURNS.webhook-caller.1.1.1.1.0",
+            "$JS.API.STREAM.MSG.DELETE.TURNS",
+        ],
+    ),
+    (
+        "webhook-caller",
+        &[
+            "$KV.contexts.c",
+            "deliveries.c",
+            "fetches.out.t",
+            "typing.c",
+            "$JS.API.DIRECT.GET.TURNS",
+            "$JS.API.STREAM.MSG.DELETE.TURNS",
+        ],
+        &[
+            "inbox.c",
+            "turns.c",
+            "fetches.in.m",
+            "transcripts.c",
+            "integration-tests.echo",
+            "$KV.registry.integrations.echo",
+            "$KV.progress.delivery.t.0",
+            "$KV.limits.rates.chats.c.c",
+            "$JS.API.DIRECT.GET.INBOX",
+            "$JS.API.DIRECT.GET.KV_gateways.$KV.gateways.discord",
+            "_INBOX_console.answer",
+            "$JS.API.STREAM.MSG.DELETE.DELIVERIES",
+        ],
+    ),
+    (
+        "attachment-fetcher",
+        &["inbox.c", "$KV.progress.files.t", "$O.attachments.C.nuid"],
+        &[
+            "turns.c",
+            "deliveries.c",
+            "fetches.in.m",
+            "transcripts.c",
+            "$KV.contexts.c",
+            "$KV.progress.turn.t",
+            "$JS.API.CONSUMER.MSG.NEXT.DELIVERIES.egress",
+        ],
+    ),
+    (
+        "egress",
+        &[
+            "transcripts.c",
+            "$KV.progress.delivery.t.0",
+            "$KV.limits.rates.chats.c.c",
+        ],
+        &[
+            "inbox.c",
+            "turns.c",
+            "deliveries.c",
+            "typing.c",
+            "$KV.contexts.c",
+            "$KV.progress.files.t",
+            "$KV.limits.breakers.integrations.i",
+            "$KV.limits.rates.integrations.i",
+            "$JS.API.DIRECT.GET.INBOX",
+            "$JS.API.DIRECT.GET.TURNS.turns.c",
+        ],
+    ),
+    (
+        "console",
+        &["integration-tests.echo"],
+        &[
+            "inbox.c",
+            "typing.c",
+            "$KV.registry.bots.b",
+            "$JS.API.DIRECT.GET.TRANSCRIPTS",
+            "$JS.API.DIRECT.GET.INBOX",
+            "$O.attachments.C.nuid",
+        ],
+    ),
+    (
+        OPERATOR,
+        &[
+            "$KV.registry.bots.b",
+            "inbox.c",
+            "integration-tests.echo",
+            "$JS.API.STREAM.MSG.DELETE.DEAD_LETTERS",
+        ],
+        &[
+            "typing.c",
+            "transcripts.c",
+            "dead-letters.egress.class.id",
+            "$KV.contexts.c",
+            "$KV.limits.rates.integrations.i",
+            "$JS.API.CONSUMER.MSG.NEXT.TURNS.webhook-caller",
+            "$JS.API.STREAM.MSG.DELETE.TRANSCRIPTS",
+        ],
+    ),
+    (
+        BOOTSTRAP,
+        &[
+            "$JS.API.STREAM.CREATE.INBOX",
+            "$JS.API.STREAM.UPDATE.KV_limits",
+            "$JS.API.CONSUMER.CREATE.TURNS.webhook-caller",
+        ],
+        &[
+            "inbox.c",
+            "$KV.registry.bots.b",
+            "$JS.API.DIRECT.GET.INBOX",
+            "$JS.API.STREAM.CREATE.OTHER",
+            "$JS.API.CONSUMER.CREATE.INBOX.other",
+            "$JS.API.CONSUMER.MSG.NEXT.TURNS.webhook-caller",
+        ],
+    ),
+];
+
+/// What no service does, and no command.
+pub(super) const NOBODYS: [&str; 12] = [
+    "$JS.API.STREAM.DELETE.INBOX",
+    "$JS.API.STREAM.PURGE.INBOX",
+    "$JS.API.STREAM.PURGE.TRANSCRIPTS",
+    "$JS.API.STREAM.PURGE.KV_registry",
+    "$JS.API.STREAM.SNAPSHOT.INBOX",
+    "$JS.API.STREAM.RESTORE.INBOX",
+    "$JS.API.STREAM.NAMES",
+    "$JS.API.STREAM.LIST",
+    "$JS.API.CONSUMER.DELETE.TURNS.webhook-caller",
+    "$JS.API.CONSUMER.CREATE.TURNS.other",
+    "$SYS.REQ.SERVER.PING",
+    "anything.else",
+];
+
+/// What one user alone does.
+pub(super) const BOOTSTRAPS: [&str; 4] = [
+    "$JS.API.STREAM.CREATE.INBOX",
+    "$JS.API.STREAM.UPDATE.INBOX",
+    "$JS.API.STREAM.UPDATE.KV_limits",
+    "$JS.API.CONSUMER.CREATE.TURNS.webhook-caller",
+];

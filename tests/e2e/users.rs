@@ -1,0 +1,205 @@
+//! The whole pipeline on a broker that speaks TLS and knows its users: each service works with the rights of its own
+//! user, and needs no others.
+
+use proto_schemas::access::{BOOTSTRAP, OPERATOR};
+use proto_schemas::dead_letter::Stage;
+use serde_json::json;
+use testkit::backend::{always, echo, fail_first};
+use testkit::client::client;
+use testkit::condition::{PATIENCE, wait_until};
+use testkit::process::Service;
+use testkit::telegram::{photo_update, text_update};
+use tests::fleet::environment;
+use tests::secured::Secured;
+use tokio::process::Command;
+
+use crate::files::{ask_for_report, fetch, image_links, photo};
+use crate::manifest::{ERROR_MESSAGE, FRAGILE, TELEGRAM, WEB};
+use crate::pipeline::{Options, Pipeline, echoed};
+
+const CHAT: i64 = 7001;
+/// A manifest.
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/example.yaml");
+
+const SECURED: Options = Options {
+    replicas: 1,
+    settings: &[],
+    files_in_s3: false,
+    secured: true,
+};
+
+impl Pipeline {
+    fn users(&self) -> &Secured {
+        self.secured.as_ref().unwrap()
+    }
+
+    /// Runs the command line as a user, and returns what it prints.
+    async fn chatbot_as(&self, user: &str, arguments: &[&str]) -> String {
+        let mut command = Command::from(self.users().chatbot(user, &self.nats));
+        let done = command.args(arguments).output().await.unwrap();
+        let (said, complained) = (
+            String::from_utf8_lossy(&done.stdout),
+            String::from_utf8_lossy(&done.stderr),
+        );
+        assert!(done.status.success(), "{arguments:?}: {said}{complained}");
+        said.into_owned()
+    }
+
+    /// Nobody was refused anything: the services say so, and the broker.
+    async fn nobody_was_refused(&self) {
+        for stage in Stage::ALL {
+            assert_unrefused(self.service(stage), stage.as_str()).await;
+        }
+        let log = self.nats.log();
+        assert!(!log.contains("Violation"), "{log}");
+    }
+}
+
+async fn assert_unrefused(service: &Service, name: &str) {
+    let count = async |metric: &str| {
+        let series = format!("chatbot_nats_{metric}{{service=\"{name}\"}}");
+        Pipeline::count(service, &series).await
+    };
+    assert_eq!(count("connected").await, 1, "{name}");
+    assert_eq!(
+        count("permission_errors_total").await,
+        0,
+        "{name}: {}",
+        service.logs()
+    );
+}
+
+#[tokio::test]
+async fn a_text_and_a_retry_pass_through_services_with_users_of_their_own() {
+    let pipeline = Pipeline::start(SECURED).await;
+    pipeline.backend.respond_with(fail_first(1, 503));
+    let receipt = pipeline.say(WEB, "ada", "hello").await;
+    assert_eq!(pipeline.replies("ada", 1).await, [echoed(&["hello"])]);
+    pipeline.settled().await;
+    assert_eq!(pipeline.calls_of("ada").len(), 2);
+    let story = pipeline
+        .chatbot_as(OPERATOR, &["trace", receipt.message.as_str()])
+        .await;
+    for service in Stage::ALL
+        .iter()
+        .filter(|stage| **stage != Stage::AttachmentFetcher)
+    {
+        assert!(story.contains(service.as_str()), "{service:?}: {story}");
+    }
+    pipeline.nobody_was_refused().await;
+}
+
+#[tokio::test]
+async fn files_pass_both_ways_with_users_of_their_own() {
+    let pipeline = Pipeline::start(SECURED).await;
+    pipeline.telegram.add_file("AgAC-big", photo());
+    let update = photo_update(1, CHAT + 1, 41, "AgAC-big", "what is this?");
+    pipeline.update(TELEGRAM, &update).await;
+    let calls = pipeline.backend.wait_for_calls(1).await;
+    let link = image_links(&calls[0]).pop().unwrap();
+    assert_eq!(fetch(&link).await, (200, photo()));
+    let message = json!({
+        "conversation_id": "eve",
+        "user": { "id": "eve" },
+        "text": "and this?",
+        "attachments": [{ "data_base64": "/9j/4AA=", "name": "dog.jpg", "content_type": "image/jpeg" }],
+    });
+    pipeline.push(WEB, "push-1", &message).await.unwrap();
+    pipeline.replies("eve", 1).await;
+    ask_for_report(&pipeline).await;
+    pipeline.replies("ada", 1).await;
+    pipeline.telegram_messages(CHAT, 2).await;
+    pipeline.settled().await;
+    pipeline.nobody_was_refused().await;
+}
+
+#[tokio::test]
+async fn what_was_given_up_is_replayed_and_a_manifest_applied_by_the_operators_user() {
+    let pipeline = Pipeline::start(SECURED).await;
+    pipeline.backend.respond_with(always(500));
+    pipeline.say(FRAGILE, "ada", "hard").await;
+    assert_eq!(pipeline.replies("ada", 1).await, [ERROR_MESSAGE]);
+    pipeline.settled().await;
+    let letter = pipeline.dead_letters().await.remove(0);
+    pipeline.backend.respond_with(echo);
+    let letters = ["dead-letters", "replay", letter.id.as_str()];
+    pipeline.chatbot_as(OPERATOR, &letters).await;
+    pipeline.replies("ada", 2).await;
+    pipeline.settled().await;
+    assert!(
+        pipeline.dead_letters().await.is_empty(),
+        "it was replayed and removed"
+    );
+    pipeline.chatbot_as(OPERATOR, &["apply", "--file", EXAMPLE]).await;
+    pipeline.chatbot_as(OPERATOR, &["breakers", "list"]).await;
+    pipeline.chatbot_as(OPERATOR, &["ab", "split"]).await;
+    pipeline.nobody_was_refused().await;
+}
+
+#[tokio::test]
+async fn a_test_of_an_integration_and_a_typing_hint_pass_between_the_users() {
+    let pipeline = Pipeline::start(SECURED).await;
+    let mut env = environment(&Secured::url(&pipeline.nats), &[("CONSOLE_TOKEN", "env:TOKEN")]);
+    env.extend(pipeline.users().environment("console"));
+    env.push(("TOKEN", "a-token-of-the-tests".to_owned()));
+    let console = Service::start("console", &env).await;
+    console.ready().await;
+    let url = format!(
+        "http://{}/v1/integrations/echo/test",
+        console.address("http").await
+    );
+    let asked = client()
+        .post(url)
+        .bearer_auth("a-token-of-the-tests")
+        .body("{\"message\":\"Hello!\"}");
+    assert_eq!(asked.send().await.unwrap().status(), 200);
+    let test = ["test-integration", "echo", "--message", "Hello!"];
+    pipeline.chatbot_as(OPERATOR, &test).await;
+
+    let gate = pipeline.backend.hold();
+    pipeline
+        .update(TELEGRAM, &text_update(1, CHAT, 41, "think hard"))
+        .await;
+    wait_until(PATIENCE, "the chat to be shown", async || {
+        pipeline.telegram.calls("sendChatAction") >= 1
+    })
+    .await;
+    gate.release();
+    pipeline.telegram_messages(CHAT, 1).await;
+    assert_unrefused(&console, "console").await;
+    pipeline.nobody_was_refused().await;
+}
+
+#[tokio::test]
+async fn after_a_restart_of_the_broker_the_bucket_in_memory_is_made_again_by_those_who_need_it() {
+    let mut pipeline = Pipeline::start(SECURED).await;
+    pipeline.say(WEB, "ada", "hello").await;
+    pipeline.replies("ada", 1).await;
+    pipeline.nats.restart().await;
+    for stage in Stage::ALL {
+        pipeline.service(stage).ready().await;
+    }
+    pipeline.say(WEB, "ada", "again").await;
+    pipeline
+        .update(TELEGRAM, &text_update(1, CHAT, 41, "hello"))
+        .await;
+    pipeline.replies("ada", 2).await;
+    pipeline.telegram_messages(CHAT, 1).await;
+    let series = "chatbot_nats_reconnects_total{service=\"egress\"}";
+    assert_eq!(Pipeline::count(pipeline.service(Stage::Egress), series).await, 1);
+    pipeline.nobody_was_refused().await;
+}
+
+#[tokio::test]
+async fn bootstrap_says_what_it_created_and_changed_and_does_it_once() {
+    let pipeline = Pipeline::start(SECURED).await;
+    let said = pipeline.chatbot_as(BOOTSTRAP, &["bootstrap"]).await;
+    assert_eq!(said, "streams, consumers and buckets are in place\n");
+    // The tests have given the consumers an ack_wait of their own.
+    let said = pipeline.chatbot_as(BOOTSTRAP, &["bootstrap", "--update"]).await;
+    assert!(
+        said.contains("changed TURNS/webhook-caller\n") && !said.contains("created"),
+        "{said}"
+    );
+    pipeline.nobody_was_refused().await;
+}
