@@ -10,10 +10,14 @@ use proto_schemas::wire::{DecodeError, Wire};
 
 use crate::clock;
 use crate::lease::Lease;
+use crate::random;
 
 /// How long a message is surely handled by nobody else: the shortest `ack_wait` that may be configured. In a
 /// backlog all messages are older, and each costs the look-up.
 const OURS_ALONE: Duration = Duration::from_secs(1);
+/// About how soon work comes again that the broker could not be asked about: a cluster that has lost a node chooses
+/// leaders for some seconds.
+const OUTAGE_PAUSE: Duration = Duration::from_secs(1);
 
 /// One step of the pipeline.
 ///
@@ -182,7 +186,11 @@ impl Outcome {
 impl From<BusError> for Outcome {
     fn from(error: BusError) -> Self {
         match error {
-            BusError::Unavailable(_) | BusError::SlotTaken | BusError::Conflict => Self::retry(error),
+            // Not at a delay that grows: what is put off for longer than an outage only makes it longer.
+            BusError::Unavailable(_) => {
+                Self::retry_after(OUTAGE_PAUSE.mul_f64(0.5 + random::fraction()), error)
+            }
+            BusError::SlotTaken | BusError::Conflict => Self::retry(error),
             BusError::TooLarge => Self::GiveUp(GiveUp::permanent("oversize", error.to_string())),
             BusError::Refused { .. } => Self::retry(error),
             BusError::Unencodable(_) | BusError::Undecodable(_) => {
