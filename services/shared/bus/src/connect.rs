@@ -9,7 +9,7 @@ use async_nats::{Client, ConnectOptions, Event};
 use rand::RngExt;
 use tokio::sync::watch;
 
-use crate::BusError;
+use crate::{BusError, Spans};
 
 /// A dead peer is noticed after about two of these; the client's own default takes minutes.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
@@ -41,6 +41,7 @@ pub struct Bus {
     connected: watch::Receiver<bool>,
     reconnects: watch::Receiver<u64>,
     permission_errors: Arc<AtomicU64>,
+    pub(crate) spans: Spans,
 }
 
 /// The time from a connect to the next loss of the connection. What was handed out in one may be given to others in
@@ -109,6 +110,7 @@ impl Bus {
             connected,
             reconnects,
             permission_errors,
+            spans: Spans::default(),
         })
     }
 

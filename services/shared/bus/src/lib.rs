@@ -14,9 +14,11 @@ mod consume;
 mod hint;
 mod lag;
 mod objects;
+mod producing;
 mod publish;
 mod question;
 mod read;
+mod span;
 mod topology;
 mod trace;
 
@@ -30,5 +32,6 @@ pub use objects::{FileInfo, ObjectError};
 pub use publish::{BusError, Outgoing, Published};
 pub use question::{AskError, Question, Questions};
 pub use read::{Entries, Entry, Pages};
+pub use span::{FinishedSpan, OpenSpan, Span, SpanKind, SpanSink, SpanValue, Spans};
 pub use topology::{ConsumerState, OnDifference};
 pub use trace::TraceContext;
