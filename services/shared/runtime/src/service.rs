@@ -17,11 +17,13 @@ use bus::{Bus, BusConfig, BusError, OnDifference};
 use registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{ConfigErrors, FromEnvironment, Reader};
 use crate::health::Health;
 use crate::metrics::{self, Metrics};
+use crate::otlp::{Export, OtlpConfig};
 use crate::task::{Death, Tasks};
 use crate::telemetry::LogConfig;
 use crate::{admin, telemetry, web};
@@ -128,6 +130,8 @@ pub struct CommonConfig {
     pub threads: usize,
     /// How to log.
     pub log: LogConfig,
+    /// Where spans go.
+    pub otlp: OtlpConfig,
 }
 
 impl CommonConfig {
@@ -186,6 +190,7 @@ impl CommonConfig {
             ),
             threads: usize::try_from(threads).unwrap_or(1),
             log: LogConfig::read(reader),
+            otlp: OtlpConfig::read(reader),
         }
     }
 }
@@ -211,6 +216,7 @@ pub struct Running {
     deaths: mpsc::Receiver<Death>,
     drain_deadline: Duration,
     addresses: Arc<Addresses>,
+    export: Export,
 }
 
 /// The whole of a service's binary.
@@ -272,8 +278,9 @@ pub async fn launch<S: Service>(
 ) -> Result<Option<Running>, StartError> {
     tracing::info!(service = S::NAME, version = env!("CARGO_PKG_VERSION"), "starting");
     let (tasks, deaths) = Tasks::new(shutdown.clone());
-    let bus = Bus::connect(common.bus).await?;
     let metrics = Metrics::new(S::NAME)?;
+    let export = Export::start(&common.otlp, S::NAME, &metrics)?;
+    let bus = Bus::connect(common.bus).await?.with_spans(export.spans());
     metrics::process::declare(&metrics)?;
     let health = Health::new(&metrics)?;
     let addresses = Arc::new(Addresses {
@@ -322,6 +329,7 @@ pub async fn launch<S: Service>(
         deaths,
         drain_deadline: common.drain_deadline,
         addresses,
+        export,
     }))
 }
 
@@ -345,12 +353,13 @@ impl Running {
         };
         self.health.drain();
         shutdown.cancel();
-        let drained = tokio::time::timeout(self.drain_deadline, self.tasks.wait())
-            .await
-            .is_ok();
+        let deadline = Instant::now() + self.drain_deadline;
+        let drained = tokio::time::timeout_at(deadline, self.tasks.wait()).await.is_ok();
         if let Err(error) = self.bus.flush().await {
             tracing::warn!(%error, "the last acknowledgements may be lost; their work comes again");
         }
+        let time_left = deadline.saturating_duration_since(Instant::now());
+        self.export.finish(time_left).await;
         if !drained {
             tracing::error!(
                 tasks = self.tasks.running(),
@@ -394,14 +403,14 @@ async fn wait_for_broker(bus: &Bus) {
 
 fn require_broker(process: &Process, grace: Duration) {
     let connected = process.bus.connected();
-    let gone_since = Mutex::new(None::<tokio::time::Instant>);
+    let gone_since = Mutex::new(None::<Instant>);
     process.health.require("broker", move || {
         let mut gone_since = gone_since.lock().unwrap_or_else(PoisonError::into_inner);
         if *connected.borrow() {
             *gone_since = None;
             return true;
         }
-        let since = *gone_since.get_or_insert_with(tokio::time::Instant::now);
+        let since = *gone_since.get_or_insert_with(Instant::now);
         since.elapsed() < grace
     });
 }
