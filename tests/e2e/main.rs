@@ -28,6 +28,7 @@ mod replicas;
 mod s3;
 mod shutdown;
 mod slack;
+mod spans;
 mod starts;
 mod telegram;
 mod trace;

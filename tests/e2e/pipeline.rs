@@ -7,6 +7,7 @@ use serde_json::Value;
 use testkit::backend::{FakeBackend, Recorded};
 use testkit::callback::{self, CallbackReceiver, Received, text_message};
 use testkit::client::client;
+use testkit::collector::FakeCollector;
 use testkit::condition::{PATIENCE, wait_until};
 use testkit::discord::{self, FakeDiscord};
 use testkit::files::FileHost;
@@ -29,6 +30,8 @@ pub(crate) struct Options {
     pub(crate) settings: &'static [(&'static str, &'static str)],
     /// Whether files are in S3, and not in the broker.
     pub(crate) files_in_s3: bool,
+    /// Whether spans are exported to the collector.
+    pub(crate) traced: bool,
 }
 
 impl Default for Options {
@@ -37,6 +40,7 @@ impl Default for Options {
             replicas: 1,
             settings: &[],
             files_in_s3: false,
+            traced: false,
         }
     }
 }
@@ -58,6 +62,7 @@ pub(crate) struct Pipeline {
     pub(crate) discord: FakeDiscord,
     pub(crate) files: FileHost,
     pub(crate) s3: FakeS3,
+    pub(crate) collector: FakeCollector,
 }
 
 /// What ingress says of a message that it took.
@@ -85,6 +90,10 @@ impl Pipeline {
         if options.files_in_s3 {
             environment.extend(s3.settings());
         }
+        let collector = FakeCollector::start().await;
+        if options.traced {
+            environment.extend(collector.settings());
+        }
         Self {
             fleet: Fleet::start(environment, options.replicas).await,
             bus,
@@ -97,6 +106,7 @@ impl Pipeline {
             discord,
             files: FileHost::start().await,
             s3,
+            collector,
         }
     }
 

@@ -27,6 +27,7 @@ const TWO_OF_EACH: Options = Options {
     replicas: 2,
     settings: &[],
     files_in_s3: false,
+    traced: false,
 };
 
 /// What ingress answered 2xx to survives the loss of the broker's process and of all that was to handle it;

@@ -13,6 +13,7 @@ const IN_S3: Options = Options {
     replicas: 1,
     settings: &[("LOG_LEVEL", "trace")],
     files_in_s3: true,
+    traced: false,
 };
 
 #[tokio::test]
