@@ -130,8 +130,8 @@ pub struct CommonConfig {
     pub threads: usize,
     /// How to log.
     pub log: LogConfig,
-    /// Where spans go.
-    pub otlp: OtlpConfig,
+    /// Where spans go. Boxed, as most go nowhere.
+    pub otlp: Box<OtlpConfig>,
 }
 
 impl CommonConfig {
@@ -190,7 +190,7 @@ impl CommonConfig {
             ),
             threads: usize::try_from(threads).unwrap_or(1),
             log: LogConfig::read(reader),
-            otlp: OtlpConfig::read(reader),
+            otlp: Box::new(OtlpConfig::read(reader)),
         }
     }
 }
