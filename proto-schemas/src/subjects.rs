@@ -48,6 +48,24 @@ pub fn conversation(subject: &str) -> Option<ConversationId> {
     }
 }
 
+/// The form of the subject of a message of the pipeline, as documents and spans name it; none for anything else.
+pub fn template(subject: &str) -> Option<&'static str> {
+    let beginnings = [
+        ("inbox.", "inbox.{conversation}"),
+        ("turns.", "turns.{conversation}"),
+        ("fetches.in.", "fetches.in.{message}"),
+        ("fetches.out.", "fetches.out.{turn}"),
+        ("deliveries.", "deliveries.{conversation}"),
+        ("transcripts.", "transcripts.{conversation}"),
+        ("dead-letters.", "dead-letters.{stage}.{class}.{id}"),
+        ("$KV.contexts.", "$KV.contexts.{conversation}"),
+    ];
+    let found = beginnings
+        .iter()
+        .find(|(beginning, _)| subject.starts_with(beginning));
+    found.map(|(_, template)| *template)
+}
+
 /// Subject of a key in a bucket.
 pub fn key(bucket: &str, key: &str) -> String {
     format!("$KV.{bucket}.{key}")
@@ -147,6 +165,33 @@ mod tests {
             );
         }
         assert_eq!(super::conversation("fetches.in.msg_1"), None);
+    }
+
+    #[test]
+    fn every_subject_of_the_pipeline_has_a_form_without_identifiers() {
+        let conversation = ConversationId::new("conv_1").unwrap();
+        let message = MessageId::new("msg_1").unwrap();
+        let letter = DeadLetterId::new("dl_1").unwrap();
+        let turn_id = TurnId::new("turn_1").unwrap();
+        for subject in [
+            inbox(&conversation),
+            turn(&conversation),
+            fetch_in(&message),
+            fetch_out(&turn_id),
+            delivery(&conversation),
+            transcript(&conversation),
+            dead_letter(Stage::Egress, "oversize", &letter),
+            key("contexts", conversation.as_str()),
+        ] {
+            let template = template(&subject).unwrap();
+            assert_eq!(
+                template.split('.').count(),
+                subject.split('.').count(),
+                "{subject}"
+            );
+            assert!(!template.contains("_1"), "{template}");
+        }
+        assert_eq!(template(&key("limits", "rates.integrations.echo")), None);
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod s3;
 mod secured_starts;
 mod shutdown;
 mod slack;
+mod spans;
 mod starts;
 mod telegram;
 mod trace;

@@ -9,6 +9,7 @@ use serde_json::Value;
 use testkit::backend::{FakeBackend, Recorded};
 use testkit::callback::{self, CallbackReceiver, Received, text_message};
 use testkit::client::client;
+use testkit::collector::FakeCollector;
 use testkit::condition::{PATIENCE, wait_until};
 use testkit::discord::{self, FakeDiscord};
 use testkit::files::FileHost;
@@ -34,6 +35,8 @@ pub(crate) struct Options {
     pub(crate) files_in_s3: bool,
     /// Whether the broker speaks TLS and asks who one is, and each service is a user of its own.
     pub(crate) secured: bool,
+    /// Whether spans are exported to the collector.
+    pub(crate) traced: bool,
 }
 
 impl Default for Options {
@@ -43,6 +46,7 @@ impl Default for Options {
             settings: &[],
             files_in_s3: false,
             secured: false,
+            traced: false,
         }
     }
 }
@@ -66,6 +70,7 @@ pub(crate) struct Pipeline {
     pub(crate) discord: FakeDiscord,
     pub(crate) files: FileHost,
     pub(crate) s3: FakeS3,
+    pub(crate) collector: FakeCollector,
 }
 
 /// What ingress says of a message that it took.
@@ -104,6 +109,10 @@ impl Pipeline {
         if options.files_in_s3 {
             environment.extend(s3.settings());
         }
+        let collector = FakeCollector::start().await;
+        if options.traced {
+            environment.extend(collector.settings());
+        }
         Self {
             fleet: Fleet::start_with(environment, own, options.replicas).await,
             bus,
@@ -117,6 +126,7 @@ impl Pipeline {
             discord,
             files: FileHost::start().await,
             s3,
+            collector,
         }
     }
 

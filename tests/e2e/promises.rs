@@ -28,6 +28,7 @@ const TWO_OF_EACH: Options = Options {
     settings: &[],
     files_in_s3: false,
     secured: false,
+    traced: false,
 };
 
 /// What ingress answered 2xx to survives the loss of the broker's process and of all that was to handle it;

@@ -14,6 +14,7 @@ const IN_S3: Options = Options {
     settings: &[("LOG_LEVEL", "trace")],
     files_in_s3: true,
     secured: false,
+    traced: false,
 };
 
 #[tokio::test]

@@ -26,6 +26,7 @@ const SECURED: Options = Options {
     settings: &[],
     files_in_s3: false,
     secured: true,
+    traced: false,
 };
 
 impl Pipeline {

@@ -168,9 +168,9 @@ async fn start<S: Service>(
     let name = S::NAME;
     let (common, own) =
         configure::<S>(variables.clone()).map_err(|errors| Failure(format!("{name}: {errors}")))?;
+    // Boxed: wiring a service takes kilobytes, once.
     let launching = Box::pin(launch::<S>(common, own, shutdown.clone()));
-    let launched = tokio::time::timeout(START_DEADLINE, launching).await;
-    match launched {
+    match tokio::time::timeout(START_DEADLINE, launching).await {
         Ok(Ok(Some(running))) => Ok(running),
         Ok(Ok(None)) => Err(Failure::new("stopped while starting")),
         Ok(Err(error)) => Err(Failure(format!("{name}: {error}"))),

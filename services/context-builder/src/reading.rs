@@ -10,6 +10,7 @@ use proto_schemas::inbox::{InboxEntry, Received};
 use proto_schemas::subjects;
 use proto_schemas::topology::{CONTEXTS, INBOX};
 use proto_schemas::wire::{PREDECESSOR, TRACEPARENT};
+use runtime::Job;
 
 /// Entries that one read brings.
 const PAGE: usize = 256;
@@ -207,13 +208,15 @@ impl Reading {
         })
     }
 
-    /// The trace that a message began.
-    pub(crate) fn trace_of(&self, message: &MessageId) -> Option<TraceContext> {
-        let received = self
-            .pending
-            .iter()
-            .find(|pending| pending.entry.message_id() == message)?;
-        self.traces.get(&received.sequence).map(|trace| trace.child())
+    /// The trace that a message began: what is done for it belongs there, also when the event of another one led to it.
+    pub(crate) fn trace_of(&self, message: &MessageId, job: &Job) -> TraceContext {
+        let mut pending = self.pending.iter();
+        let received = pending.find(|pending| pending.entry.message_id() == message);
+        let began = received.and_then(|received| self.traces.get(&received.sequence));
+        match began {
+            Some(began) if !began.shares_trace_with(job.trace) => *began,
+            Some(_) | None => job.trace,
+        }
     }
 }
 

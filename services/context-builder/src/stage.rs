@@ -89,8 +89,11 @@ impl Builder {
             }
             Decision::Call(turn) => {
                 self.metrics.decided("call");
-                let trace = turn.answers.first().and_then(|message| reading.trace_of(message));
-                let (turn, answer) = self.offer(turn, trace.unwrap_or(job.trace)).await?;
+                let trace = turn
+                    .answers
+                    .first()
+                    .map_or(job.trace, |message| reading.trace_of(message, job));
+                let (turn, answer) = self.offer(turn, trace).await?;
                 Ok(Step::Offered(turn, answer))
             }
         }
@@ -100,7 +103,7 @@ impl Builder {
         let Fetch::In { message_id, .. } = fetch else {
             return Ok(());
         };
-        let trace = reading.trace_of(message_id).unwrap_or(job.trace);
+        let trace = reading.trace_of(message_id, job);
         let subject = subjects::fetch_in(message_id);
         let identity = format!("fetch:{message_id}");
         match self

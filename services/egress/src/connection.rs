@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::BusError;
+use bus::{BusError, Span, SpanKind, Spans, TraceContext};
 use bytes::Bytes;
 use channels::{Account, Part, ReplyKind, SendError, SendMeta, Sent};
 use futures_util::StreamExt;
@@ -41,6 +41,8 @@ pub(crate) struct Job {
     pub(crate) content: Option<Bytes>,
     /// The claim on the delivery.
     pub(crate) lease: Lease,
+    /// The span under which it is sent.
+    pub(crate) trace: TraceContext,
 }
 
 /// What has to be done first.
@@ -68,25 +70,26 @@ struct Letter {
 /// The actors.
 pub(crate) struct Connections {
     actors: Directory<ConnectionId, Arc<Connection>, Letter>,
-    client: Client,
+    line: Line,
     limits: Arc<Limits>,
     tasks: Tasks,
-    metrics: Arc<EgressMetrics>,
+}
+
+/// What is sent over, and who is told of it.
+#[derive(Clone)]
+pub(crate) struct Line {
+    pub(crate) client: Client,
+    pub(crate) metrics: Arc<EgressMetrics>,
+    pub(crate) spans: Spans,
 }
 
 impl Connections {
-    pub(crate) fn new(
-        client: Client,
-        limits: Arc<Limits>,
-        tasks: Tasks,
-        metrics: Arc<EgressMetrics>,
-    ) -> Self {
+    pub(crate) fn new(line: Line, limits: Arc<Limits>, tasks: Tasks) -> Self {
         Self {
             actors: Directory::default(),
-            client,
+            line,
             limits,
             tasks,
-            metrics,
         }
     }
 
@@ -115,7 +118,7 @@ impl Connections {
         address: &ReplyAddress,
     ) -> Result<(), SendError> {
         account
-            .say_nothing(&self.client, address, clock::now().as_secs())
+            .say_nothing(&self.line.client, address, clock::now().as_secs())
             .await
     }
 
@@ -125,15 +128,15 @@ impl Connections {
             connection.id.clone(),
             connection.channel.kind(),
         );
-        let (client, metrics) = (self.client.clone(), Arc::clone(&self.metrics));
+        let line = self.line.clone();
         actor::spawn(&self.tasks, limits::WAITING, move |mailbox| {
-            run(mailbox, pace, client, metrics)
+            run(mailbox, pace, line)
         })
     }
 }
 
 /// Sends as the limits allow, until nobody can ask any more and all are answered.
-async fn run(mut mailbox: mpsc::Receiver<Letter>, pace: Pace, client: Client, metrics: Arc<EgressMetrics>) {
+async fn run(mut mailbox: mpsc::Receiver<Letter>, pace: Pace, line: Line) {
     let (mut in_flight, mut open, mut count) = (FuturesUnordered::new(), true, 0_u32);
     while open || !in_flight.is_empty() {
         tokio::select! {
@@ -145,7 +148,7 @@ async fn run(mut mailbox: mpsc::Receiver<Letter>, pace: Pace, client: Client, me
                     if count.is_multiple_of(FORGET_EVERY) {
                         pace.forget_quiet_chats();
                     }
-                    in_flight.push(deliver(letter, &pace, &client, &metrics));
+                    in_flight.push(deliver(letter, &pace, &line));
                 }
                 None => open = false,
             },
@@ -153,11 +156,11 @@ async fn run(mut mailbox: mpsc::Receiver<Letter>, pace: Pace, client: Client, me
     }
 }
 
-async fn deliver(letter: Letter, pace: &Pace, client: &Client, metrics: &EgressMetrics) {
+async fn deliver(letter: Letter, pace: &Pace, line: &Line) {
     let Letter { job, first, answer } = letter;
     let sent = match permit(&job, first, pace).await {
         Ok(()) => {
-            let sent = send(&job, client, metrics).await;
+            let sent = send(&job, line).await;
             if let Err(SendError::RateLimited {
                 retry_after,
                 is_global,
@@ -191,15 +194,31 @@ async fn permit(job: &Job, first: Option<First>, pace: &Pace) -> Result<(), Unse
     ours(&job.lease)
 }
 
-async fn send(job: &Job, client: &Client, metrics: &EgressMetrics) -> Result<Sent, SendError> {
+async fn send(job: &Job, line: &Line) -> Result<Sent, SendError> {
     let meta = SendMeta {
         part_id: &job.part_id,
         kind: job.kind,
         now_secs: clock::now().as_secs(),
         content: job.content.clone(),
     };
-    let began = Instant::now();
-    let sent = job.account.send(client, &job.address, &job.part, &meta).await;
-    metrics.sent(job.account.kind(), sent.as_ref().err(), began.elapsed());
+    let (began, open) = (Instant::now(), line.spans.open(job.trace));
+    let sent = job
+        .account
+        .send(&line.client, &job.address, &job.part, &meta)
+        .await;
+    let (channel, error) = (job.account.kind(), sent.as_ref().err());
+    line.metrics.sent(channel, error, began.elapsed());
+    line.spans.close(open, || {
+        let span = Span::new(SpanKind::Client, format!("send {}", channel.as_str()))
+            .with("chatbot.channel", channel.as_str())
+            .with("chatbot.part.id", job.part_id.clone());
+        match error {
+            None => span,
+            Some(SendError::RateLimited { .. }) => span.failed("rate_limited"),
+            Some(SendError::Transient { class, .. } | SendError::Permanent { class, .. }) => {
+                span.failed(*class)
+            }
+        }
+    });
     sent
 }

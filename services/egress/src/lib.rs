@@ -25,7 +25,7 @@ use runtime::runner::Runner;
 use runtime::{Process, Service, StartError, lag, leftovers};
 
 pub use config::Config;
-use connection::Connections;
+use connection::{Connections, Line};
 use metrics::EgressMetrics;
 use stage::Sender;
 use typing::Shower;
@@ -41,12 +41,13 @@ impl Service for Egress {
     async fn start(config: Config, process: Process) -> Result<(), StartError> {
         let metrics = Arc::new(EgressMetrics::new(&process.metrics)?);
         let client = config.outgoing.client()?;
-        let connections = Connections::new(
-            client.clone(),
-            Arc::new(Limits::new(process.bus.clone(), &process.metrics)?),
-            process.tasks.clone(),
-            Arc::clone(&metrics),
-        );
+        let line = Line {
+            client: client.clone(),
+            metrics: Arc::clone(&metrics),
+            spans: process.bus.spans().clone(),
+        };
+        let limits = Arc::new(Limits::new(process.bus.clone(), &process.metrics)?);
+        let connections = Connections::new(line, limits, process.tasks.clone());
         let sender = Arc::new(Sender {
             bus: process.bus.clone(),
             store: config.files.open(process.bus.clone())?,

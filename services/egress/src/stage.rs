@@ -201,6 +201,7 @@ impl Sender {
                 kind: kind(&delivery.conclusion.result),
                 content,
                 lease: job.lease.clone(),
+                trace: job.trace,
             };
             match self.connections.send(connection, send, first).await {
                 Ok(sent) => {

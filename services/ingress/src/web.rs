@@ -17,7 +17,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use bus::TraceContext;
+use bus::{Span, SpanKind, TraceContext};
 use proto_schemas::content::ChannelKind;
 use proto_schemas::ids::{ConversationId, MessageId};
 use runtime::web::{read_body, trace_of};
@@ -56,12 +56,21 @@ impl Door {
 
 pub(crate) fn router(door: Arc<Door>, max_body_bytes: usize) -> Router {
     Router::new()
-        .route("/v1/channels/{connection}/messages", post(messages))
-        .route("/v1/channels/{connection}/updates", post(updates))
-        .route("/v1/channels/{connection}/events", post(events))
-        .route("/v1/channels/{connection}/interactions", post(interactions))
+        .route(route(ChannelKind::Http), post(messages))
+        .route(route(ChannelKind::Telegram), post(updates))
+        .route(route(ChannelKind::Slack), post(events))
+        .route(route(ChannelKind::Discord), post(interactions))
         .layer(DefaultBodyLimit::max(max_body_bytes))
         .with_state(door)
+}
+
+fn route(channel: ChannelKind) -> &'static str {
+    match channel {
+        ChannelKind::Http => "/v1/channels/{connection}/messages",
+        ChannelKind::Telegram => "/v1/channels/{connection}/updates",
+        ChannelKind::Slack => "/v1/channels/{connection}/events",
+        ChannelKind::Discord => "/v1/channels/{connection}/interactions",
+    }
 }
 
 async fn messages(
@@ -95,8 +104,10 @@ async fn interactions(
 impl Door {
     async fn answer(&self, channel: ChannelKind, connection: &str, request: Request) -> Response {
         let began = Instant::now();
-        let trace = trace_of(request.headers());
-        let span = tracing::info_span!("request", trace_id = trace.trace_id(), channel = channel.as_str());
+        let spans = self.intake.bus.spans();
+        let open = spans.receive(trace_of(request.headers()));
+        let trace = open.context();
+        let logged = tracing::info_span!("request", trace_id = trace.trace_id(), channel = channel.as_str());
         async {
             let (result, response) = match self.take(channel, connection, request, trace).await {
                 Ok(taken) => (counted_as(&taken), told(channel, taken)),
@@ -106,9 +117,10 @@ impl Door {
                 }
             };
             self.metrics.answered(channel, result, began.elapsed());
+            spans.close(open, || answered(channel, result, response.status()));
             response
         }
-        .instrument(span)
+        .instrument(logged)
         .await
     }
 
@@ -138,6 +150,23 @@ impl Door {
             trace,
         };
         self.intake.take(&push).await
+    }
+}
+
+/// The span of a push. What it says of the connection is in the message's own spans, if it became one.
+fn answered(channel: ChannelKind, result: RequestResult, status: StatusCode) -> Span {
+    let route = route(channel);
+    let span = Span::new(SpanKind::Server, format!("POST {route}"))
+        .with("http.request.method", "POST")
+        .with("http.route", route)
+        .with("http.response.status_code", u32::from(status.as_u16()))
+        .with("chatbot.channel", channel.as_str())
+        .with("chatbot.outcome", result.as_str());
+    // A refusal is the sender's failure, by OpenTelemetry's conventions.
+    if status.is_server_error() {
+        span.failed(status.as_u16().to_string())
+    } else {
+        span
     }
 }
 

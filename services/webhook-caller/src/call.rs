@@ -17,7 +17,7 @@ const MAX_REPLY_BYTES: usize = 256 * 1024;
 /// How much of an error's body is read.
 const MAX_ERROR_BYTES: usize = 8 * 1024;
 
-/// Makes the call. `timeout` covers connecting, TLS, headers and body.
+/// Makes the call, and returns the status besides the reply. `timeout` covers connecting, TLS, headers and body.
 ///
 /// # Errors
 /// [`CallError`] with its class and fate.
@@ -26,7 +26,7 @@ pub(crate) async fn call(
     url: &Url,
     timeout: Duration,
     prepared: Prepared,
-) -> Result<TurnResult, CallError> {
+) -> Result<(u16, TurnResult), CallError> {
     let request = client
         .request(Method::POST, url)
         .map_err(|denied| CallError::terminal("denied", denied.to_string()))?
@@ -38,7 +38,7 @@ pub(crate) async fn call(
         .await
         .map_err(|error| CallError::network(call_class(&error), error_text(error)))?;
     let status = response.status();
-    match status {
+    let reply = match status {
         StatusCode::NO_CONTENT => Ok(TurnResult::NoReply),
         status if status.is_success() => {
             let body = read_capped(response, MAX_REPLY_BYTES).await;
@@ -50,7 +50,8 @@ pub(crate) async fn call(
             })
         }
         _ => Err(refusal(response, prepared.dialect, &prepared.secrets).await),
-    }
+    };
+    reply.map(|reply| (status.as_u16(), reply))
 }
 
 async fn refusal(response: Response, dialect: Dialect, secrets: &SentSecrets) -> CallError {

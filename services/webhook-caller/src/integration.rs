@@ -53,6 +53,8 @@ struct Trial {
 /// A call that was made.
 pub(crate) struct Answer {
     pub(crate) result: Result<TurnResult, CallError>,
+    /// The HTTP status, if there was an answer.
+    pub(crate) status: Option<u16>,
     pub(crate) took: Duration,
 }
 
@@ -127,8 +129,11 @@ impl Integrations {
         let client = match Clients::new(Arc::clone(&self.client), integration).timed(stopwatch) {
             Ok(client) => client,
             Err(error) => {
-                let (result, took) = (Err(error), Duration::ZERO);
-                return Ok(Some(Answer { result, took }));
+                return Ok(Some(Answer {
+                    result: Err(error),
+                    status: None,
+                    took: Duration::ZERO,
+                }));
             }
         };
         let (begins, begun) = oneshot::channel();

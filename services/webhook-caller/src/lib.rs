@@ -16,6 +16,7 @@ mod request;
 mod route;
 #[cfg(test)]
 mod samples;
+mod span;
 mod stage;
 mod trial;
 mod typing;

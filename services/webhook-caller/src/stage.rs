@@ -26,7 +26,7 @@ use crate::integration::{Answer, Integrations, NotCalled};
 use crate::metrics::CallerMetrics;
 use crate::request::prepare;
 use crate::route::Route;
-use crate::typing;
+use crate::{span, typing};
 
 /// How soon a committed turn asks for the delivery's slot again.
 const SLOT_PAUSE_FIRST: Duration = Duration::from_millis(50);
@@ -143,6 +143,7 @@ impl Caller {
             Ok(Answer {
                 result: Ok(result),
                 took,
+                ..
             }) => {
                 let conclusion = Conclusion {
                     integration: Some(integration.clone()),
@@ -155,6 +156,7 @@ impl Caller {
             Ok(Answer {
                 result: Err(error),
                 took,
+                ..
             }) => {
                 let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
                 self.failed(
@@ -188,14 +190,22 @@ impl Caller {
         let Some(body) = format::body(turn, &settings.format, link) else {
             return Err(NotCalled::Lost);
         };
-        let prepared = body.and_then(|body| prepare(turn, body, settings, attempt, clock::now(), job.trace));
+        let spans = self.bus.spans();
+        let open = spans.open(job.trace);
+        let prepared =
+            body.and_then(|body| prepare(turn, body, settings, attempt, clock::now(), open.context()));
         match prepared {
             Ok(prepared) => {
                 let answer = self.integrations.call(settings, prepared);
-                typing::told(&self.bus, &self.registry, turn, job.trace, answer).await
+                let answer = typing::told(&self.bus, &self.registry, turn, job.trace, answer).await;
+                if let Ok(answer) = &answer {
+                    spans.close_after(open, answer.took, || span::of(settings, attempt, answer));
+                }
+                answer
             }
             Err(error) => Ok(Answer {
                 result: Err(error),
+                status: None,
                 took: Duration::ZERO,
             }),
         }

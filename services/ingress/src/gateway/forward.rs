@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::TraceContext;
+use bus::{Span, SpanKind};
 use bytes::Bytes;
 use channels::{Inbound, Refusal, receive_discord_message};
 use proto_schemas::content::ChannelKind;
@@ -50,10 +50,12 @@ pub(super) async fn forward(
     let bot = lease.session().ok_or(End::Broken)?.bot_user;
     let body = Bytes::from(frame);
     let inbound = receive_discord_message(&body, &bot);
+    let spans = gateway.intake.bus.spans();
+    let open = spans.receive(None);
     let arrival = Arrival {
         route: GATEWAY_MESSAGES,
         body: &body,
-        trace: TraceContext::new(),
+        trace: open.context(),
         lease: Some(lease),
     };
     let began = Instant::now();
@@ -61,6 +63,10 @@ pub(super) async fn forward(
         match store(gateway, connection, &inbound, &arrival).await {
             Ok(result) => {
                 gateway.metrics.message(result);
+                // A channel's talk that is not meant for the bot is no message of ours.
+                if result != EventResult::Ignored {
+                    spans.close(open, || received(result));
+                }
                 return Ok(());
             }
             Err(NotYet::Gone) => break End::Stopped,
@@ -73,6 +79,16 @@ pub(super) async fn forward(
     gateway.metrics.message(EventResult::LeftOut);
     tracing::warn!(cause = end.cause(), %connection, "left a message to who goes on with the session");
     Err(end)
+}
+
+/// The span of a message that was taken in.
+fn received(result: EventResult) -> Span {
+    Span::new(SpanKind::Consumer, "receive discord gateway")
+        .with("messaging.system", "discord")
+        .with("messaging.operation.name", "receive")
+        .with("messaging.operation.type", "receive")
+        .with("chatbot.channel", ChannelKind::Discord.as_str())
+        .with("chatbot.outcome", result.as_str())
 }
 
 async fn store(

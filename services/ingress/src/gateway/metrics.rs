@@ -7,7 +7,7 @@ use runtime::metrics::{Labels, MetricError, Metrics};
 use super::session::End;
 
 /// What became of a message.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EventResult {
     Accepted,
     Duplicate,
@@ -27,7 +27,7 @@ impl EventResult {
         Self::LeftOut,
     ];
 
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
             Self::Duplicate => "duplicate",

@@ -10,7 +10,7 @@ use proto_schemas::access::inbox_prefix;
 use rand::RngExt;
 use tokio::sync::watch;
 
-use crate::{BusError, Identity};
+use crate::{BusError, Identity, Spans};
 
 /// A dead peer is noticed after about two of these; the client's own default takes minutes.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
@@ -44,6 +44,7 @@ pub struct Bus {
     connected: watch::Receiver<bool>,
     reconnects: watch::Receiver<u64>,
     permission_errors: Arc<AtomicU64>,
+    pub(crate) spans: Spans,
 }
 
 /// The time from a connect to the next loss of the connection. What was handed out in one may be given to others in
@@ -116,6 +117,7 @@ impl Bus {
             connected,
             reconnects,
             permission_errors,
+            spans: Spans::default(),
         })
     }
 

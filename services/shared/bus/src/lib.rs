@@ -16,9 +16,11 @@ mod identity;
 mod lag;
 mod objects;
 mod presence;
+mod producing;
 mod publish;
 mod question;
 mod read;
+mod span;
 mod topology;
 mod trace;
 
@@ -34,5 +36,6 @@ pub use presence::{Incomplete, Parts};
 pub use publish::{BusError, Outgoing, Published};
 pub use question::{AskError, Question, Questions};
 pub use read::{Entries, Entry, Pages};
+pub use span::{FinishedSpan, OpenSpan, Span, SpanKind, SpanSink, SpanValue, Spans};
 pub use topology::{ConsumerState, OnDifference};
 pub use trace::TraceContext;

@@ -1,7 +1,7 @@
 //! Publishing: one path for streams and buckets, with the server's answer read as the protocol needs it.
 
 use async_nats::client::{Request, RequestErrorKind};
-use async_nats::{HeaderMap, StatusCode};
+use async_nats::{HeaderMap, HeaderValue, StatusCode};
 use bytes::Bytes;
 use proto_schemas::wire::{self, Wire};
 use serde::Deserialize;
@@ -22,6 +22,8 @@ pub struct Outgoing {
     pub(crate) subject: String,
     pub(crate) payload: Bytes,
     headers: HeaderMap,
+    /// The span under which it is published; none for what is published as it was found.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 impl Outgoing {
@@ -47,6 +49,7 @@ impl Outgoing {
             subject,
             payload: payload.into(),
             headers,
+            trace: Some(trace),
         })
     }
 
@@ -67,7 +70,17 @@ impl Outgoing {
             subject,
             payload,
             headers: map,
+            trace: None,
         }
+    }
+
+    /// Has it carry the span of its own publish.
+    pub(crate) fn carry(&mut self, span: TraceContext) {
+        self.headers.insert(wire::TRACEPARENT, span.to_string().as_str());
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(HeaderValue::as_str)
     }
 
     /// To be taken only if the newest message of the subject has this sequence; 0 means that there is none.
@@ -164,7 +177,16 @@ impl Bus {
     /// # Errors
     /// [`BusError::SlotTaken`] on a full slot; [`BusError::Unavailable`] when no confirmation came, in which
     /// case the message may still be stored, and publishing it again with its identity is harmless.
-    pub async fn publish(&self, message: Outgoing) -> Result<Published, BusError> {
+    pub async fn publish(&self, mut message: Outgoing) -> Result<Published, BusError> {
+        let producing = self.producing(&mut message);
+        let published = self.confirm(message).await;
+        if let Some(producing) = producing {
+            self.produced(*producing, &published);
+        }
+        published
+    }
+
+    async fn confirm(&self, message: Outgoing) -> Result<Published, BusError> {
         self.check_connected()?;
         let request = Request::new()
             .payload(message.payload)

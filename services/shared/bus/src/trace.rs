@@ -4,6 +4,10 @@ use std::fmt;
 
 use rand::RngExt;
 
+/// FNV-1a, 64 bits: the same in every build and process, which the standard library's hash does not promise.
+const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+const FNV_PRIME: u64 = 0x0100_0000_01b3;
+
 /// Trace and span of the work at hand (`traceparent`, version 00).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceContext {
@@ -50,6 +54,54 @@ impl TraceContext {
         }
     }
 
+    /// The same trace, with the span that a consumer has for one delivery of the message that this context came with.
+    /// Whoever knows these can name it, so a repetition can be linked to the first delivery, wherever that was.
+    #[must_use]
+    pub fn of_delivery(self, stream: &str, consumer: &str, sequence: u64, delivered: u64) -> Self {
+        let numbers = [self.span, sequence, delivered].map(u64::to_le_bytes);
+        let names = stream.bytes().chain([0]).chain(consumer.bytes()).chain([0]);
+        let bytes = names.chain(numbers.into_iter().flatten());
+        let span = bytes.fold(FNV_OFFSET, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME)
+        });
+        Self {
+            span: span.max(1),
+            ..self
+        }
+    }
+
+    /// The same trace, to be recorded or not: a share of all traces is, by their ids, as OpenTelemetry's sampler
+    /// `traceidratio` has it.
+    #[must_use]
+    pub fn sampled_at(self, share: f64) -> Self {
+        let place = (self.trace as u64) >> 1;
+        let bound = (share.clamp(0.0, 1.0) * (1_u64 << 63) as f64) as u64;
+        Self {
+            sampled: place < bound,
+            ..self
+        }
+    }
+
+    /// Whether who began the trace wants it recorded.
+    pub fn is_sampled(self) -> bool {
+        self.sampled
+    }
+
+    /// Whether both belong to one trace.
+    pub fn shares_trace_with(self, other: Self) -> bool {
+        self.trace == other.trace
+    }
+
+    /// The trace id as it goes over the wire.
+    pub fn trace_bytes(self) -> [u8; 16] {
+        self.trace.to_be_bytes()
+    }
+
+    /// The span id as it goes over the wire.
+    pub fn span_bytes(self) -> [u8; 8] {
+        self.span.to_be_bytes()
+    }
+
     /// The trace id, 32 hexadecimal digits.
     pub fn trace_id(self) -> String {
         format!("{:032x}", self.trace)
@@ -90,6 +142,37 @@ mod tests {
         let parent = TraceContext::parse(EXAMPLE).unwrap();
         assert_eq!(parent.child().trace_id(), parent.trace_id());
         assert_ne!(parent.child(), parent);
+    }
+
+    #[test]
+    fn every_delivery_of_a_message_has_a_span_that_anybody_can_name() {
+        let published = TraceContext::parse(EXAMPLE).unwrap();
+        let of = |stream, sequence, delivered| published.of_delivery(stream, "egress", sequence, delivered);
+        assert_eq!(of("TURNS", 7, 1), of("TURNS", 7, 1));
+        // Not to change: replicas of two builds name each other's spans.
+        assert_eq!(
+            of("TURNS", 7, 1).to_string(),
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-f6d95db99cedbb7e-01"
+        );
+        for other in [of("TURNS", 7, 2), of("TURNS", 8, 1), of("INBOX", 7, 1), published] {
+            assert_ne!(of("TURNS", 7, 1), other);
+            assert!(other.shares_trace_with(published));
+        }
+    }
+
+    #[test]
+    fn a_share_of_all_traces_is_recorded() {
+        let sampled = |share| {
+            (0..1000)
+                .filter(|_| TraceContext::new().sampled_at(share).is_sampled())
+                .count()
+        };
+        assert_eq!((sampled(0.0), sampled(1.0)), (0, 1000));
+        let quarter = sampled(0.25);
+        // Ten standard deviations on either side of 250.
+        assert!((113..=387).contains(&quarter), "{quarter}");
+        let trace = TraceContext::new();
+        assert_eq!(trace.sampled_at(0.5), trace.sampled_at(0.5));
     }
 
     #[test]

@@ -45,6 +45,19 @@ impl Policy {
         Self::default()
     }
 
+    /// One exception, for the server of an operator's own: it may have a private address and no TLS.
+    ///
+    /// # Errors
+    /// As for [`Policy::new`].
+    pub fn with_server(server: &Url) -> Result<Self, Vec<String>> {
+        let host = server.host().map(|host| match host {
+            Host::Domain(name) => name.to_owned(),
+            Host::Ipv4(address) => address.to_string(),
+            Host::Ipv6(address) => address.to_string(),
+        });
+        Self::new(&host.into_iter().collect::<Vec<_>>())
+    }
+
     /// A policy with exceptions, each a host name, an address or a subnet.
     ///
     /// # Errors

@@ -8,6 +8,11 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use registry::Secret;
+
+/// Stands for a secret where the configuration is printed.
+const HIDDEN: &str = "…";
+
 /// A key that was declared while reading.
 #[derive(Debug, Clone)]
 struct Field {
@@ -80,6 +85,28 @@ impl Reader {
     pub fn optional(&mut self, key: &'static str, help: &'static str) -> Option<String> {
         let value = self.text(key, "", help);
         (!value.is_empty()).then_some(value)
+    }
+
+    /// A secret that stands in the variable itself, as standard variables of others have it; never shown.
+    pub fn secret(&mut self, key: &'static str, help: &'static str) -> Option<Secret> {
+        let value = self.variables.get(key).filter(|value| !value.is_empty()).cloned();
+        let shown = if value.is_some() { HIDDEN } else { "" };
+        self.declare(key, help, shown.to_owned(), String::new(), String::new());
+        value.map(Secret::new)
+    }
+
+    /// A share of a whole, from 0 to 1.
+    pub fn share(&mut self, key: &'static str, default: f64, help: &'static str) -> f64 {
+        let bounds = 0.0..=1.0;
+        self.bounded(
+            key,
+            default,
+            &default.to_string(),
+            &bounds,
+            "0 to 1",
+            help,
+            |text| text.parse().ok(),
+        )
     }
 
     /// Words separated by commas; empty words do not count.
@@ -190,7 +217,7 @@ impl Reader {
 
     #[expect(
         clippy::too_many_arguments,
-        reason = "private: the two callers differ in each of them"
+        reason = "private: the three callers differ in each of them"
     )]
     fn bounded<T: PartialOrd + Copy>(
         &mut self,
@@ -267,8 +294,8 @@ impl Reader {
         text
     }
 
-    /// The keys with their values, for `--print-config`. Secrets are references, so nothing has to be hidden
-    /// but a password in an address.
+    /// The keys with their values, for `--print-config`. Most secrets are references; what has to be
+    /// hidden is a password in an address and what [`Reader::secret`] reads.
     pub fn print(&self) -> String {
         let mut text = String::new();
         for field in &self.fields {
@@ -345,6 +372,36 @@ mod tests {
             (1, 10)
         );
         assert_eq!(reader.finish(), Ok(()));
+    }
+
+    #[test]
+    fn a_secret_in_a_variable_is_neither_printed_nor_helped_with() {
+        let mut reader = reader(&[("HEADERS", "authorization=s3cret"), ("EMPTY", "")]);
+        assert_eq!(
+            reader.secret("HEADERS", "").unwrap().expose(),
+            "authorization=s3cret"
+        );
+        assert!(reader.secret("EMPTY", "").is_none());
+        assert_eq!(reader.print(), "HEADERS=…\nEMPTY=\n");
+        assert!(!reader.help().contains("s3cret"));
+    }
+
+    #[test]
+    fn a_share_is_refused_beyond_its_bounds() {
+        let mut reader = reader(&[("NONE", "0"), ("ALL", "1.0"), ("MORE", "1.01"), ("NAN", "NaN")]);
+        assert_eq!(
+            (reader.share("NONE", 0.5, ""), reader.share("ALL", 0.5, "")),
+            (0.0, 1.0)
+        );
+        reader.share("MORE", 0.5, "");
+        reader.share("NAN", 0.5, "");
+        assert_eq!(
+            reader.finish().unwrap_err().0,
+            [
+                "MORE: \"1.01\" must be within 0 to 1",
+                "NAN: \"NaN\" must be within 0 to 1"
+            ]
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, BusError, Published, Work, WorkStream};
+use bus::{Bus, BusError, OpenSpan, Published, TraceContext, Work, WorkStream};
 use domain::retry;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -25,13 +25,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::burial::{self, Remains};
-use crate::clock;
 use crate::health::Pulse;
 use crate::lease::{Lease, Tenure, standstill};
 use crate::metrics::StageMetrics;
-use crate::random;
 use crate::stage::{GiveUp, Job, Outcome, Stage};
 use crate::task::panic_text;
+use crate::{clock, random, span};
 
 /// Pause before a broken pull is opened again.
 const REOPEN_PAUSE: Duration = Duration::from_millis(200);
@@ -216,7 +215,8 @@ impl<S: Stage> Runner<S> {
     }
 
     async fn process(&self, work: Work, ack_wait: Duration, tenure: Tenure) -> Result<(), Fatal> {
-        let trace = work.trace().child();
+        let (open, first) = self.open_span(&work);
+        let trace = open.context();
         let job = Job {
             sequence: work.sequence,
             delivered: work.delivered,
@@ -224,7 +224,7 @@ impl<S: Stage> Runner<S> {
             trace,
             lease: Lease::new(ack_wait).within(tenure),
         };
-        let span = tracing::info_span!("message", trace_id = trace.trace_id(), subject = work.subject);
+        let logged = tracing::info_span!("message", trace_id = trace.trace_id(), subject = work.subject);
         async {
             let began = Instant::now();
             let handled = pin!(AssertUnwindSafe(self.handle(&work, &job)).catch_unwind());
@@ -236,10 +236,21 @@ impl<S: Stage> Runner<S> {
                     (Outcome::retry(cause), None)
                 });
             self.metrics.settled(&outcome, began.elapsed(), age);
+            let spans = self.bus.spans();
+            spans.close(open, || span::of(&self.consumer, &work, first, &outcome));
             self.settle(&work, outcome, &job.lease, ack_wait).await
         }
-        .instrument(span)
+        .instrument(logged)
         .await
+    }
+
+    /// The span of a delivery, under that of the publish; and that of the first delivery, if this repeats it.
+    fn open_span(&self, work: &Work) -> (OpenSpan, Option<TraceContext>) {
+        let published = work.trace();
+        let (stream, consumer) = (self.consumer.stream, self.consumer.name);
+        let of = |delivered| published.of_delivery(stream, consumer, work.sequence, delivered);
+        let span = self.bus.spans().open_as(of(work.delivered), published);
+        (span, (work.delivered > 1).then(|| of(1)))
     }
 
     /// The stage's outcome, and how old the message is by now.

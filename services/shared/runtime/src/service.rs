@@ -17,12 +17,14 @@ use bus::{Bus, BusConfig, BusError};
 use registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{ConfigErrors, FromEnvironment, Reader};
 use crate::health::Health;
 use crate::identity::IdentityConfig;
 use crate::metrics::{self, Metrics};
+use crate::otlp::{Export, OtlpConfig};
 use crate::task::{Death, Tasks};
 use crate::telemetry::LogConfig;
 use crate::{admin, broker, connection_metrics, telemetry, web};
@@ -126,6 +128,8 @@ pub struct CommonConfig {
     pub threads: usize,
     /// How to log.
     pub log: LogConfig,
+    /// Where spans go. Boxed, as most go nowhere.
+    pub otlp: Box<OtlpConfig>,
 }
 
 impl CommonConfig {
@@ -186,6 +190,7 @@ impl CommonConfig {
             ),
             threads: usize::try_from(threads).unwrap_or(1),
             log: LogConfig::read(reader),
+            otlp: Box::new(OtlpConfig::read(reader)),
         }
     }
 }
@@ -211,6 +216,7 @@ pub struct Running {
     deaths: mpsc::Receiver<Death>,
     drain_deadline: Duration,
     addresses: Arc<Addresses>,
+    export: Export,
 }
 
 /// The whole of a service's binary.
@@ -278,8 +284,11 @@ pub async fn launch<S: Service>(
         .is_some()
         .then(|| broker::user(S::NAME))
         .transpose()?;
-    let bus = Bus::connect_as(common.bus, identity).await?;
     let metrics = Metrics::new(S::NAME)?;
+    let export = Export::start(&common.otlp, S::NAME, &metrics)?;
+    let bus = Bus::connect_as(common.bus, identity)
+        .await?
+        .with_spans(export.spans());
     metrics::process::declare(&metrics)?;
     let health = Health::new(&metrics)?;
     connection_metrics::show(bus.clone(), &metrics)?;
@@ -329,6 +338,7 @@ pub async fn launch<S: Service>(
         deaths,
         drain_deadline: common.drain_deadline,
         addresses,
+        export,
     }))
 }
 
@@ -352,12 +362,13 @@ impl Running {
         };
         self.health.drain();
         shutdown.cancel();
-        let drained = tokio::time::timeout(self.drain_deadline, self.tasks.wait())
-            .await
-            .is_ok();
+        let deadline = Instant::now() + self.drain_deadline;
+        let drained = tokio::time::timeout_at(deadline, self.tasks.wait()).await.is_ok();
         if let Err(error) = self.bus.flush().await {
             tracing::warn!(%error, "the last acknowledgements may be lost; their work comes again");
         }
+        let time_left = deadline.saturating_duration_since(Instant::now());
+        self.export.finish(time_left).await;
         if !drained {
             tracing::error!(
                 tasks = self.tasks.running(),

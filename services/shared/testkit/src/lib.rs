@@ -1,5 +1,5 @@
 //! For tests only: a real nats-server, the real binaries as processes, and fakes with behaviour for all that
-//! lies outside the platform (a webhook, Telegram, Slack, Discord, an HTTP channel's callback, a host of files, S3).
+//! lies outside the platform (a webhook, Telegram, Slack, Discord, an HTTP channel's callback, a host of files, S3, an OpenTelemetry collector).
 //!
 //! It knows the wire types and none of the platform's code, so a fake cannot agree with a bug. Everything
 //! listens on 127.0.0.1, ends with the value that a test holds, and panics where a wait is in vain.
@@ -16,6 +16,7 @@ pub mod binary;
 pub mod callback;
 mod child;
 pub mod client;
+pub mod collector;
 pub mod condition;
 mod count;
 pub mod discord;

@@ -132,15 +132,19 @@ impl Call<'_> {
         self.metrics.calls();
         let began = Instant::now();
         let integration = self.integration;
-        let result = match client {
+        let called = match client {
             Ok(client) => call(&client, &integration.url, integration.timeout.0, job.prepared).await,
             Err(error) => Err(error),
         };
         let took = began.elapsed();
-        let finding = Finding::of(result.as_ref().err());
+        let finding = Finding::of(called.as_ref().err());
         self.metrics.called(finding.class, took);
+        let status = called
+            .as_ref()
+            .map_or_else(|error| error.status, |(status, _)| Some(*status));
+        let result = called.map(|(_, reply)| reply);
         // Nobody listens any more only when the process ends without a drain; the turn comes again then.
-        let _unheard = job.answer.send(Ok(Answer { result, took }));
+        let _unheard = job.answer.send(Ok(Answer { result, status, took }));
         finding
     }
 

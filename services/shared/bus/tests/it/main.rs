@@ -12,5 +12,6 @@ mod outage;
 mod publish;
 mod questions;
 mod reads;
+mod spans;
 mod topology;
 mod work;

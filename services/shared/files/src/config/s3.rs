@@ -8,7 +8,7 @@ use outbound::{Client, Policy};
 use registry::{Secret, SecretRef};
 use runtime::StartError;
 use runtime::config::Reader;
-use url::{Host, Url};
+use url::Url;
 
 use crate::connector::Connector;
 use crate::s3::S3;
@@ -148,18 +148,11 @@ impl S3Config {
     }
 }
 
-/// A policy that makes an exception for one server: an operator's own may have a private address and no TLS, and
-/// Amazon's has a private address inside a network of theirs.
+/// A policy with an exception for the bucket's server: Amazon's, too, has a private address inside a network of theirs.
 fn only(endpoint: &str) -> Result<Policy, StartError> {
-    let url = Url::parse(endpoint).ok();
-    let host = url.as_ref().and_then(Url::host).map(|host| match host {
-        Host::Domain(name) => name.to_owned(),
-        Host::Ipv4(address) => address.to_string(),
-        Host::Ipv6(address) => address.to_string(),
-    });
-    let allowed: Vec<String> = host.into_iter().collect();
-    Policy::new(&allowed)
-        .map_err(|problems| StartError::Other(format!("FILES_S3_ENDPOINT: {}", problems.join(", "))))
+    let refused = |problem: String| StartError::Other(format!("FILES_S3_ENDPOINT: {problem}"));
+    let server = Url::parse(endpoint).map_err(|error| refused(error.to_string()))?;
+    Policy::with_server(&server).map_err(|problems| refused(problems.join(", ")))
 }
 
 fn secret(reader: &mut Reader, key: &'static str, default: &str, help: &'static str) -> Option<SecretRef> {
