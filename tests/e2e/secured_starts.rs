@@ -25,6 +25,14 @@ async fn complains(service: &Service, text: &str) {
     assert!(!service.is_ready().await);
 }
 
+async fn is_shown_as_unconnected(egress: &Service) {
+    let shown = Pipeline::metrics(egress).await;
+    assert!(
+        shown.contains("chatbot_nats_connected{service=\"egress\"} 0\n"),
+        "{shown}"
+    );
+}
+
 #[tokio::test]
 async fn a_service_without_the_right_to_create_waits_for_bootstrap_and_says_so() {
     let secured = Secured::new();
@@ -125,12 +133,7 @@ async fn a_broker_whose_authority_is_another_is_not_trusted_and_the_log_says_so(
     env.push(("NATS_CA_FILE", other.roots().display().to_string()));
     let service = Service::start(Stage::Egress.as_str(), &env).await;
     complains(&service, "invalid peer certificate").await;
-    let series = "chatbot_nats_connected{service=\"egress\"}";
-    assert!(
-        Pipeline::metrics(&service)
-            .await
-            .contains(&format!("{series} 0\n"))
-    );
+    is_shown_as_unconnected(&service).await;
 }
 
 #[tokio::test]
@@ -141,12 +144,7 @@ async fn a_broker_without_tls_is_not_talked_to_where_an_authority_is_given() {
     env.push(("NATS_CA_FILE", secured.authority.roots().display().to_string()));
     let service = Service::start(Stage::Egress.as_str(), &env).await;
     complains(&service, "waiting for the broker").await;
-    let series = "chatbot_nats_connected{service=\"egress\"}";
-    assert!(
-        Pipeline::metrics(&service)
-            .await
-            .contains(&format!("{series} 0\n"))
-    );
+    is_shown_as_unconnected(&service).await;
 }
 
 #[tokio::test]

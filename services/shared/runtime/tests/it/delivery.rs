@@ -146,13 +146,7 @@ async fn a_runner_goes_on_when_the_broker_is_back() {
     world.publish("before").await;
     world.wait_until_gone("before").await;
 
-    world.server.kill();
-    world
-        .bus
-        .connected()
-        .wait_for(|connected| !*connected)
-        .await
-        .unwrap();
+    world.lose_broker().await;
     world.server.restart().await;
     world
         .bus
@@ -169,13 +163,7 @@ async fn a_runner_goes_on_when_the_broker_is_back() {
 #[tokio::test]
 async fn a_runner_waits_for_a_broker_that_is_away_and_can_still_be_stopped() {
     let world = World::new(None).await;
-    world.server.kill();
-    world
-        .bus
-        .connected()
-        .wait_for(|connected| !*connected)
-        .await
-        .unwrap();
+    world.lose_broker().await;
     let started = world.run(&Scripted::new(&world, |_| Outcome::Done), 4);
     started.stop().await;
 }

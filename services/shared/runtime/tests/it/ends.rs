@@ -235,13 +235,7 @@ async fn work_whose_dead_letter_is_not_confirmed_stays() {
     world.run(&stage, 4);
     world.publish("a").await;
     stage.wait_for(1).await;
-    world.server.kill();
-    world
-        .bus
-        .connected()
-        .wait_for(|connected| !*connected)
-        .await
-        .unwrap();
+    world.lose_broker().await;
     stage.release();
     wait_until(PATIENCE, "the failed burial", async || {
         world.outcomes("retry") == "1"

@@ -59,6 +59,13 @@ impl World {
         }
     }
 
+    /// Kills the broker and waits until that is noticed.
+    pub(crate) async fn lose_broker(&self) {
+        self.server.kill();
+        let mut connected = self.bus.connected();
+        connected.wait_for(|connected| !*connected).await.unwrap();
+    }
+
     /// Runs a stage on `TURNS`.
     pub(crate) fn run(&self, stage: &Arc<Scripted>, concurrency: usize) -> Started {
         let shutdown = CancellationToken::new();

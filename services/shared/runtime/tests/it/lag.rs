@@ -48,13 +48,7 @@ async fn what_waits_is_shown_and_stays_shown_while_the_broker_is_away() {
     })
     .await;
 
-    world.server.kill();
-    world
-        .bus
-        .connected()
-        .wait_for(|connected| !*connected)
-        .await
-        .unwrap();
+    world.lose_broker().await;
     lag.look(&TURN_WORK).await.unwrap_err();
     assert_eq!(shown(&world), [1, 1, 0, oldest]);
     drop(work);
