@@ -1,7 +1,6 @@
 //! `deploy/configuration.md` says what can be configured, and nothing else.
 //!
 //! `UPDATE=1 cargo test -p chatbot --test configuration` (`make config-reference`) writes the tables there.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod manifest;
 

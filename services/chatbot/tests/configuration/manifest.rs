@@ -64,10 +64,11 @@ fn table(schema: &Value) -> String {
 }
 
 fn row(key: &str, property: &Value, required: bool) -> String {
-    let default = match &property["default"] {
+    let given = property.get("default").filter(|default| !default.is_null());
+    let default = match given {
         _ if required => "required".to_owned(),
-        Value::Null => String::new(),
-        default => format!("`{default}`"),
+        Some(default) => format!("`{default}`"),
+        None => String::new(),
     };
     let meaning = description(property).unwrap_or_default();
     format!("| `{key}` | {} | {default} | {meaning} |\n", kind(property))
@@ -115,16 +116,19 @@ fn kind(schema: &Value) -> String {
     if !alternatives.is_empty() {
         return alternatives.join(" or ");
     }
-    let named = match &schema["type"] {
-        Value::Array(names) => names.iter().find(|name| *name != "null"),
-        name => Some(name),
-    };
-    match named.and_then(Value::as_str) {
+    match type_of(schema) {
         Some("array") => format!("list of {}", kind(&schema["items"])),
         Some("object") => object(schema),
         Some(name) => name.to_owned(),
         None => "any".to_owned(),
     }
+}
+
+/// The type that is not null.
+fn type_of(schema: &Value) -> Option<&str> {
+    let mut several = schema["type"].as_array().into_iter().flatten();
+    let first = several.find_map(|name| name.as_str().filter(|name| *name != "null"));
+    schema["type"].as_str().or(first)
 }
 
 /// A map, or one of a few keys with what is below it.
@@ -149,10 +153,10 @@ fn named_in(schema: &Value) -> Vec<String> {
     match schema {
         Value::Object(fields) => {
             let own = name_of(schema).map(str::to_owned);
-            let below = fields.values().flat_map(|field| named_in(field));
+            let below = fields.values().flat_map(named_in);
             own.into_iter().chain(below).collect()
         }
-        Value::Array(items) => items.iter().flat_map(|item| named_in(item)).collect(),
+        Value::Array(items) => items.iter().flat_map(named_in).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
     }
 }
