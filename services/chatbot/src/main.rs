@@ -5,6 +5,7 @@ mod apply;
 mod breakers;
 mod dead_letters;
 mod demo;
+mod forget;
 mod nats_server;
 mod output;
 mod pipeline;
@@ -62,6 +63,8 @@ enum Command {
     /// What was given up.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
+    /// Shows what is stored of a conversation or a user, and removes it.
+    Forget(forget::Options),
     /// Which webhooks are left in peace because they fail.
     #[command(subcommand)]
     Breakers(breakers::Command),
@@ -130,6 +133,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Ab(options) => ab::ab(&options, &connect(1).await?).await?,
         Command::TestIntegration(options) => return test_integration::run(options, &connect(1).await?).await,
         Command::DeadLetters(command) => dead_letters::run(command, &connect(1).await?).await?,
+        Command::Forget(options) => forget::forget(&options, &connect(1).await?).await?,
         Command::Breakers(command) => breakers::run(command, &connect(1).await?).await?,
         Command::Bootstrap(options) => {
             let bus = connect(options.replicas.into()).await?;

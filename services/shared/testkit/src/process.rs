@@ -206,8 +206,12 @@ fn address_file(folder: &TempDir) -> PathBuf {
     folder.path().join("addresses.json")
 }
 
-/// Test executables lie in `deps/`, binaries one folder up, wherever the target folder is.
-fn binary(name: &str) -> PathBuf {
+/// Where a binary of the workspace is. Test executables lie in `deps/`, binaries one folder up, wherever the target
+/// folder is.
+///
+/// # Panics
+/// When it is not built.
+pub fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let folder = test.parent().unwrap().parent().unwrap();
     let binary = folder.join(name);
