@@ -117,6 +117,48 @@ async fn an_answer_that_is_being_waited_for_goes_with_its_conversation() {
 }
 
 #[tokio::test]
+async fn a_reply_that_is_under_way_may_end_and_what_is_said_meanwhile_is_answered() {
+    let pipeline = Pipeline::start(Options::default()).await;
+    let gate = pipeline.callbacks.hold();
+    let conversation = pipeline.say(WEB, "ada", "xyzzy").await.conversation;
+    wait_for_attempt(&pipeline).await;
+    let id = ["--conversation", conversation.as_str(), "--yes"];
+    let forgetting = command(&pipeline, &id).spawn().unwrap();
+    wait_until(PATIENCE, "the inbox to be removed", async || {
+        inbox_is_empty(&pipeline, &conversation).await
+    })
+    .await;
+    pipeline.say(WEB, "ada", "who am I?").await;
+    pipeline.backend.wait_for_calls(2).await;
+    gate.release();
+    said(&forgetting.wait_with_output().await.unwrap());
+    assert_eq!(pipeline.replies("ada", 2).await[1], echoed(&["who am I?"]));
+    pipeline.settled().await;
+    assert_eq!(with_the_word(&pipeline).await, [""; 0]);
+    assert_eq!(pipeline.transcripts(&conversation).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_reply_that_does_not_end_in_time_is_removed_and_the_command_says_so() {
+    let pipeline = Pipeline::start(Options::default()).await;
+    let gate = pipeline.callbacks.hold();
+    let conversation = pipeline.say(WEB, "ada", "xyzzy").await.conversation;
+    wait_for_attempt(&pipeline).await;
+    let id = ["--conversation", conversation.as_str(), "--yes"];
+    let impatient = forget(&pipeline, &[&id[..], &["--patience", "0s"]].concat()).await;
+    let told = String::from_utf8_lossy(&impatient.stderr).into_owned();
+    assert!(
+        !impatient.status.success() && told.contains("run the same again"),
+        "{told}"
+    );
+    assert_eq!(with_the_word(&pipeline).await, [""; 0]);
+    gate.release();
+    pipeline.settled().await;
+    said(&forget(&pipeline, &id).await);
+    assert_eq!(with_the_word(&pipeline).await, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_user_is_forgotten_wherever_the_user_wrote() {
     let pipeline = Pipeline::start(Options::default()).await;
     for (chat, user) in [("one", "eve"), ("two", "eve"), ("two", "bob"), ("three", "bob")] {
@@ -159,6 +201,14 @@ async fn a_removal_that_is_cut_off_answers_nothing_again_and_can_be_repeated() {
     assert_eq!(pipeline.replies("ada", 2).await[1], echoed(&["who am I?"]));
     pipeline.settled().await;
     assert_eq!(pipeline.replies_now("ada").len(), 2);
+}
+
+/// Waits until a reply is on its way.
+async fn wait_for_attempt(pipeline: &Pipeline) {
+    wait_until(PATIENCE, "a reply on its way", async || {
+        !pipeline.callbacks.attempts().is_empty()
+    })
+    .await;
 }
 
 async fn inbox_is_empty(pipeline: &Pipeline, conversation: &ConversationId) -> bool {
