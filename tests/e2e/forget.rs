@@ -2,6 +2,7 @@
 
 use std::process::{Output, Stdio};
 
+use bus::Outgoing;
 use data_encoding::BASE64;
 use proto_schemas::ids::ConversationId;
 use proto_schemas::subjects;
@@ -156,6 +157,25 @@ async fn a_reply_that_does_not_end_in_time_is_removed_and_the_command_says_so() 
     pipeline.settled().await;
     said(&forget(&pipeline, &id).await);
     assert_eq!(with_the_word(&pipeline).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn the_payload_of_a_dead_letter_in_the_object_store_goes_with_it() {
+    let pipeline = Pipeline::start(Options::default()).await;
+    let conversation = pipeline.say(WEB, "ada", "hello").await.conversation;
+    pipeline.replies("ada", 1).await;
+    pipeline.settled().await;
+    // More than a dead letter holds itself.
+    let payload = WORD.repeat(40_000).into();
+    let no_turn = Outgoing::raw(subjects::turn(&conversation), payload, "no turn", Vec::new());
+    pipeline.bus.publish(no_turn).await.unwrap();
+    pipeline.wait_for_dead_letters(1).await;
+    pipeline.settled().await;
+    assert_eq!(with_the_word(&pipeline).await, ["OBJ_attachments"]);
+    let id = ["--conversation", conversation.as_str(), "--yes"];
+    said(&forget(&pipeline, &id).await);
+    assert_eq!(with_the_word(&pipeline).await, [""; 0]);
+    assert!(pipeline.dead_letters().await.is_empty());
 }
 
 #[tokio::test]
