@@ -19,10 +19,10 @@ FUZZ_TARGETS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_targets/*.rs)))
 TEXT ?= Hello!
 SCENARIO ?= main
 
-.PHONY: help tools build run send demo test fuzz faults bench check schemas metrics fmt image image-check k8s-check k8s-audit clean
+.PHONY: help tools build run send demo test fuzz faults bench check schemas metrics config-reference fmt image image-check k8s-check k8s-audit clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 tools: ## put nats-server into .tools, if it is not there yet
 	@python3 deploy/tools/nats-server.py
@@ -95,6 +95,9 @@ schemas: ## write proto-schemas/schemas, asyncapi.json and deploy/nats/auth.conf
 
 metrics: tools build ## write the tables of deploy/metrics.md from what the services show
 	UPDATE=1 cargo test --locked -p tests --test e2e metrics::the_documented
+
+config-reference: ## write the tables of deploy/configuration.md from the types of the configuration
+	UPDATE=1 cargo test --locked -p chatbot --test configuration
 
 fmt: ## format the sources
 	cargo fmt --all

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use crate::topology::{ATTACHMENTS, BUCKETS, BucketSpec, CONSUMERS, ConsumerSpec, STREAMS, bucket_stream};
 
 pub use server::{ADMIN, key_variable, server_config, server_template};
-pub use users::{BOOTSTRAP, OPERATOR, USERS, user};
+pub use users::{BOOTSTRAP, FORGETTING, OPERATOR, USERS, user};
 
 /// What a user does with the object store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub struct User {
     pub files: FileAccess,
     /// Streams it removes single messages from.
     pub removes_from: &'static [&'static str],
+    /// Streams of which it removes all that a subject holds.
+    pub purges: &'static [&'static str],
     /// Buckets it makes again when they are gone with the memory of their server.
     pub remakes: &'static [BucketSpec],
     /// Whether it creates and changes streams, buckets and consumers.
@@ -88,7 +90,7 @@ impl User {
     pub fn streams(&self) -> BTreeSet<String> {
         let sent = self.sends.iter().filter_map(|subject| stream_of(subject));
         let looked_up = self.looks_up.iter().map(|(stream, _)| (*stream).to_owned());
-        let named = self.searches.iter().chain(self.removes_from);
+        let named = self.searches.iter().chain(self.removes_from).chain(self.purges);
         let worked = self
             .works
             .iter()
@@ -150,7 +152,11 @@ impl User {
             .removes_from
             .iter()
             .map(|stream| format!("$JS.API.STREAM.MSG.DELETE.{stream}"));
-        worked.chain(found).chain(removed).collect()
+        let purged = self
+            .purges
+            .iter()
+            .map(|stream| format!("$JS.API.STREAM.PURGE.{stream}"));
+        worked.chain(found).chain(removed).chain(purged).collect()
     }
 
     fn making(&self) -> Vec<String> {
@@ -224,7 +230,7 @@ mod tests {
         for stage in Stage::ALL {
             assert!(user(stage.as_str()).is_some(), "{stage:?}");
         }
-        for name in ["console", OPERATOR, BOOTSTRAP] {
+        for name in ["console", OPERATOR, FORGETTING, BOOTSTRAP] {
             assert!(user(name).is_some(), "{name}");
         }
     }
@@ -261,14 +267,23 @@ mod tests {
                 verbs.iter().any(|verb| subject.contains(verb))
             };
             let managed: Vec<_> = user.publishes().into_iter().filter(manages).collect();
-            // What is stored anew replaces its old chunks, and the bucket in memory is made again.
-            let excused = [
-                "$JS.API.STREAM.PURGE.OBJ_attachments",
-                "$JS.API.STREAM.CREATE.KV_limits",
-            ];
+            // What is stored anew replaces its old chunks, the bucket in memory is made again, and buckets let nothing be
+            // removed in another way.
+            let excused: &[&str] = if user.name == FORGETTING {
+                &[
+                    "$JS.API.STREAM.PURGE.KV_progress",
+                    "$JS.API.STREAM.PURGE.OBJ_attachments",
+                ]
+            } else {
+                &[
+                    "$JS.API.STREAM.PURGE.OBJ_attachments",
+                    "$JS.API.STREAM.CREATE.KV_limits",
+                ]
+            };
             assert!(
                 managed.iter().all(|subject| excused.contains(&subject.as_str())),
-                "{managed:?}"
+                "{}: {managed:?}",
+                user.name
             );
         }
     }

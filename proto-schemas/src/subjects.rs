@@ -66,6 +66,16 @@ pub fn template(subject: &str) -> Option<&'static str> {
     found.map(|(_, template)| *template)
 }
 
+/// The conversation that a subject, or the key of a bucket, names in any way: by itself, by a message or by a turn.
+pub fn named_conversation(subject: &str) -> Option<ConversationId> {
+    let of_part = |part: &str| {
+        let rest = part.strip_prefix("msg_").or_else(|| part.strip_prefix("turn_"))?;
+        let (token, _) = rest.split_once('_')?;
+        ConversationId::new(format!("conv_{token}")).ok()
+    };
+    conversation(subject).or_else(|| subject.split('.').find_map(of_part))
+}
+
 /// Subject of a key in a bucket.
 pub fn key(bucket: &str, key: &str) -> String {
     format!("$KV.{bucket}.{key}")
@@ -192,6 +202,30 @@ mod tests {
             assert!(!template.contains("_1"), "{template}");
         }
         assert_eq!(template(&key("limits", "rates.integrations.echo")), None);
+    }
+
+    #[test]
+    fn a_conversation_is_found_by_whatever_names_it() {
+        let conversation = ConversationId::new("conv_1").unwrap();
+        let message = MessageId::new("msg_1_a").unwrap();
+        let turn = TurnId::new("turn_1_a").unwrap();
+        for subject in [
+            inbox(&conversation),
+            fetch_in(&message),
+            fetch_out(&turn),
+            key("progress", &turn_progress(&turn)),
+            key("progress", &delivery_progress(&turn, 2)),
+            key("progress", &files_progress(&turn)),
+            key("progress", &fetch_in_progress(&message)),
+            key("progress", &fetch_out_progress(&turn)),
+        ] {
+            assert_eq!(
+                named_conversation(&subject),
+                Some(conversation.clone()),
+                "{subject}"
+            );
+        }
+        assert_eq!(named_conversation("/v1/channels/web/messages"), None);
     }
 
     #[test]

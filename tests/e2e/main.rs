@@ -18,6 +18,7 @@ mod discord;
 mod discord_gateway;
 mod failures;
 mod files;
+mod forget;
 mod manifest;
 mod metrics;
 mod pace;

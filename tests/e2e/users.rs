@@ -1,7 +1,7 @@
 //! The whole pipeline on a broker that speaks TLS and knows its users: each service works with the rights of its own
 //! user, and needs no others.
 
-use proto_schemas::access::{BOOTSTRAP, OPERATOR};
+use proto_schemas::access::{BOOTSTRAP, FORGETTING, OPERATOR};
 use proto_schemas::dead_letter::Stage;
 use serde_json::json;
 use testkit::backend::{always, echo, fail_first};
@@ -134,6 +134,34 @@ async fn what_was_given_up_is_replayed_and_a_manifest_applied_by_the_operators_u
     pipeline.chatbot_as(OPERATOR, &["apply", "--file", EXAMPLE]).await;
     pipeline.chatbot_as(OPERATOR, &["breakers", "list"]).await;
     pipeline.chatbot_as(OPERATOR, &["ab", "split"]).await;
+    pipeline.nobody_was_refused().await;
+}
+
+#[tokio::test]
+async fn a_conversation_with_a_file_and_a_dead_letter_is_forgotten_by_the_user_that_is_there_for_it() {
+    let pipeline = Pipeline::start(SECURED).await;
+    pipeline.backend.respond_with(always(500));
+    pipeline.telegram.add_file("AgAC-big", photo());
+    let update = photo_update(1, CHAT, 41, "AgAC-big", "what is this?");
+    pipeline.update(TELEGRAM, &update).await;
+    pipeline.telegram_messages(CHAT, 1).await;
+    pipeline.settled().await;
+    assert_eq!(pipeline.dead_letters().await.len(), 1);
+    let chat = ["forget", "--connection", TELEGRAM, "--user", "7001", "--yes"];
+    let said = pipeline.chatbot_as(FORGETTING, &chat).await;
+    for line in [
+        "1  contexts",
+        "inbox entries",
+        "1  transcripts",
+        "1  dead letters",
+        "1  progress records",
+        "1  files\n",
+    ] {
+        assert!(said.contains(line), "{line:?} is not in\n{said}");
+    }
+    assert!(pipeline.dead_letters().await.is_empty());
+    let said = pipeline.chatbot_as(FORGETTING, &chat).await;
+    assert!(said.contains("nothing is stored"), "{said}");
     pipeline.nobody_was_refused().await;
 }
 

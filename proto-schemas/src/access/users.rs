@@ -5,6 +5,8 @@ use crate::topology::{CONTEXT_EVENTS, DELIVERY_WORK, FETCH_WORK, INBOX_EVENTS, L
 
 /// The user of the command line.
 pub const OPERATOR: &str = "chatbot";
+/// The user of `chatbot forget`, which alone may remove what was said and done.
+pub const FORGETTING: &str = "forget";
 /// The user that creates streams, buckets and consumers, and does nothing else.
 pub const BOOTSTRAP: &str = "bootstrap";
 
@@ -21,12 +23,13 @@ const NOTHING: User = User {
     follows: &[REGISTRY],
     files: FileAccess::None,
     removes_from: &[],
+    purges: &[],
     remakes: &[],
     creates: false,
 };
 
 /// All users.
-pub const USERS: [User; 8] = [
+pub const USERS: [User; 9] = [
     User {
         name: "ingress",
         sends: &["inbox.*", "$KV.gateways.*", "dead-letters.ingress.*.*"],
@@ -149,6 +152,33 @@ pub const USERS: [User; 8] = [
         searches: &["INBOX", "TRANSCRIPTS", "DEAD_LETTERS", "KV_limits"],
         files: FileAccess::Reads,
         removes_from: &["DEAD_LETTERS"],
+        ..NOTHING
+    },
+    User {
+        name: FORGETTING,
+        sends: &["$KV.contexts.*"],
+        looks_up: &[("KV_contexts", "$KV.contexts.*")],
+        searches: &[
+            "KV_contexts",
+            "TURNS",
+            "INBOX",
+            "FETCHES",
+            "DELIVERIES",
+            "KV_progress",
+            "DEAD_LETTERS",
+            "TRANSCRIPTS",
+        ],
+        files: FileAccess::Reads,
+        removes_from: &[
+            "TURNS",
+            "INBOX",
+            "FETCHES",
+            "DELIVERIES",
+            "DEAD_LETTERS",
+            "TRANSCRIPTS",
+        ],
+        purges: &["KV_progress", "OBJ_attachments"],
+        follows: &[],
         ..NOTHING
     },
     User {

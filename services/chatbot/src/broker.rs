@@ -23,8 +23,8 @@ pub(crate) struct Broker {
     /// The broker; taken from the run folder when absent.
     #[arg(long, global = true, env = "NATS_URL")]
     nats_url: Option<String>,
-    /// Reference to the seed of one's user of the broker, as file:PATH or env:NAME: `chatbot`, or `bootstrap` for that
-    /// command.
+    /// Reference to the seed of one's user of the broker, as file:PATH or env:NAME: `chatbot`, or `bootstrap` and
+    /// `forget` for those commands.
     // Its value is parsed by us: clap would repeat a seed that was given in place of its reference.
     #[arg(long, global = true, env = "NATS_NKEY_SEED", hide_env_values = true)]
     nats_nkey_seed: Option<String>,

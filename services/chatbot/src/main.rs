@@ -7,6 +7,7 @@ mod breakers;
 mod broker;
 mod dead_letters;
 mod demo;
+mod forget;
 mod nats_keys;
 mod nats_server;
 mod output;
@@ -23,7 +24,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use proto_schemas::access::BOOTSTRAP;
+use proto_schemas::access::{BOOTSTRAP, FORGETTING};
 
 use broker::Broker;
 use run_dir::RunDir;
@@ -63,6 +64,8 @@ enum Command {
     /// What was given up.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
+    /// Shows what is stored of a conversation or a user, and removes it.
+    Forget(forget::Options),
     /// Which webhooks are left in peace because they fail.
     #[command(subcommand)]
     Breakers(breakers::Command),
@@ -123,6 +126,9 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Ab(options) => ab::ab(&options, &connect().await?).await?,
         Command::TestIntegration(options) => return test_integration::run(options, &connect().await?).await,
         Command::DeadLetters(command) => dead_letters::run(command, &connect().await?).await?,
+        Command::Forget(options) => {
+            forget::forget(&options, &cli.broker.connect_as(FORGETTING, &run_dir, 1).await?).await?
+        }
         Command::Breakers(command) => breakers::run(command, &connect().await?).await?,
         Command::Bootstrap(options) => {
             let replicas = options.replicas.into();

@@ -23,6 +23,9 @@ const ENOUGH: usize = 1024;
 /// A conversation as it was read.
 pub(crate) struct Reading {
     pub(crate) context: Option<ContextAt>,
+    /// The revision of the context, or of the marker that it was removed; 0 when there never was one. A turn that was
+    /// built before a removal must not be committed after it.
+    pub(crate) revision: u64,
     /// What arrived after the context's cursor, in order. Entries that nobody can read are left out; they
     /// have a dead letter of their own.
     pub(crate) pending: Vec<Pending>,
@@ -49,16 +52,15 @@ impl Reading {
 
     /// Reads the context, and nothing of the inbox yet.
     pub(crate) async fn of_context(bus: &Bus, conversation: &ConversationId) -> Result<Self, BusError> {
-        let found = bus.get::<Context>(&CONTEXTS, conversation.as_str()).await?;
-        let context = found.map(|found| ContextAt {
-            revision: found.revision,
-            record: found.record,
-        });
+        let found = bus.look_up::<Context>(&CONTEXTS, conversation.as_str()).await?;
+        let revision = found.revision;
+        let context = found.record.map(|record| ContextAt { revision, record });
         let read_through = context
             .as_ref()
             .map_or(0, |context| context.record.answered_through);
         Ok(Self {
             context,
+            revision,
             pending: Vec::new(),
             traces: HashMap::new(),
             read_through,

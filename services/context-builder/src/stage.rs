@@ -87,8 +87,9 @@ impl Builder {
                 self.metrics.decided("wait");
                 Ok(Step::Waiting(until.since(clock::now())))
             }
-            Decision::Call(turn) => {
+            Decision::Call(mut turn) => {
                 self.metrics.decided("call");
+                turn.context_revision = reading.revision;
                 let trace = turn
                     .answers
                     .first()
@@ -153,7 +154,6 @@ impl Builder {
         conversation: &ConversationId,
         reading: &Reading,
     ) -> Result<bool, BusError> {
-        let revision = reading.context.as_ref().map_or(0, |context| context.revision);
         let held = self.bus.last(TURNS.name, &subjects::turn(conversation)).await?;
         let Some(holder) = held.as_ref().and_then(|entry| entry.header(MESSAGE_ID)) else {
             return Ok(true);
@@ -161,7 +161,7 @@ impl Builder {
         let built_on = holder
             .split_once(':')
             .and_then(|(_, revision)| revision.parse::<u64>().ok());
-        Ok(built_on.is_none_or(|built_on| built_on < revision))
+        Ok(built_on.is_none_or(|built_on| built_on < reading.revision))
     }
 
     /// A message that is due and found its slot taken, mostly by the turn before it, which is leaving.

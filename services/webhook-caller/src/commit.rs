@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bus::{Bus, BusError, Outgoing, Revision, TraceContext};
+use bus::{Bus, BusError, Found, Outgoing, Revision, TraceContext};
 use domain::conclude;
 use proto_schemas::context::{Conclusion, Context};
 use proto_schemas::fetch::Fetch;
@@ -43,16 +43,19 @@ enum Seen {
     Open,
     Committed(Box<Conclusion>),
     Overtaken(Box<Revision<Context>>),
+    /// The conversation was removed after the turn was built.
+    Removed,
 }
 
 async fn look(bus: &Bus, turn: &Turn) -> Result<Seen, BusError> {
-    let context: Option<Revision<Context>> = bus.get(&CONTEXTS, turn.conversation.as_str()).await?;
-    match context {
+    let Found { revision, record } = bus.look_up(&CONTEXTS, turn.conversation.as_str()).await?;
+    match record.map(|record| Revision { revision, record }) {
         Some(context) if concludes(&context.record, turn) => {
             Ok(Seen::Committed(Box::new(context.record.last)))
         }
         Some(context) if context.revision < turn.context_revision => Err(stale_read()),
         Some(context) if context.revision > turn.context_revision => Ok(Seen::Overtaken(Box::new(context))),
+        None if revision > turn.context_revision => Ok(Seen::Removed),
         Some(_) | None => Ok(Seen::Open),
     }
 }
@@ -65,6 +68,7 @@ pub(crate) async fn stand(bus: &Bus, turn: &Turn) -> Result<Stand, BusError> {
             ring_again(bus, turn, &context).await?;
             Ok(Stand::Overtaken)
         }
+        Seen::Removed => Ok(Stand::Overtaken),
         Seen::Open => {
             let progress: Option<Revision<TurnProgress>> =
                 bus.get(&PROGRESS, &subjects::turn_progress(&turn.id)).await?;
@@ -81,6 +85,7 @@ pub(crate) async fn stand(bus: &Bus, turn: &Turn) -> Result<Stand, BusError> {
 pub(crate) async fn is_settled(bus: &Bus, turn: &Turn, left: Left) -> Result<bool, BusError> {
     match look(bus, turn).await? {
         Seen::Open => Ok(false),
+        Seen::Removed => Ok(true),
         Seen::Overtaken(context) if is_answered(turn, &context.record) => Ok(true),
         Seen::Overtaken(context) if clock::now().since(left.stored_at) >= LONGEST_CALL => {
             ring_again(bus, turn, &context).await?;
@@ -111,7 +116,7 @@ pub(crate) async fn commit(
 async fn write(bus: &Bus, turn: &Turn, next: &Context, job: &Job) -> Result<Option<Commit>, BusError> {
     let key = turn.conversation.as_str();
     match bus
-        .compare_and_set(&CONTEXTS, key, turn.context_revision, next, job.trace)
+        .replace(&CONTEXTS, key, turn.context_revision, next, job.trace)
         .await
     {
         Ok(_) => return Ok(None),

@@ -1,12 +1,12 @@
 //! What each user may publish to, and what it may not.
 
-use proto_schemas::access::{BOOTSTRAP, OPERATOR};
+use proto_schemas::access::{BOOTSTRAP, FORGETTING, OPERATOR};
 
 /// A user, what it may publish to, and what it may not.
 pub(super) type Row = (&'static str, &'static [&'static str], &'static [&'static str]);
 
 /// Written from what each service is for, not from the rights.
-pub(super) const PUBLISHED: [Row; 8] = [
+pub(super) const PUBLISHED: [Row; 9] = [
     (
         "ingress",
         &[
@@ -138,6 +138,28 @@ pub(super) const PUBLISHED: [Row; 8] = [
             "$KV.limits.rates.integrations.i",
             "$JS.API.CONSUMER.MSG.NEXT.TURNS.webhook-caller",
             "$JS.API.STREAM.MSG.DELETE.TRANSCRIPTS",
+        ],
+    ),
+    (
+        FORGETTING,
+        &[
+            "$KV.contexts.c",
+            "$JS.API.DIRECT.GET.TRANSCRIPTS",
+            "$JS.API.STREAM.MSG.DELETE.TRANSCRIPTS",
+            "$JS.API.STREAM.MSG.DELETE.DEAD_LETTERS",
+            "$JS.API.STREAM.PURGE.KV_progress",
+        ],
+        &[
+            "inbox.c",
+            "turns.c",
+            "deliveries.c",
+            "transcripts.c",
+            "$KV.registry.bots.b",
+            "$KV.progress.turn.t",
+            "$JS.API.DIRECT.GET.KV_registry.$KV.registry.bots.b",
+            "$JS.API.STREAM.MSG.DELETE.KV_registry",
+            "$JS.API.STREAM.PURGE.TURNS",
+            "$JS.API.STREAM.PURGE.KV_contexts",
         ],
     ),
     (

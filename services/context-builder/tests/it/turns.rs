@@ -1,7 +1,8 @@
 //! What becomes a turn, and how it looks.
 
+use proto_schemas::context::Context;
 use proto_schemas::subjects;
-use proto_schemas::topology::{CONTEXT_EVENTS, INBOX_EVENTS};
+use proto_schemas::topology::{CONTEXT_EVENTS, CONTEXTS, INBOX_EVENTS};
 use proto_schemas::turn::Task;
 use serde_json::json;
 
@@ -151,6 +152,26 @@ async fn history_that_the_broker_would_not_take_goes_oldest_half_first() {
     let tags: Vec<_> = history.iter().map(|text| &text[..1]).collect();
     assert_eq!((tags, question[0].len()), (vec!["c", "d"], 600_000));
     assert!(world.dead_letters().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_turn_after_a_removal_is_built_on_the_removal() {
+    let world = World::started(json!({})).await;
+    let mut caller = world.caller().await;
+    world.append(&text(1)).await;
+    let (work, first) = caller.next().await;
+    world.commit(&first, reply(&first, "a1")).await;
+    work.ack().await.unwrap();
+    world.wait_until_settled(&INBOX_EVENTS).await;
+    let (key, trace) = (first.conversation.as_str(), bus::TraceContext::new());
+    let context: bus::Found<Context> = world.bus.look_up(&CONTEXTS, key).await.unwrap();
+    let removal = world.bus.remove(&CONTEXTS, key, context.revision, trace);
+    let marker = removal.await.unwrap();
+    world.remove_inbox().await;
+    world.append(&text(2)).await;
+    let (_, second) = caller.next().await;
+    assert_eq!(second.context_revision, marker);
+    assert_eq!(asked(&second), (vec![], vec!["q2"]));
 }
 
 #[tokio::test]

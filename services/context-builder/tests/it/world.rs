@@ -7,7 +7,7 @@ use proto_schemas::context::{Conclusion, Context};
 use proto_schemas::dead_letter::DeadLetter;
 use proto_schemas::inbox::InboxEntry;
 use proto_schemas::subjects;
-use proto_schemas::topology::{CONTEXTS, ConsumerSpec, DEAD_LETTERS, INBOX_EVENTS, TURN_WORK, TURNS};
+use proto_schemas::topology::{CONTEXTS, ConsumerSpec, DEAD_LETTERS, INBOX, INBOX_EVENTS, TURN_WORK, TURNS};
 use proto_schemas::turn::Turn;
 use registry::Manifest;
 use runtime::service::{Running, configure, launch};
@@ -131,6 +131,17 @@ impl World {
         match self.bus.publish(message).await.unwrap() {
             bus::Published::Accepted { sequence } => sequence,
             bus::Published::Duplicate => panic!("{identity} was published before"),
+        }
+    }
+
+    /// Removes all entries of the conversation's inbox.
+    pub(crate) async fn remove_inbox(&self) {
+        let mut sequences = Vec::new();
+        let subject = subjects::inbox(&conversation());
+        let visit = |entry: Entry| sequences.push(entry.sequence);
+        self.bus.each(INBOX.name, &subject, 1, visit).await.unwrap();
+        for sequence in sequences {
+            self.bus.delete(INBOX.name, sequence).await.unwrap();
         }
     }
 

@@ -12,6 +12,10 @@ use crate::{Bus, BusError, Entry, Outgoing, Published, TraceContext};
 
 /// Header by which a bucket marks a key as deleted or purged.
 pub(crate) const KV_OPERATION: &str = "KV-Operation";
+/// The operation that leaves nothing but its marker.
+const PURGE: &str = "PURGE";
+/// Header by which a message takes the place of all others of its subject.
+const ROLLUP: (&str, &str) = ("Nats-Rollup", "sub");
 
 /// What follows a whole bucket.
 pub const ALL_KEYS: &str = ">";
@@ -23,6 +27,15 @@ pub struct Revision<T> {
     pub revision: u64,
     /// The record.
     pub record: T,
+}
+
+/// What a key holds.
+#[derive(Debug, Clone)]
+pub struct Found<T> {
+    /// The revision of the record, or of the marker of its removal; 0 when there is neither.
+    pub revision: u64,
+    /// The record, if there is one.
+    pub record: Option<T>,
 }
 
 /// A key that was written or removed.
@@ -51,16 +64,52 @@ impl Bus {
         bucket: &BucketSpec,
         key: &str,
     ) -> Result<Option<Revision<T>>, BusError> {
-        let found = self
+        let Found { revision, record } = self.look_up(bucket, key).await?;
+        Ok(record.map(|record| Revision { revision, record }))
+    }
+
+    /// Reads a key, and tells one that was removed from one that never was.
+    ///
+    /// # Errors
+    /// As for [`Bus::get`].
+    pub async fn look_up<T: Wire>(&self, bucket: &BucketSpec, key: &str) -> Result<Found<T>, BusError> {
+        let last = self
             .last(&bucket_stream(bucket), &subjects::key(bucket.name, key))
             .await?;
-        let Some(entry) = found.filter(|entry| !is_removed(entry)) else {
-            return Ok(None);
-        };
-        Ok(Some(Revision {
-            revision: entry.sequence,
-            record: entry.decode()?,
-        }))
+        Ok(Found {
+            revision: last.as_ref().map_or(0, |entry| entry.sequence),
+            record: match last.filter(|entry| !entry.is_removal()) {
+                Some(entry) => Some(entry.decode()?),
+                None => None,
+            },
+        })
+    }
+
+    /// Removes what a key holds and held, if it still has `revision`, as [`Bus::look_up`] tells it. What stays is a
+    /// marker without a record, whose revision is returned.
+    ///
+    /// # Errors
+    /// [`BusError::Conflict`] when somebody else wrote first.
+    pub async fn remove(
+        &self,
+        bucket: &BucketSpec,
+        key: &str,
+        revision: u64,
+        trace: TraceContext,
+    ) -> Result<u64, BusError> {
+        let headers =
+            [(KV_OPERATION, PURGE), ROLLUP].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let identity = format!("removal:{key}:{revision}:{trace}");
+        let marker = Outgoing::raw(
+            subjects::key(bucket.name, key),
+            Bytes::new(),
+            &identity,
+            headers.into(),
+        );
+        match self.publish(marker.after(revision)).await? {
+            Published::Accepted { sequence } => Ok(sequence),
+            Published::Duplicate => Err(BusError::Conflict),
+        }
     }
 
     /// Writes a key if it still has `revision`; 0 means that it must not exist. Returns the new revision.
@@ -78,17 +127,22 @@ impl Bus {
         record: &T,
         trace: TraceContext,
     ) -> Result<u64, BusError> {
-        match self.set_from(bucket, key, revision, record, trace).await {
+        match self.replace(bucket, key, revision, record, trace).await {
             // A removed key does not exist, but its marker has a revision.
             Err(BusError::Conflict) if revision == 0 => match self.removal(bucket, key).await? {
-                Some(marker) => self.set_from(bucket, key, marker, record, trace).await,
+                Some(marker) => self.replace(bucket, key, marker, record, trace).await,
                 None => Err(BusError::Conflict),
             },
             set => set,
         }
     }
 
-    async fn set_from<T: Wire>(
+    /// As [`Bus::compare_and_set`], but the marker of a removal counts like a record: who found nothing loses against
+    /// a removal that came since. `revision` is that of [`Bus::look_up`].
+    ///
+    /// # Errors
+    /// [`BusError::Conflict`] when somebody else wrote, or removed, first.
+    pub async fn replace<T: Wire>(
         &self,
         bucket: &BucketSpec,
         key: &str,
@@ -112,7 +166,7 @@ impl Bus {
         let last = self
             .last(&bucket_stream(bucket), &subjects::key(bucket.name, key))
             .await?;
-        Ok(last.filter(is_removed).map(|entry| entry.sequence))
+        Ok(last.filter(Entry::is_removal).map(|entry| entry.sequence))
     }
 
     /// Writes a key, whatever was there.
@@ -208,8 +262,4 @@ impl Bus {
             .map_err(|error| BusError::Unavailable(error.to_string()))?;
         Ok(stream.cached_info().state.messages == 0)
     }
-}
-
-fn is_removed(entry: &Entry) -> bool {
-    entry.header(KV_OPERATION).is_some()
 }

@@ -25,7 +25,7 @@ mod topology;
 mod trace;
 
 pub use balance::Balance;
-pub use buckets::{ALL_KEYS, Change, Changes, Revision};
+pub use buckets::{ALL_KEYS, Change, Changes, Found, Revision};
 pub use connect::{Bus, BusConfig, Session};
 pub use consume::{Consumer, Work, WorkStream};
 pub use hint::Hints;

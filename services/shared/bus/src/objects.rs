@@ -100,7 +100,7 @@ impl Bus {
                 most,
             });
         }
-        let chunks = format!("$O.{}.C.{}", ATTACHMENTS.name, info.nuid);
+        let chunks = chunks(&info);
         let mut file = BytesMut::with_capacity(info.size);
         let mut from = 1;
         while file.len() < info.size {
@@ -140,16 +140,42 @@ impl Bus {
         })
     }
 
+    /// Removes a file; whether there was one. Its bytes go first, so that a removal that is cut off can be repeated.
+    ///
+    /// # Errors
+    /// [`BusError::Unavailable`] when the broker is away.
+    pub async fn remove_file(&self, key: &str) -> Result<bool, BusError> {
+        let info = match self.info(key).await {
+            Ok((_, info)) => info,
+            Err(ObjectError::Bus(error)) => return Err(error),
+            Err(ObjectError::Missing { .. } | ObjectError::TooLarge { .. } | ObjectError::Incomplete) => {
+                return Ok(false);
+            }
+        };
+        self.purge(&stream(), &chunks(&info)).await?;
+        self.purge(&stream(), &meta(key)).await?;
+        Ok(true)
+    }
+
     async fn info(&self, key: &str) -> Result<(Entry, Info), ObjectError> {
         let missing = || ObjectError::Missing { key: key.to_owned() };
-        let subject = format!("$O.{}.M.{}", ATTACHMENTS.name, BASE64URL.encode(key.as_bytes()));
-        let entry = self.last(&stream(), &subject).await?.ok_or_else(missing)?;
+        let entry = self.last(&stream(), &meta(key)).await?.ok_or_else(missing)?;
         let info: Info = serde_json::from_slice(&entry.payload).map_err(|_| ObjectError::Incomplete)?;
         if info.deleted {
             return Err(missing());
         }
         Ok((entry, info))
     }
+}
+
+/// Where a file's description lies.
+fn meta(key: &str) -> String {
+    format!("$O.{}.M.{}", ATTACHMENTS.name, BASE64URL.encode(key.as_bytes()))
+}
+
+/// Where its bytes lie.
+fn chunks(info: &Info) -> String {
+    format!("$O.{}.C.{}", ATTACHMENTS.name, info.nuid)
 }
 
 /// The stream behind the object store.

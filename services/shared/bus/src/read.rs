@@ -10,6 +10,7 @@ use proto_schemas::topology::{BucketSpec, bucket_stream};
 use proto_schemas::wire::{self, Wire};
 use serde::{Deserialize, Serialize};
 
+use crate::buckets::KV_OPERATION;
 use crate::connect::REQUEST_TIMEOUT;
 use crate::publish::request_failure;
 use crate::{Bus, BusError};
@@ -51,6 +52,11 @@ impl Entry {
     /// One of its headers.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(async_nats::HeaderValue::as_str)
+    }
+
+    /// Whether it says that a key of a bucket was removed.
+    pub fn is_removal(&self) -> bool {
+        self.header(KV_OPERATION).is_some()
     }
 
     /// When the server stored it; none when it did not say so in a way that can be read.

@@ -105,7 +105,8 @@ impl Bus {
         })
     }
 
-    /// Removes one message from a stream: a dead letter that was replayed or purged, a message that was left in its slot.
+    /// Removes one message from a stream, and overwrites its bytes: a dead letter that was replayed or purged, a message
+    /// that was left in its slot, what an operator wants forgotten.
     ///
     /// # Errors
     /// [`BusError::Refused`] when it is not there, [`BusError::Unavailable`] when the broker is away.
@@ -128,6 +129,23 @@ impl Bus {
                 },
                 DeleteMessageErrorKind::Request | DeleteMessageErrorKind::TimedOut => unavailable(&error),
             })
+    }
+
+    /// Removes all messages of a literal subject, which is also how the key of a bucket goes without a marker: buckets
+    /// refuse [`Bus::delete`].
+    ///
+    /// # Errors
+    /// [`BusError::Unavailable`] when the broker is away or refuses.
+    pub async fn purge(&self, stream: &str, subject: &str) -> Result<(), BusError> {
+        self.check_connected()?;
+        let unavailable = |error: &dyn std::error::Error| BusError::Unavailable(error.to_string());
+        let stream = self
+            .jetstream
+            .get_stream_no_info(stream)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        let purged = stream.purge().filter(subject).await;
+        purged.map(|_| ()).map_err(|error| unavailable(&error))
     }
 
     async fn ensure_stream(

@@ -265,7 +265,7 @@ pub struct Connection {
     /// What becomes of a message that its user changes afterwards, on Telegram and Slack.
     #[serde(default, skip_serializing_if = "EditPolicy::is_default")]
     pub edits: EditPolicy,
-    /// Whether the chat is shown that the bot works on an answer.
+    /// Whether the chat is shown that the bot works on an answer. Default true.
     #[serde(default = "shown", skip_serializing_if = "is_shown")]
     pub typing: bool,
     /// The account.

@@ -294,6 +294,25 @@ impl Reader {
         text
     }
 
+    /// The keys with their default, bounds and meaning as a table in Markdown, for the reference.
+    pub fn table(&self) -> String {
+        let mut text = "| Variable | Default | Bounds | Meaning |\n|---|---|---|---|\n".to_owned();
+        for field in &self.fields {
+            let default = if field.default.is_empty() {
+                "empty".to_owned()
+            } else {
+                format!("`{}`", field.default)
+            };
+            // Writing to a String cannot fail.
+            let _written = writeln!(
+                text,
+                "| `{}` | {default} | {} | {} |",
+                field.key, field.bounds, field.help
+            );
+        }
+        text
+    }
+
     /// The keys with their values, for `--print-config`. Most secrets are references; what has to be
     /// hidden is a password in an address and what [`Reader::secret`] reads.
     pub fn print(&self) -> String {

@@ -206,8 +206,8 @@ fn address_file(folder: &TempDir) -> PathBuf {
     folder.path().join("addresses.json")
 }
 
-/// A binary that was built beside the running test: test executables lie in `deps/`, binaries one folder up, wherever
-/// the target folder is.
+/// Where a binary of the workspace is. Test executables lie in `deps/`, binaries one folder up, wherever the target
+/// folder is.
 ///
 /// # Panics
 /// When it is not built.

@@ -1,10 +1,12 @@
 //! A turn that comes again, late, or beside another answer: each step is done once.
 
+use bus::TraceContext;
 use proto_schemas::context::{Context, TurnResult};
 use proto_schemas::dead_letter::Attempt;
 use proto_schemas::ids::{IntegrationId, UnixMillis};
 use proto_schemas::progress::TurnProgress;
 use proto_schemas::subjects;
+use proto_schemas::topology::CONTEXTS;
 use proto_schemas::turn::Turn;
 use serde_json::json;
 use testkit::condition::{PATIENCE, wait_until};
@@ -36,6 +38,45 @@ async fn an_answer_that_comes_after_another_is_dropped_and_counted() {
         (1, 1)
     );
     assert!(world.dead_letters().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_to_a_conversation_that_was_removed_meanwhile_is_dropped() {
+    let world = World::started(json!({})).await;
+    let before = turn("a");
+    let gate = world.backend.hold();
+    world.offer(&before).await;
+    world.backend.wait_for_calls(1).await;
+    let key = before.conversation.as_str();
+    let removal = world.bus.remove(&CONTEXTS, key, 0, TraceContext::new());
+    let marker = removal.await.unwrap();
+    gate.release();
+    world.wait_until_gone(&before).await;
+    assert!(world.context(&before).await.is_none() && world.delivery(&before).await.is_none());
+    assert_eq!(world.late_answers().await, 1);
+    // What is built on the removal itself is a new beginning.
+    let since = Turn {
+        context_revision: marker,
+        ..rival(&before)
+    };
+    world.offer(&since).await;
+    world.wait_for_delivery(&since).await;
+    assert_eq!(world.context(&since).await.unwrap().record.last.turn, since.id);
+}
+
+#[tokio::test]
+async fn a_turn_of_a_removed_conversation_that_comes_again_calls_nobody() {
+    let mut world = World::new().await;
+    world.configure("echo", json!({})).await;
+    let turn = turn("a");
+    world.offer_again(&turn).await;
+    let key = turn.conversation.as_str();
+    let removal = world.bus.remove(&CONTEXTS, key, 0, TraceContext::new());
+    removal.await.unwrap();
+    world.start().await;
+    world.wait_until_gone(&turn).await;
+    assert!(world.backend.calls().is_empty());
+    assert!(world.context(&turn).await.is_none() && world.delivery(&turn).await.is_none());
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use proto_schemas::context::Context;
 use proto_schemas::progress::DeliveryProgress;
 use proto_schemas::subjects;
-use proto_schemas::topology::{PROGRESS, REGISTRY};
+use proto_schemas::topology::{PROGRESS, REGISTRY, bucket_stream};
 use testkit::condition::{PATIENCE, wait_for};
 
 use crate::broker::{Broker, record};
@@ -60,6 +60,27 @@ async fn revision_zero_means_that_there_must_be_none() {
     assert!(is_conflict(&set(&broker, "a", 0, 2).await));
     // Another key is another record.
     set(&broker, "b", 0, 2).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_read_before_a_removal_does_not_write_after_it() {
+    let broker = Broker::start().await;
+    let (bus, trace) = (&broker.bus, TraceContext::new());
+    let replace = async |revision| bus.replace(&PROGRESS, "a", revision, &record(1), trace).await;
+    let found = async || bus.look_up::<DeliveryProgress>(&PROGRESS, "a").await.unwrap();
+    let unwritten = bus.remove(&PROGRESS, "a", 0, trace).await.unwrap();
+    assert!(is_conflict(&replace(0).await));
+    let first = replace(unwritten).await.unwrap();
+    assert!(is_conflict(&bus.remove(&PROGRESS, "a", unwritten, trace).await));
+    let marker = bus.remove(&PROGRESS, "a", first, trace).await.unwrap();
+    assert_eq!((found().await.revision, found().await.record), (marker, None));
+    assert!(is_conflict(&replace(first).await));
+    let stored = bus
+        .entries(&bucket_stream(&PROGRESS), ">", 1, 9, 1 << 20)
+        .await
+        .unwrap();
+    assert_eq!(stored.list.len(), 1, "nothing but the marker is left");
+    replace(marker).await.unwrap();
 }
 
 #[tokio::test]

@@ -49,6 +49,21 @@ async fn a_file_that_is_not_there_is_missing() {
 }
 
 #[tokio::test]
+async fn of_a_file_that_is_removed_nothing_is_left() {
+    let broker = Broker::start().await;
+    broker.bus.store_file("a", &content(3 * CHUNK)).await.unwrap();
+    broker.bus.store_file("b", &content(2 * CHUNK)).await.unwrap();
+    assert!(broker.bus.remove_file("a").await.unwrap());
+    assert!(!broker.bus.remove_file("a").await.unwrap());
+    let holdings = broker.bus.holdings("OBJ_attachments").await.unwrap();
+    assert_eq!(
+        holdings.messages, 3,
+        "the description and the two pieces of the other"
+    );
+    assert!(broker.bus.file("b", MIB).await.unwrap() == content(2 * CHUNK));
+}
+
+#[tokio::test]
 async fn a_file_larger_than_the_reader_takes_is_not_read() {
     let broker = Broker::start().await;
     broker.bus.store_file("a", &content(CHUNK + 1)).await.unwrap();

@@ -1,0 +1,206 @@
+//! Where something of a conversation is kept, and what of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bus::{Bus, BusError, Entry};
+use domain::files::is_content_key;
+use proto_schemas::dead_letter::{DeadLetter, Payload};
+use proto_schemas::ids::ConversationId;
+use proto_schemas::subjects;
+use proto_schemas::topology::{
+    CONTEXTS, DEAD_LETTERS, DELIVERIES, FETCHES, INBOX, PROGRESS, TRANSCRIPTS, TURNS, bucket_stream,
+};
+
+/// The length of a file's key.
+const KEY_CHARS: usize = KEY_PREFIX.len() + 64;
+const KEY_PREFIX: &str = "sha256/";
+
+/// A stream or bucket, in the order in which entries are removed. Transcripts and dead letters go last: a user's
+/// conversations are found by them when the command was cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Store {
+    Contexts,
+    Turns,
+    Inbox,
+    Fetches,
+    Deliveries,
+    Progress,
+    DeadLetters,
+    Transcripts,
+}
+
+impl Store {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Contexts,
+        Self::Turns,
+        Self::Inbox,
+        Self::Fetches,
+        Self::Deliveries,
+        Self::Progress,
+        Self::DeadLetters,
+        Self::Transcripts,
+    ];
+
+    /// What it holds, for people.
+    pub(crate) fn entries(self) -> &'static str {
+        match self {
+            Self::Contexts => "contexts",
+            Self::Turns => "turns",
+            Self::Inbox => "inbox entries",
+            Self::Fetches => "fetches",
+            Self::Deliveries => "deliveries",
+            Self::Progress => "progress records",
+            Self::DeadLetters => "dead letters",
+            Self::Transcripts => "transcripts",
+        }
+    }
+
+    /// Its stream.
+    pub(crate) fn stream(self) -> String {
+        match self {
+            Self::Contexts => bucket_stream(&CONTEXTS),
+            Self::Turns => TURNS.name.to_owned(),
+            Self::Inbox => INBOX.name.to_owned(),
+            Self::Fetches => FETCHES.name.to_owned(),
+            Self::Deliveries => DELIVERIES.name.to_owned(),
+            Self::Progress => bucket_stream(&PROGRESS),
+            Self::DeadLetters => DEAD_LETTERS.name.to_owned(),
+            Self::Transcripts => TRANSCRIPTS.name.to_owned(),
+        }
+    }
+
+    /// The literal subject of a conversation, where it has one.
+    fn subject_of(self, conversation: &ConversationId) -> Option<String> {
+        match self {
+            Self::Contexts => Some(subjects::key(CONTEXTS.name, conversation.as_str())),
+            Self::Turns => Some(subjects::turn(conversation)),
+            Self::Inbox => Some(subjects::inbox(conversation)),
+            Self::Deliveries => Some(subjects::delivery(conversation)),
+            Self::Transcripts => Some(subjects::transcript(conversation)),
+            Self::Fetches | Self::Progress | Self::DeadLetters => None,
+        }
+    }
+
+    /// The conversation that an entry belongs to; none where nothing tells.
+    pub(crate) fn owner(self, entry: &Entry) -> Option<ConversationId> {
+        match self {
+            Self::DeadLetters => subjects::named_conversation(&entry.decode::<DeadLetter>().ok()?.subject),
+            Self::Contexts
+            | Self::Turns
+            | Self::Inbox
+            | Self::Fetches
+            | Self::Deliveries
+            | Self::Progress
+            | Self::Transcripts => subjects::named_conversation(&entry.subject),
+        }
+    }
+
+    /// Visits all that it holds, a page at a time.
+    pub(crate) async fn each(self, bus: &Bus, visit: impl FnMut(Entry)) -> Result<(), BusError> {
+        bus.each(&self.stream(), ">", 1, visit).await
+    }
+}
+
+/// An entry of a conversation.
+pub(crate) struct Held {
+    pub(crate) store: Store,
+    pub(crate) conversation: ConversationId,
+    pub(crate) entry: Entry,
+}
+
+impl Held {
+    /// Where the payload of a dead letter lies that is too large for the letter.
+    pub(crate) fn object(&self) -> Option<String> {
+        if self.store != Store::DeadLetters {
+            return None;
+        }
+        match self.entry.decode::<DeadLetter>().ok()?.payload {
+            Payload::Object(key) => Some(key),
+            Payload::Text(_) | Payload::Hex(_) => None,
+        }
+    }
+}
+
+/// What these stores hold of conversations. Markers of what was removed are nothing.
+pub(crate) async fn held<T>(
+    bus: &Bus,
+    stores: &[Store],
+    conversations: &BTreeMap<ConversationId, T>,
+) -> Result<Vec<Held>, BusError> {
+    let mut held = Vec::new();
+    for &store in stores {
+        let mut take = |entry: Entry| {
+            let owner = store
+                .owner(&entry)
+                .filter(|owner| conversations.contains_key(owner));
+            if let Some(conversation) = owner
+                && !entry.is_removal()
+            {
+                held.push(Held {
+                    store,
+                    conversation,
+                    entry,
+                });
+            }
+        };
+        let literal: Option<Vec<String>> = conversations
+            .keys()
+            .map(|conversation| store.subject_of(conversation))
+            .collect();
+        match literal {
+            Some(subjects) => {
+                for subject in subjects {
+                    bus.each(&store.stream(), &subject, 1, &mut take).await?;
+                }
+            }
+            None => store.each(bus, take).await?,
+        }
+    }
+    Ok(held)
+}
+
+/// The files that other conversations refer to as well, or else nobody.
+pub(crate) async fn shared<T>(
+    bus: &Bus,
+    files: &BTreeSet<String>,
+    conversations: &BTreeMap<ConversationId, T>,
+) -> Result<BTreeSet<String>, BusError> {
+    let mut shared = BTreeSet::new();
+    if files.is_empty() {
+        return Ok(shared);
+    }
+    for store in Store::ALL {
+        let visit = |entry: Entry| {
+            let owner = store.owner(&entry);
+            if owner.is_none_or(|owner| !conversations.contains_key(&owner)) {
+                shared.extend(keys_in(&entry.payload).filter(|key| files.contains(key)));
+            }
+        };
+        store.each(bus, visit).await?;
+    }
+    Ok(shared)
+}
+
+/// The keys of files in a text, whatever it is.
+pub(crate) fn keys_in(payload: &[u8]) -> impl Iterator<Item = String> + use<> {
+    let text = String::from_utf8_lossy(payload).into_owned();
+    let starts: Vec<usize> = text.match_indices(KEY_PREFIX).map(|(start, _)| start).collect();
+    starts.into_iter().filter_map(move |start| {
+        let key = text.get(start..start + KEY_CHARS)?;
+        is_content_key(key).then(|| key.to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::files::content_key;
+
+    use super::*;
+
+    #[test]
+    fn keys_of_files_are_found_wherever_they_stand() {
+        let (one, other) = (content_key(b"one"), content_key(b"other"));
+        let text = format!("{{\"a\":\"{one}\"}} sha256/no {other}, sha256/é");
+        assert_eq!(keys_in(text.as_bytes()).collect::<Vec<_>>(), [one, other]);
+    }
+}
