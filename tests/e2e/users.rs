@@ -14,7 +14,7 @@ use tests::secured::Secured;
 use tokio::process::Command;
 
 use crate::files::{ask_for_report, fetch, image_links, photo};
-use crate::manifest::{ERROR_MESSAGE, FRAGILE, TELEGRAM, WEB};
+use crate::manifest::{ERROR_MESSAGE, FRAGILE, TELEGRAM, TELEGRAM_FRAGILE, WEB};
 use crate::pipeline::{Options, Pipeline, echoed};
 
 const CHAT: i64 = 7001;
@@ -143,18 +143,25 @@ async fn a_conversation_with_a_file_and_a_dead_letter_is_forgotten_by_the_user_t
     pipeline.backend.respond_with(always(500));
     pipeline.telegram.add_file("AgAC-big", photo());
     let update = photo_update(1, CHAT, 41, "AgAC-big", "what is this?");
-    pipeline.update(TELEGRAM, &update).await;
+    pipeline.update(TELEGRAM_FRAGILE, &update).await;
     pipeline.telegram_messages(CHAT, 1).await;
     pipeline.settled().await;
     assert_eq!(pipeline.dead_letters().await.len(), 1);
-    let chat = ["forget", "--connection", TELEGRAM, "--user", "7001", "--yes"];
+    let chat = [
+        "forget",
+        "--connection",
+        TELEGRAM_FRAGILE,
+        "--user",
+        "7001",
+        "--yes",
+    ];
     let said = pipeline.chatbot_as(FORGETTING, &chat).await;
     for line in [
         "1  contexts",
         "inbox entries",
         "1  transcripts",
         "1  dead letters",
-        "1  progress records",
+        "2  progress records",
         "1  files\n",
     ] {
         assert!(said.contains(line), "{line:?} is not in\n{said}");
