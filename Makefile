@@ -27,8 +27,10 @@ help: ## list the targets
 tools: ## put nats-server into .tools, if it is not there yet
 	@python3 deploy/tools/nats-server.py
 
-build: ## build everything
-	cargo build --locked --workspace --bins
+# All at once and as the tests want it: of another selection of packages cargo would build many of them once more, with
+# other features.
+build: ## build everything, with the tests
+	cargo build --locked --workspace --bins --tests
 
 run: tools ## run the whole pipeline in one process, with its own nats-server
 	cargo run --locked -p chatbot -- up
@@ -45,11 +47,10 @@ else
 	cargo run --locked -q -p chatbot -- demo
 endif
 
-# The end-to-end tests start the binaries, so these are built first. They and the model are shown last.
+# The end-to-end tests start the binaries, so these are built first.
 test: tools build ## run all tests
-	cargo test --locked --workspace --exclude tests --doc
-	cargo test --locked --workspace --exclude tests --lib --bins --tests
-	cargo test --locked -p tests --tests
+	cargo test --locked --workspace --doc
+	cargo test --locked --workspace --lib --bins --tests
 
 # Our code is safe Rust, so it runs without a sanitizer, on the compiler that builds everything else. What is found stays
 # in target/fuzz, and what breaks in tests/fuzz/artifacts; the seeds under tests/fuzz/corpus are only read.
@@ -70,13 +71,13 @@ bench: tools ## measure the whole: make bench SCENARIO=saturation DURATION=10
 # `make test` has a minute of it. A run is drawn from SEED; RATE multiplies the faults.
 faults: tools build ## break things on purpose: make faults DURATION=10m SEED=7 RATE=2
 	DURATION="$(DURATION)" SEED="$(SEED)" RATE="$(RATE)" \
-	cargo test --locked -p tests --test faults -- --nocapture promises_hold_under_faults
+	cargo test --locked --workspace --test faults -- --nocapture promises_hold_under_faults
 
 check: ## formatting, lints and the rules of the workspace
 	cargo fmt --all --check
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo test --locked -p tests --test conformance
+	cargo test --locked --workspace --test conformance
 
 .PHONY: ops-check ops-live
 
@@ -91,13 +92,13 @@ ops-live: tools build ## ask a real Prometheus every query of dashboards, rules 
 	@python3 deploy/tools/ops_live.py
 
 schemas: ## write proto-schemas/schemas, asyncapi.json and deploy/nats/auth.conf from the types
-	UPDATE=1 cargo test --locked -p proto-schemas --test drift
+	UPDATE=1 cargo test --locked --workspace --test drift
 
 metrics: tools build ## write the tables of deploy/metrics.md from what the services show
-	UPDATE=1 cargo test --locked -p tests --test e2e metrics::the_documented
+	UPDATE=1 cargo test --locked --workspace --test e2e metrics::the_documented
 
 config-reference: ## write the tables of deploy/configuration.md from the types of the configuration
-	UPDATE=1 cargo test --locked -p chatbot --test configuration
+	UPDATE=1 cargo test --locked --workspace --test configuration
 
 fmt: ## format the sources
 	cargo fmt --all
