@@ -48,7 +48,8 @@ async fn promises_hold_under_faults() {
 async fn promises_hold_while_every_process_is_replaced() {
     let settings = Settings::from_environment().for_as_long_as(Duration::from_secs(20));
     let update = plan::rolling_update(REPLICAS, Duration::from_secs(1));
-    promises_hold(settings, &update, Setup::flaky(settings.seed, REPLICAS)).await;
+    let setup = Setup::flaky(settings.seed, REPLICAS).as_in_containers();
+    promises_hold(settings, &update, setup).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

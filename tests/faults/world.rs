@@ -17,6 +17,7 @@ use testkit::condition::PATIENCE;
 use testkit::discord::{FakeDiscord, FakeGateway};
 use testkit::middleman::{Middleman, Passing};
 use testkit::nats::{NatsCluster, NatsServer};
+use testkit::process::Namespace;
 use testkit::proxy::Proxy;
 use testkit::slack::FakeSlack;
 use testkit::telegram::FakeTelegram;
@@ -79,6 +80,7 @@ pub(crate) struct Setup {
     replicas: usize,
     /// Nodes of the broker: one behind a proxy, or a cluster.
     nodes: Nodes,
+    namespace: Namespace,
     manners: Manners,
     before_callback: Option<Tamper>,
     before_webhook: Option<Tamper>,
@@ -91,6 +93,7 @@ impl Setup {
             seed,
             replicas,
             nodes: Nodes::One,
+            namespace: Namespace::Shared,
             manners: Manners::Flaky,
             before_callback: None,
             before_webhook: None,
@@ -108,6 +111,12 @@ impl Setup {
     /// The broker is a cluster.
     pub(crate) fn on_a_cluster(mut self) -> Self {
         self.nodes = Nodes::Three;
+        self
+    }
+
+    /// Each process of a service is the first of a namespace, as in a container, if this machine lets us make such.
+    pub(crate) fn as_in_containers(mut self) -> Self {
+        self.namespace = Namespace::own_if_allowed();
         self
     }
 
@@ -191,7 +200,7 @@ impl World {
         };
         let copies = copies.to_string();
         let env = environment(&way, &[("GATEWAY_LEASE", "3s"), ("NATS_REPLICAS", &copies)]);
-        let fleet = Fleet::start(env, setup.replicas).await;
+        let fleet = Fleet::start_in(setup.namespace, env, setup.replicas).await;
         let ledger = Ledger::new();
         let webhook = Arc::new(Backend::new(setup.seed, setup.manners, Arc::clone(&ledger)));
         let script = Arc::clone(&webhook);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use proto_schemas::dead_letter::Stage;
-use testkit::process::Service;
+use testkit::process::{Namespace, Service};
 
 use crate::manifest;
 
@@ -19,6 +19,7 @@ pub const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Fleet {
     services: BTreeMap<Stage, Vec<Service>>,
+    namespace: Namespace,
     env: Environment,
     own: BTreeMap<Stage, Environment>,
 }
@@ -30,10 +31,25 @@ impl Fleet {
         Self::start_with(env, BTreeMap::new(), replicas).await
     }
 
+    /// As [`Fleet::start`], each process in such a namespace.
+    pub async fn start_in(namespace: Namespace, env: Environment, replicas: usize) -> Self {
+        Self::start_all(namespace, env, BTreeMap::new(), replicas).await
+    }
+
     /// As [`Fleet::start`], with variables of single services besides.
     pub async fn start_with(env: Environment, own: BTreeMap<Stage, Environment>, replicas: usize) -> Self {
+        Self::start_all(Namespace::Shared, env, own, replicas).await
+    }
+
+    async fn start_all(
+        namespace: Namespace,
+        env: Environment,
+        own: BTreeMap<Stage, Environment>,
+        replicas: usize,
+    ) -> Self {
         let mut fleet = Self {
             services: BTreeMap::new(),
+            namespace,
             env,
             own,
         };
@@ -55,7 +71,7 @@ impl Fleet {
         let own = self.own.get(&stage).into_iter().flatten();
         let env: Environment = self.env.iter().chain(own).cloned().collect();
         join_all((0..replicas).map(async |_| {
-            let service = Service::start(stage.as_str(), &env).await;
+            let service = Service::start_in(self.namespace, stage.as_str(), &env).await;
             service.ready().await;
             service
         }))

@@ -18,12 +18,54 @@ const TAIL_BYTES: usize = 32 * 1024;
 pub(crate) struct Child {
     name: String,
     process: Mutex<std::process::Child>,
+    namespace: Namespace,
     log: PathBuf,
+}
+
+/// Which processes a process sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Namespace {
+    /// All of the machine's.
+    Shared,
+    /// Its own alone, in which it is the first, as in a container: signals without a handler do not end it, and
+    /// nobody collects its children but itself.
+    Own,
+}
+
+impl Namespace {
+    /// One of its own, if this machine lets us make such.
+    pub fn own_if_allowed() -> Self {
+        let mut command = Self::Own.command(Path::new("true"));
+        let made = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        if made.is_ok_and(|status| status.success()) {
+            Self::Own
+        } else {
+            Self::Shared
+        }
+    }
+
+    /// What starts a program in it.
+    pub(crate) fn command(self, program: &Path) -> Command {
+        match self {
+            Self::Shared => Command::new(program),
+            Self::Own => {
+                let mut command = Command::new("unshare");
+                command.args(["--map-root-user", "--pid", "--fork", "--kill-child", "--"]);
+                command.arg(program);
+                command
+            }
+        }
+    }
 }
 
 impl Child {
     /// Starts `command`. Its output is added to `log`, so that the file tells of every start.
-    pub(crate) fn spawn(name: &str, mut command: Command, log: &Path) -> Self {
+    pub(crate) fn spawn(name: &str, command: Command, log: &Path) -> Self {
+        Self::spawn_in(Namespace::Shared, name, command, log)
+    }
+
+    /// The same for what [`Namespace::command`] made.
+    pub(crate) fn spawn_in(namespace: Namespace, name: &str, mut command: Command, log: &Path) -> Self {
         let output = File::options().create(true).append(true).open(log).unwrap();
         command
             .stdin(Stdio::null())
@@ -35,13 +77,18 @@ impl Child {
         Self {
             name: name.to_owned(),
             process: Mutex::new(process),
+            namespace,
             log: log.to_owned(),
         }
     }
 
-    /// The process's identifier.
+    /// The process's identifier, as it is seen from here.
     pub(crate) fn id(&self) -> u32 {
-        self.process.lock().unwrap().id()
+        let id = self.process.lock().unwrap().id();
+        match self.namespace {
+            Namespace::Shared => id,
+            Namespace::Own => only_child(id).unwrap_or(id),
+        }
     }
 
     /// How it ended; none while it runs.
@@ -59,6 +106,10 @@ impl Child {
 
     /// Ends it at once (SIGKILL), also when it is paused.
     pub(crate) fn kill(&self) -> ExitStatus {
+        // Of a namespace's first process first, or its parent would be gone before it.
+        if self.namespace == Namespace::Own {
+            self.signal("KILL");
+        }
         let mut process = self.process.lock().unwrap();
         process.kill().unwrap();
         process.wait().unwrap()
@@ -69,10 +120,7 @@ impl Child {
         if self.exit_status().is_some() {
             return;
         }
-        let sent = Command::new("kill")
-            .arg(format!("-{signal}"))
-            .arg(self.id().to_string())
-            .status();
+        let sent = send(signal, self.id());
         assert!(
             sent.unwrap().success(),
             "{} cannot be sent SIG{signal}",
@@ -107,7 +155,11 @@ impl Drop for Child {
     fn drop(&mut self) {
         // No unwrap here: a second panic would abort the whole test process.
         if let Ok(process) = self.process.get_mut() {
-            drop(process.kill());
+            if let (Namespace::Own, Some(id)) = (self.namespace, only_child(process.id())) {
+                drop(send("KILL", id));
+            } else {
+                drop(process.kill());
+            }
             drop(process.wait());
         }
         if std::thread::panicking() {
@@ -119,6 +171,17 @@ impl Drop for Child {
             );
         }
     }
+}
+
+fn send(signal: &str, id: u32) -> std::io::Result<ExitStatus> {
+    let mut kill = Command::new("kill");
+    kill.arg(format!("-{signal}")).arg(id.to_string()).status()
+}
+
+/// The process that `unshare` has started; none when there is none (yet, or any more).
+fn only_child(id: u32) -> Option<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).ok()?;
+    children.trim_end().parse().ok()
 }
 
 fn tail(output: &[u8]) -> &[u8] {

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus};
+use std::process::ExitStatus;
 
 use tempfile::TempDir;
 
 use crate::child::Child;
+pub use crate::child::Namespace;
 use crate::client::client;
 use crate::condition::{PATIENCE, wait_for, wait_until};
 
@@ -22,6 +23,7 @@ pub struct Service {
     child: Child,
     name: String,
     env: Vec<(String, String)>,
+    namespace: Namespace,
     folder: TempDir,
 }
 
@@ -32,7 +34,15 @@ impl Service {
     /// # Panics
     /// When it is not built, or ends instead; then its output is part of the message.
     pub async fn start(name: &str, env: &[(&str, String)]) -> Self {
-        let service = Self::spawn(name, env);
+        Self::start_in(Namespace::Shared, name, env).await
+    }
+
+    /// As [`Service::start`], in a namespace.
+    ///
+    /// # Panics
+    /// As there.
+    pub async fn start_in(namespace: Namespace, name: &str, env: &[(&str, String)]) -> Self {
+        let service = Self::spawn_in(namespace, name, env);
         service.addresses().await;
         service
     }
@@ -42,16 +52,21 @@ impl Service {
     /// # Panics
     /// When it is not built.
     pub fn spawn(name: &str, env: &[(&str, String)]) -> Self {
+        Self::spawn_in(Namespace::Shared, name, env)
+    }
+
+    fn spawn_in(namespace: Namespace, name: &str, env: &[(&str, String)]) -> Self {
         let env: Vec<_> = env
             .iter()
             .map(|(key, value)| ((*key).to_owned(), value.clone()))
             .collect();
         let folder = tempfile::tempdir().unwrap();
-        let child = launch(name, &env, &folder);
+        let child = launch(namespace, name, &env, &folder);
         Self {
             child,
             name: name.to_owned(),
             env,
+            namespace,
             folder,
         }
     }
@@ -135,7 +150,7 @@ impl Service {
     /// As [`Service::restart`], but waits for nothing: what it needs may be away.
     pub fn relaunch(&mut self) {
         self.child.kill();
-        self.child = launch(&self.name, &self.env, &self.folder);
+        self.child = launch(self.namespace, &self.name, &self.env, &self.folder);
     }
 
     /// Freezes it (SIGSTOP), as a pause longer than any lease.
@@ -176,18 +191,18 @@ impl Service {
     }
 }
 
-fn launch(name: &str, env: &[(String, String)], folder: &TempDir) -> Child {
+fn launch(namespace: Namespace, name: &str, env: &[(String, String)], folder: &TempDir) -> Child {
     let addresses = address_file(folder);
     // A start must not be taken for bound by the addresses of the one before.
     if addresses.exists() {
         std::fs::remove_file(&addresses).unwrap();
     }
-    let mut command = Command::new(binary(name));
+    let mut command = namespace.command(&binary(name));
     command
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env(ADDRESS_FILE, addresses).envs(env.iter().cloned());
-    Child::spawn(name, command, &folder.path().join("log"))
+    Child::spawn_in(namespace, name, command, &folder.path().join("log"))
 }
 
 /// What a binary wrote into its address file; none if there is none yet.

@@ -1,7 +1,7 @@
 //! The process fixture, with a stand-in for a service.
 
 use testkit::client::client;
-use testkit::process::Service;
+use testkit::process::{Namespace, Service};
 
 const NAME: &str = "testkit-service";
 
@@ -32,6 +32,21 @@ async fn sigterm_lets_a_service_end_in_order_and_its_output_is_kept() {
     let service = Service::start(NAME, &[]).await;
     assert!(service.terminate().await.success());
     assert_eq!(service.logs(), "bound\ndrained\n");
+}
+
+#[tokio::test]
+async fn in_a_namespace_a_service_gets_its_signals_and_ends_by_them() {
+    // As the first of its own where such can be made.
+    let mut service = Service::start_in(Namespace::own_if_allowed(), NAME, &[]).await;
+    service.pause().await;
+    service.resume();
+    assert!(service.terminate().await.success());
+    service.restart().await;
+    let before = service.pid();
+    service.kill();
+    assert!(!std::path::Path::new(&format!("/proc/{before}/exe")).exists());
+    let logs = service.logs();
+    assert!(logs.starts_with("bound\ndrained\nbound\n"), "{logs}");
 }
 
 #[tokio::test]
