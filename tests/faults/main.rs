@@ -48,7 +48,7 @@ async fn promises_hold_under_faults() {
 async fn promises_hold_while_every_process_is_replaced() {
     let settings = Settings::from_environment().for_as_long_as(Duration::from_secs(20));
     let update = plan::rolling_update(REPLICAS, Duration::from_secs(1));
-    let setup = Setup::flaky(settings.seed, REPLICAS).as_in_containers();
+    let setup = Setup::flaky(settings.seed, REPLICAS).in_containers();
     promises_hold(settings, &update, setup).await;
 }
 

@@ -115,7 +115,7 @@ impl Setup {
     }
 
     /// Each process of a service is the first of a namespace, as in a container, if this machine lets us make such.
-    pub(crate) fn as_in_containers(mut self) -> Self {
+    pub(crate) fn in_containers(mut self) -> Self {
         self.namespace = Namespace::own_if_allowed();
         self
     }

@@ -20,7 +20,6 @@
 //! What is not in it: files, attempts and dead letters, replies in several parts, an operator's replay, work of more
 //! than one conversation, the removal of a context, and lagging reads of the transcript and of the slot.
 #![cfg(test)]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod builder;
 mod caller;

@@ -1,6 +1,9 @@
 //! Serving HTTP until shutdown, the same way for admin endpoints and services, and what services have in common when
 //! they read a request and answer it.
 
+mod connections;
+
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -37,14 +40,11 @@ pub async fn bind(address: SocketAddr) -> io::Result<Bound> {
 }
 
 impl Bound {
-    /// Serves until `shutdown`, then finishes the requests at hand.
-    ///
-    /// # Errors
-    /// The system's, when the socket breaks.
-    pub async fn serve(self, router: Router, shutdown: CancellationToken) -> io::Result<()> {
-        axum::serve(self.listener, router)
-            .with_graceful_shutdown(shutdown.cancelled_owned())
-            .await
+    /// Serves until `shutdown`, then finishes the requests at hand. Who takes 75 s to ask, or takes nothing of an answer
+    /// for 30 s, is cut off.
+    pub async fn serve(self, router: Router, shutdown: CancellationToken) -> Result<(), Infallible> {
+        connections::serve(self.listener, router, shutdown).await;
+        Ok(())
     }
 }
 
@@ -88,8 +88,6 @@ pub fn retry_after(wait: Duration) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-
     use axum::body::Body;
     use futures_util::stream;
 
