@@ -11,6 +11,7 @@
     reason = "a panic is a test's report, in its helper functions too"
 )]
 
+mod backup;
 mod broker;
 mod conversations;
 mod crashes;

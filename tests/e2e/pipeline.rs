@@ -18,7 +18,7 @@ use testkit::process::Service;
 use testkit::s3::FakeS3;
 use testkit::slack::{self, FakeSlack, push_event};
 use testkit::telegram::{FakeTelegram, SentMessage, push_update};
-use tests::broker::connect;
+use tests::broker::{OBSERVER, connect, open_as};
 use tests::fleet::{Fleet, environment};
 use tests::secured::Secured;
 
@@ -128,6 +128,15 @@ impl Pipeline {
             s3,
             collector,
         }
+    }
+
+    /// Goes on at another broker that asks who one is and holds what the services need, when those of the first have ended.
+    pub(crate) async fn go_on_at(&mut self, nats: NatsServer) {
+        let url = Secured::url(&nats);
+        let observer = self.secured.as_ref().unwrap().identity(OBSERVER);
+        self.bus = open_as(&url, observer).await;
+        self.fleet = self.fleet.start_at(&url).await;
+        self.nats = nats;
     }
 
     /// Starts one more process of a service.

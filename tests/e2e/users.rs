@@ -30,12 +30,13 @@ const SECURED: Options = Options {
 };
 
 impl Pipeline {
-    fn users(&self) -> &Secured {
+    /// The users of its broker.
+    pub(crate) fn users(&self) -> &Secured {
         self.secured.as_ref().unwrap()
     }
 
     /// Runs the command line as a user, and returns what it prints.
-    async fn chatbot_as(&self, user: &str, arguments: &[&str]) -> String {
+    pub(crate) async fn chatbot_as(&self, user: &str, arguments: &[&str]) -> String {
         let mut command = Command::from(self.users().chatbot(user, &self.nats));
         let done = command.args(arguments).output().await.unwrap();
         let (said, complained) = (
@@ -47,7 +48,7 @@ impl Pipeline {
     }
 
     /// Nobody was refused anything: the services say so, and the broker.
-    async fn nobody_was_refused(&self) {
+    pub(crate) async fn nobody_was_refused(&self) {
         for stage in Stage::ALL {
             assert_unrefused(self.service(stage), stage.as_str()).await;
         }

@@ -51,6 +51,14 @@ impl Fleet {
         fleet
     }
 
+    /// As many processes of each service, started in the same way at another broker.
+    pub async fn start_at(&self, nats_url: &str) -> Self {
+        let mut env = self.env.clone();
+        env.push(("NATS_URL", nats_url.to_owned()));
+        let replicas = self.services.values().map(Vec::len).max().unwrap_or(1);
+        Self::start_with(env, self.own.clone(), replicas).await
+    }
+
     async fn launch(&self, stage: Stage, replicas: usize) -> Vec<Service> {
         let own = self.own.get(&stage).into_iter().flatten();
         let env: Environment = self.env.iter().chain(own).cloned().collect();
