@@ -28,6 +28,7 @@ mod poison;
 mod promises;
 mod replicas;
 mod rights;
+mod rotation;
 mod s3;
 mod secured_starts;
 mod shutdown;

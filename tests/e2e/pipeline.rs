@@ -19,7 +19,7 @@ use testkit::s3::FakeS3;
 use testkit::slack::{self, FakeSlack, push_event};
 use testkit::telegram::{FakeTelegram, SentMessage, push_update};
 use tests::broker::{OBSERVER, connect, open_as};
-use tests::fleet::{Fleet, environment};
+use tests::fleet::{Environment, Fleet, environment};
 use tests::secured::Secured;
 
 use crate::manifest;
@@ -142,6 +142,13 @@ impl Pipeline {
     /// Starts one more process of a service.
     pub(crate) async fn add_replica(&mut self, stage: Stage) {
         self.fleet.add_replica(stage).await;
+    }
+
+    /// Replaces the first process of a service by a new one with other settings besides.
+    pub(crate) async fn replace(&mut self, stage: Stage, settings: Environment) {
+        self.fleet.set(stage, settings);
+        self.fleet.add_replica(stage).await;
+        self.fleet.end_first(stage).await;
     }
 
     /// The processes of a service, in the order in which they were started.

@@ -21,7 +21,8 @@ const CHAT: i64 = 7001;
 /// A manifest.
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/example.yaml");
 
-const SECURED: Options = Options {
+/// On a broker with users.
+pub(crate) const SECURED: Options = Options {
     replicas: 1,
     settings: &[],
     files_in_s3: false,

@@ -70,6 +70,18 @@ impl Fleet {
         .await
     }
 
+    /// Sets variables of a service that win over those it had, for processes that are started from now on.
+    pub fn set(&mut self, stage: Stage, settings: Environment) {
+        self.own.entry(stage).or_default().extend(settings);
+    }
+
+    /// Asks the first process of a service to end.
+    pub async fn end_first(&mut self, stage: Stage) {
+        if let Some(replicas) = self.services.get_mut(&stage) {
+            replicas.remove(0).terminate().await;
+        }
+    }
+
     /// Starts one more process of a service.
     pub async fn add_replica(&mut self, stage: Stage) {
         let added = self.launch(stage, 1).await;
