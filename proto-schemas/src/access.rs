@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use crate::topology::{ATTACHMENTS, BUCKETS, BucketSpec, CONSUMERS, ConsumerSpec, STREAMS, bucket_stream};
 
 pub use server::{ADMIN, key_variable, server_config, server_template};
-pub use users::{BOOTSTRAP, FORGETTING, OPERATOR, USERS, user};
+pub use users::{BACKUP, BOOTSTRAP, FORGETTING, OPERATOR, USERS, user};
 
 /// What a user does with the object store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,9 @@ pub struct User {
     pub purges: &'static [&'static str],
     /// Buckets it makes again when they are gone with the memory of their server.
     pub remakes: &'static [BucketSpec],
-    /// Whether it creates and changes streams, buckets and consumers.
+    /// Whether it copies whole streams, as a backup.
+    pub copies: bool,
+    /// Whether it creates and changes streams, buckets and consumers, and puts back what was copied.
     pub creates: bool,
 }
 
@@ -105,6 +107,9 @@ impl User {
             .chain(files)
             .collect();
         streams.extend(named.map(|&stream| stream.to_owned()));
+        if self.copies {
+            streams.extend(lasting_streams());
+        }
         if self.creates {
             streams.extend(all_streams());
         }
@@ -176,7 +181,24 @@ impl User {
                 .iter()
                 .map(|bucket| format!("$JS.API.STREAM.CREATE.{}", bucket_stream(bucket))),
         );
+        if self.copies {
+            made.extend(["LIST", "NAMES"].map(|verb| format!("$JS.API.STREAM.{verb}")));
+            // A piece is sent when the one before it is acknowledged.
+            made.extend(lasting_streams().flat_map(|stream| {
+                [
+                    format!("$JS.API.STREAM.SNAPSHOT.{stream}"),
+                    format!("$JS.SNAPSHOT.ACK.{stream}.>"),
+                ]
+            }));
+        }
         if self.creates {
+            made.push("$JS.API.STREAM.NAMES".to_owned());
+            made.extend(lasting_streams().flat_map(|stream| {
+                [
+                    format!("$JS.API.STREAM.RESTORE.{stream}"),
+                    format!("$JS.SNAPSHOT.RESTORE.{stream}.*"),
+                ]
+            }));
             for stream in all_streams() {
                 made.extend(["CREATE", "UPDATE"].map(|verb| format!("$JS.API.STREAM.{verb}.{stream}")));
             }
@@ -201,6 +223,15 @@ pub fn all_streams() -> impl Iterator<Item = String> {
     streams
         .chain(BUCKETS.iter().map(bucket_stream))
         .chain([files_stream()])
+}
+
+/// Every stream that outlives its server: what a backup is made of. The server copies none that is in memory.
+pub fn lasting_streams() -> impl Iterator<Item = String> {
+    let in_memory = |stream: &String| {
+        let mut fleeting = BUCKETS.iter().filter(|bucket| bucket.in_memory);
+        fleeting.any(|bucket| bucket_stream(bucket) == *stream)
+    };
+    all_streams().filter(move |stream| !in_memory(stream))
 }
 
 fn files_stream() -> String {
@@ -230,7 +261,7 @@ mod tests {
         for stage in Stage::ALL {
             assert!(user(stage.as_str()).is_some(), "{stage:?}");
         }
-        for name in ["console", OPERATOR, FORGETTING, BOOTSTRAP] {
+        for name in ["console", OPERATOR, FORGETTING, BACKUP, BOOTSTRAP] {
             assert!(user(name).is_some(), "{name}");
         }
     }
@@ -263,8 +294,9 @@ mod tests {
     fn only_bootstrap_creates_changes_or_empties_streams() {
         for user in USERS.iter().filter(|user| user.name != BOOTSTRAP) {
             let manages = |subject: &String| {
-                let verbs = ["STREAM.CREATE", "STREAM.UPDATE", "STREAM.DELETE", "STREAM.PURGE"];
-                verbs.iter().any(|verb| subject.contains(verb))
+                let verbs = ["CREATE", "UPDATE", "DELETE", "PURGE", "RESTORE"];
+                let managing = verbs.map(|verb| format!("$JS.API.STREAM.{verb}"));
+                managing.iter().any(|verb| subject.starts_with(verb))
             };
             let managed: Vec<_> = user.publishes().into_iter().filter(manages).collect();
             // What is stored anew replaces its old chunks, the bucket in memory is made again, and buckets let nothing be

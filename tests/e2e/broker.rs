@@ -1,6 +1,8 @@
 //! What the broker holds.
 
+use async_nats::ConnectOptions;
 use bus::Entry;
+use proto_schemas::access::inbox_prefix;
 use proto_schemas::dead_letter::{DeadLetter, Stage};
 use proto_schemas::ids::ConversationId;
 use proto_schemas::subjects;
@@ -8,6 +10,7 @@ use proto_schemas::topology::{DEAD_LETTERS, TRANSCRIPTS};
 use proto_schemas::transcript::Transcript;
 use testkit::condition::{PATIENCE, wait_for, wait_until};
 use tests::broker::{is_idle, stored};
+use tests::secured::Secured;
 
 use crate::pipeline::Pipeline;
 
@@ -55,6 +58,15 @@ impl Pipeline {
         })
         .await;
     }
+}
+
+/// How a test connects by the broker's own client, as a user.
+pub(crate) fn connecting_as(secured: &Secured, user: &str) -> ConnectOptions {
+    let identity = secured.identity(user);
+    ConnectOptions::new()
+        .nkey(identity.key.unwrap().seed().to_owned())
+        .add_root_certificates(identity.roots.unwrap())
+        .custom_inbox_prefix(inbox_prefix(user))
 }
 
 /// Stage and class of dead letters, in order.

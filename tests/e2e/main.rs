@@ -11,6 +11,7 @@
     reason = "a panic is a test's report, in its helper functions too"
 )]
 
+mod backup;
 mod broker;
 mod conversations;
 mod crashes;
@@ -27,6 +28,7 @@ mod poison;
 mod promises;
 mod replicas;
 mod rights;
+mod rotation;
 mod s3;
 mod secured_starts;
 mod shutdown;

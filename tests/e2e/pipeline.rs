@@ -18,8 +18,8 @@ use testkit::process::Service;
 use testkit::s3::FakeS3;
 use testkit::slack::{self, FakeSlack, push_event};
 use testkit::telegram::{FakeTelegram, SentMessage, push_update};
-use tests::broker::connect;
-use tests::fleet::{Fleet, environment};
+use tests::broker::{OBSERVER, connect, open_as};
+use tests::fleet::{Environment, Fleet, environment};
 use tests::secured::Secured;
 
 use crate::manifest;
@@ -130,9 +130,25 @@ impl Pipeline {
         }
     }
 
+    /// Goes on at another broker that asks who one is and holds what the services need, when those of the first have ended.
+    pub(crate) async fn go_on_at(&mut self, nats: NatsServer) {
+        let url = Secured::url(&nats);
+        let observer = self.secured.as_ref().unwrap().identity(OBSERVER);
+        self.bus = open_as(&url, observer).await;
+        self.fleet = self.fleet.start_at(&url).await;
+        self.nats = nats;
+    }
+
     /// Starts one more process of a service.
     pub(crate) async fn add_replica(&mut self, stage: Stage) {
         self.fleet.add_replica(stage).await;
+    }
+
+    /// Replaces the first process of a service by a new one with other settings besides.
+    pub(crate) async fn replace(&mut self, stage: Stage, settings: Environment) {
+        self.fleet.set(stage, settings);
+        self.fleet.add_replica(stage).await;
+        self.fleet.end_first(stage).await;
     }
 
     /// The processes of a service, in the order in which they were started.

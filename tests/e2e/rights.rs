@@ -6,12 +6,14 @@ use std::collections::BTreeSet;
 
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event};
 use bus::{Bus, BusConfig};
-use proto_schemas::access::{BOOTSTRAP, FileAccess, USERS};
+use proto_schemas::access::{BACKUP, BOOTSTRAP, FileAccess, USERS};
 use testkit::nats::NatsServer;
 use tests::secured::Secured;
 use tokio::sync::mpsc;
 
-use self::table::{BOOTSTRAPS, NOBODYS, PUBLISHED};
+use crate::broker::connecting_as;
+
+use self::table::{BOOTSTRAPS, COPIERS, NOBODYS, PUBLISHED};
 
 /// What nobody may do; when the server has refused it, it has judged all that was tried before.
 const LAST: &str = "nobody.may.do.this";
@@ -24,18 +26,13 @@ struct Intruder {
 
 impl Intruder {
     async fn connect(secured: &Secured, server: &NatsServer, user: &str) -> Self {
-        let identity = secured.identity(user);
         let (told, refused) = mpsc::channel(1024);
-        let options = ConnectOptions::new()
-            .nkey(identity.key.unwrap().seed().to_owned())
-            .add_root_certificates(identity.roots.unwrap())
-            .custom_inbox_prefix(format!("_INBOX_{user}"))
-            .event_callback(move |event| {
-                if let Event::ServerError(error) = event {
-                    told.try_send(error.to_string()).unwrap();
-                }
-                std::future::ready(())
-            });
+        let options = connecting_as(secured, user).event_callback(move |event| {
+            if let Event::ServerError(error) = event {
+                told.try_send(error.to_string()).unwrap();
+            }
+            std::future::ready(())
+        });
         let client = options.connect(Secured::url(server)).await.unwrap();
         Self { client, refused }
     }
@@ -98,6 +95,9 @@ async fn each_user_is_refused_what_others_publish() {
         assert_eq!(intruder.publish(&NOBODYS).await, owned(&NOBODYS), "{user}");
         if user != BOOTSTRAP {
             assert_eq!(intruder.publish(&BOOTSTRAPS).await, owned(&BOOTSTRAPS), "{user}");
+        }
+        if ![BACKUP, BOOTSTRAP].contains(&user) {
+            assert_eq!(intruder.publish(&COPIERS).await, owned(&COPIERS), "{user}");
         }
     }
 }

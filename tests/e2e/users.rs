@@ -21,7 +21,8 @@ const CHAT: i64 = 7001;
 /// A manifest.
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/example.yaml");
 
-const SECURED: Options = Options {
+/// On a broker with users.
+pub(crate) const SECURED: Options = Options {
     replicas: 1,
     settings: &[],
     files_in_s3: false,
@@ -30,12 +31,13 @@ const SECURED: Options = Options {
 };
 
 impl Pipeline {
-    fn users(&self) -> &Secured {
+    /// The users of its broker.
+    pub(crate) fn users(&self) -> &Secured {
         self.secured.as_ref().unwrap()
     }
 
     /// Runs the command line as a user, and returns what it prints.
-    async fn chatbot_as(&self, user: &str, arguments: &[&str]) -> String {
+    pub(crate) async fn chatbot_as(&self, user: &str, arguments: &[&str]) -> String {
         let mut command = Command::from(self.users().chatbot(user, &self.nats));
         let done = command.args(arguments).output().await.unwrap();
         let (said, complained) = (
@@ -47,7 +49,7 @@ impl Pipeline {
     }
 
     /// Nobody was refused anything: the services say so, and the broker.
-    async fn nobody_was_refused(&self) {
+    pub(crate) async fn nobody_was_refused(&self) {
         for stage in Stage::ALL {
             assert_unrefused(self.service(stage), stage.as_str()).await;
         }

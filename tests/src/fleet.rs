@@ -67,6 +67,14 @@ impl Fleet {
         fleet
     }
 
+    /// As many processes of each service, started in the same way at another broker.
+    pub async fn start_at(&self, nats_url: &str) -> Self {
+        let mut env = self.env.clone();
+        env.push(("NATS_URL", nats_url.to_owned()));
+        let replicas = self.services.values().map(Vec::len).max().unwrap_or(1);
+        Self::start_with(env, self.own.clone(), replicas).await
+    }
+
     async fn launch(&self, stage: Stage, replicas: usize) -> Vec<Service> {
         let own = self.own.get(&stage).into_iter().flatten();
         let env: Environment = self.env.iter().chain(own).cloned().collect();
@@ -76,6 +84,18 @@ impl Fleet {
             service
         }))
         .await
+    }
+
+    /// Sets variables of a service that win over those it had, for processes that are started from now on.
+    pub fn set(&mut self, stage: Stage, settings: Environment) {
+        self.own.entry(stage).or_default().extend(settings);
+    }
+
+    /// Asks the first process of a service to end.
+    pub async fn end_first(&mut self, stage: Stage) {
+        if let Some(replicas) = self.services.get_mut(&stage) {
+            replicas.remove(0).terminate().await;
+        }
     }
 
     /// Starts one more process of a service.

@@ -1,10 +1,10 @@
-//! A broker that speaks TLS and knows its users, as `deploy/nats/auth.conf` has them.
+//! A broker that speaks TLS and knows its users, with the rights of `deploy/nats/auth.conf`.
 
 use std::collections::BTreeMap;
 use std::process::Command;
 
 use bus::{Bus, Identity, OnDifference, UserKey};
-use proto_schemas::access::{ADMIN, USERS, key_variable};
+use proto_schemas::access::{ADMIN, USERS, server_config};
 use proto_schemas::dead_letter::Stage;
 use testkit::authority::Authority;
 use testkit::nats::NatsServer;
@@ -13,13 +13,11 @@ use testkit::process::binary;
 use crate::broker::{OBSERVER, open_as};
 use crate::fleet::Environment;
 
-/// The rights as they are committed.
-const RIGHTS: &str = include_str!("../../deploy/nats/auth.conf");
-
 /// A key for each user, and who signs the broker's certificate.
 #[derive(Debug)]
 pub struct Secured {
     keys: BTreeMap<&'static str, UserKey>,
+    previous: BTreeMap<&'static str, UserKey>,
     /// Who signs the broker's certificate.
     pub authority: Authority,
 }
@@ -33,27 +31,48 @@ impl Secured {
         let names = USERS.iter().map(|user| user.name).chain([ADMIN, OBSERVER]);
         Self {
             keys: names.map(|name| (name, UserKey::generate().unwrap())).collect(),
+            previous: BTreeMap::new(),
             authority: Authority::new(),
         }
     }
 
-    /// Starts the broker. Beside the users of the platform it knows the tests themselves, who may do everything.
+    /// Makes a new key for a user; the broker knows the one before, too, until [`Secured::drop_previous_keys`].
+    ///
+    /// # Panics
+    /// When no key can be made.
+    pub fn change_key(&mut self, user: &'static str) {
+        let before = self.keys.insert(user, UserKey::generate().unwrap());
+        self.previous.extend(before.map(|key| (user, key)));
+    }
+
+    /// Keeps no key that was changed.
+    pub fn drop_previous_keys(&mut self) {
+        self.previous.clear();
+    }
+
+    /// Starts the broker.
     ///
     /// # Panics
     /// When the server refuses the configuration.
     pub async fn start(&self) -> NatsServer {
-        let observer = format!(
-            "PIPELINE {{\n    jetstream: enabled\n    users: [\n      {{ nkey: ${} }}\n",
-            key_variable(OBSERVER)
-        );
-        let rights = RIGHTS.replacen("PIPELINE {\n    jetstream: enabled\n    users: [\n", &observer, 1);
-        assert_ne!(rights, RIGHTS, "the users stand there otherwise");
-        let public =
-            |(name, key): (&&str, &UserKey)| format!("{}: \"{}\"\n", key_variable(name), key.public());
-        let keys: String = self.keys.iter().map(public).collect();
+        NatsServer::start_with(&self.configuration()).await
+    }
+
+    /// What the broker is told. Beside the users of the platform it knows the tests themselves, who may do everything.
+    ///
+    /// # Panics
+    /// When the users do not stand where they are looked for.
+    pub fn configuration(&self) -> String {
+        let rights = server_config(|user| {
+            let keys = [&self.keys, &self.previous].into_iter();
+            keys.filter_map(|keys| keys.get(user)).map(quoted).collect()
+        });
+        let users = "PIPELINE {\n    jetstream: enabled\n    users: [\n";
+        let observer = format!("{users}      {{ nkey: {} }}\n", quoted(&self.keys[OBSERVER]));
+        let rights_and_observer = rights.replacen(users, &observer, 1);
+        assert_ne!(rights_and_observer, rights, "the users stand there otherwise");
         let (certificate, key) = (self.authority.certificate(), self.authority.key());
-        let tls = format!("tls {{ cert_file: {certificate:?}, key_file: {key:?} }}\n");
-        NatsServer::start_with(&format!("{tls}{keys}{rights}")).await
+        format!("tls {{ cert_file: {certificate:?}, key_file: {key:?} }}\n{rights_and_observer}")
     }
 
     /// Where clients of the server connect.
@@ -118,4 +137,8 @@ impl Default for Secured {
     fn default() -> Self {
         Self::new()
     }
+}
+
+fn quoted(key: &UserKey) -> String {
+    format!("{:?}", key.public())
 }

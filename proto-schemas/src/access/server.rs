@@ -23,21 +23,26 @@ pub fn key_variable(user: &str) -> String {
 
 /// The part of a server's configuration that says who may do what, with variables for the public keys.
 pub fn server_template() -> String {
-    server_config(|user| format!("${}", key_variable(user)))
+    server_config(|user| vec![format!("${}", key_variable(user))])
 }
 
-/// The same, with what stands for each user's public key.
-pub fn server_config(key: impl Fn(&str) -> String) -> String {
+/// The same, with what stands for each user's public keys: one, or two while it is changed.
+pub fn server_config(keys: impl Fn(&str) -> Vec<String>) -> String {
+    let admins: String = keys(ADMIN)
+        .iter()
+        .map(|key| format!("      {{ nkey: {key} }}\n"))
+        .collect();
     let mut text = HEAD.to_owned();
     // Writing to a String cannot fail.
     let _written = write!(
         text,
-        "\nsystem_account: SYS\n\naccounts {{\n  SYS {{\n    users: [\n      {{ nkey: {} }}\n    ]\n  }}\n\n  PIPELINE \
-         {{\n    jetstream: enabled\n    users: [\n",
-        key(ADMIN)
+        "\nsystem_account: SYS\n\naccounts {{\n  SYS {{\n    users: [\n{admins}    ]\n  }}\n\n  PIPELINE {{\n    jetstream: \
+         enabled\n    users: [\n",
     );
     for user in &USERS {
-        text.push_str(&entry(user, &key(user.name)));
+        for key in keys(user.name) {
+            text.push_str(&entry(user, &key));
+        }
     }
     text.push_str("    ]\n  }\n}\n");
     text

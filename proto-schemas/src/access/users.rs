@@ -7,7 +7,11 @@ use crate::topology::{CONTEXT_EVENTS, DELIVERY_WORK, FETCH_WORK, INBOX_EVENTS, L
 pub const OPERATOR: &str = "chatbot";
 /// The user of `chatbot forget`, which alone may remove what was said and done.
 pub const FORGETTING: &str = "forget";
-/// The user that creates streams, buckets and consumers, and does nothing else.
+/// The user that copies whole streams. It cannot put them back: its key lies where backups are made by the clock, and who
+/// restores writes what was said.
+pub const BACKUP: &str = "backup";
+/// The user that creates streams, buckets and consumers, from a backup too, and does nothing else. The server restores no
+/// stream that is there.
 pub const BOOTSTRAP: &str = "bootstrap";
 
 /// Touches nothing but the operator's configuration, as every service does.
@@ -25,11 +29,12 @@ const NOTHING: User = User {
     removes_from: &[],
     purges: &[],
     remakes: &[],
+    copies: false,
     creates: false,
 };
 
 /// All users.
-pub const USERS: [User; 9] = [
+pub const USERS: [User; 10] = [
     User {
         name: "ingress",
         sends: &["inbox.*", "$KV.gateways.*", "dead-letters.ingress.*.*"],
@@ -179,6 +184,12 @@ pub const USERS: [User; 9] = [
         ],
         purges: &["KV_progress", "OBJ_attachments"],
         follows: &[],
+        ..NOTHING
+    },
+    User {
+        name: BACKUP,
+        follows: &[],
+        copies: true,
         ..NOTHING
     },
     User {

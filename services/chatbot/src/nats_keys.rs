@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use bus::UserKey;
+use bus::{NotASeed, UserKey};
 use clap::Args;
 use proto_schemas::access::{ADMIN, USERS, server_config};
 
@@ -17,7 +17,8 @@ const RIGHTS: &str = "auth.conf";
 /// Options of `nats-keys`.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Where the keys are kept. Those that are there stay; to change one, remove its seed first.
+    /// Where the keys are kept. Those that are there stay; to change one, rename NAME.seed to NAME.previous.seed: both are good
+    /// until that is removed.
     folder: PathBuf,
 }
 
@@ -29,10 +30,17 @@ pub(crate) fn nats_keys(options: &Options) -> Result<(), Failure> {
     for name in USERS.iter().map(|user| user.name).chain([ADMIN]) {
         let (key, made) = key(&folder.join(format!("{name}.seed")))?;
         say!("{} {name} {}", if made { "made" } else { "kept" }, key.public());
-        public.insert(name, key.public().to_owned());
+        let mut keys = vec![quoted(&key)];
+        let previous = folder.join(format!("{name}.previous.seed"));
+        if previous.exists() {
+            let key = read(&previous)?;
+            say!("kept {name} {} too, as the previous one", key.public());
+            keys.push(quoted(&key));
+        }
+        public.insert(name, keys);
     }
     let file = folder.join(RIGHTS);
-    let rights = server_config(|name| format!("{:?}", public[name]));
+    let rights = server_config(|name| public[name].clone());
     std::fs::write(&file, rights).map_err(|error| cannot("write", &file, &error))?;
     say!(
         "their rights are in {}, for the server to include",
@@ -43,15 +51,25 @@ pub(crate) fn nats_keys(options: &Options) -> Result<(), Failure> {
 
 /// The key of a file, and whether it was made just now.
 fn key(file: &Path) -> Result<(UserKey, bool), Failure> {
-    let refused = |error: &dyn std::fmt::Display| Failure(format!("{}: {error}", file.display()));
     if file.exists() {
-        let seed = std::fs::read_to_string(file).map_err(|error| cannot("read", file, &error))?;
-        let key = UserKey::from_seed(seed.trim_end()).map_err(|error| refused(&error))?;
-        return Ok((key, false));
+        return Ok((read(file)?, false));
     }
-    let key = UserKey::generate().map_err(|error| refused(&error))?;
+    let key = UserKey::generate().map_err(|error| refused(file, error))?;
     write_private(file, key.seed()).map_err(|error| cannot("write", file, &error))?;
     Ok((key, true))
+}
+
+fn read(file: &Path) -> Result<UserKey, Failure> {
+    let seed = std::fs::read_to_string(file).map_err(|error| cannot("read", file, &error))?;
+    UserKey::from_seed(seed.trim_end()).map_err(|error| refused(file, error))
+}
+
+fn quoted(key: &UserKey) -> String {
+    format!("{:?}", key.public())
+}
+
+fn refused(file: &Path, error: NotASeed) -> Failure {
+    Failure(format!("{}: {error}", file.display()))
 }
 
 fn cannot(verb: &str, path: &Path, error: &std::io::Error) -> Failure {
@@ -86,5 +104,27 @@ mod tests {
         std::fs::remove_file(seed).unwrap();
         nats_keys(&options).unwrap();
         assert_ne!(rights(), first);
+    }
+
+    #[test]
+    fn a_key_that_is_being_changed_is_good_beside_the_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options {
+            folder: folder.path().to_owned(),
+        };
+        let place = |name: &str| options.folder.join(name);
+        nats_keys(&options).unwrap();
+        for user in ["egress", ADMIN] {
+            let previous = place(&format!("{user}.previous.seed"));
+            std::fs::rename(place(&format!("{user}.seed")), &previous).unwrap();
+            nats_keys(&options).unwrap();
+            let entries = |file: &Path| {
+                let rights = std::fs::read_to_string(place(RIGHTS)).unwrap();
+                let entry = format!("nkey: {}", quoted(&read(file).unwrap()));
+                rights.matches(&entry).count()
+            };
+            let present = place(&format!("{user}.seed"));
+            assert_eq!((entries(&present), entries(&previous)), (1, 1), "{user}");
+        }
     }
 }

@@ -1,12 +1,12 @@
 //! What each user may publish to, and what it may not.
 
-use proto_schemas::access::{BOOTSTRAP, FORGETTING, OPERATOR};
+use proto_schemas::access::{BACKUP, BOOTSTRAP, FORGETTING, OPERATOR};
 
 /// A user, what it may publish to, and what it may not.
 pub(super) type Row = (&'static str, &'static [&'static str], &'static [&'static str]);
 
 /// Written from what each service is for, not from the rights.
-pub(super) const PUBLISHED: [Row; 9] = [
+pub(super) const PUBLISHED: [Row; 10] = [
     (
         "ingress",
         &[
@@ -163,8 +163,28 @@ pub(super) const PUBLISHED: [Row; 9] = [
         ],
     ),
     (
+        BACKUP,
+        &[
+            "$JS.API.STREAM.NAMES",
+            "$JS.API.STREAM.LIST",
+            "$JS.API.STREAM.INFO.KV_contexts",
+            "$JS.API.STREAM.SNAPSHOT.INBOX",
+            "$JS.SNAPSHOT.ACK.OBJ_attachments.id.131072.1",
+        ],
+        &[
+            "inbox.c",
+            "$KV.registry.bots.b",
+            "$JS.API.DIRECT.GET.INBOX",
+            "$JS.API.STREAM.SNAPSHOT.OTHER",
+            "$JS.SNAPSHOT.RESTORE.INBOX.id",
+        ],
+    ),
+    (
         BOOTSTRAP,
         &[
+            "$JS.API.STREAM.NAMES",
+            "$JS.API.STREAM.RESTORE.KV_contexts",
+            "$JS.SNAPSHOT.RESTORE.INBOX.id",
             "$JS.API.STREAM.CREATE.INBOX",
             "$JS.API.STREAM.UPDATE.KV_limits",
             "$JS.API.CONSUMER.CREATE.TURNS.webhook-caller",
@@ -173,6 +193,10 @@ pub(super) const PUBLISHED: [Row; 9] = [
             "inbox.c",
             "$KV.registry.bots.b",
             "$JS.API.DIRECT.GET.INBOX",
+            "$JS.API.STREAM.LIST",
+            "$JS.API.STREAM.SNAPSHOT.INBOX",
+            "$JS.SNAPSHOT.ACK.INBOX.id.131072.1",
+            "$JS.API.STREAM.RESTORE.OTHER",
             "$JS.API.STREAM.CREATE.OTHER",
             "$JS.API.CONSUMER.CREATE.INBOX.other",
             "$JS.API.CONSUMER.MSG.NEXT.TURNS.webhook-caller",
@@ -181,15 +205,11 @@ pub(super) const PUBLISHED: [Row; 9] = [
 ];
 
 /// What no service does, and no command.
-pub(super) const NOBODYS: [&str; 12] = [
+pub(super) const NOBODYS: [&str; 8] = [
     "$JS.API.STREAM.DELETE.INBOX",
     "$JS.API.STREAM.PURGE.INBOX",
     "$JS.API.STREAM.PURGE.TRANSCRIPTS",
     "$JS.API.STREAM.PURGE.KV_registry",
-    "$JS.API.STREAM.SNAPSHOT.INBOX",
-    "$JS.API.STREAM.RESTORE.INBOX",
-    "$JS.API.STREAM.NAMES",
-    "$JS.API.STREAM.LIST",
     "$JS.API.CONSUMER.DELETE.TURNS.webhook-caller",
     "$JS.API.CONSUMER.CREATE.TURNS.other",
     "$SYS.REQ.SERVER.PING",
@@ -197,9 +217,17 @@ pub(super) const NOBODYS: [&str; 12] = [
 ];
 
 /// What one user alone does.
-pub(super) const BOOTSTRAPS: [&str; 4] = [
+pub(super) const BOOTSTRAPS: [&str; 5] = [
     "$JS.API.STREAM.CREATE.INBOX",
     "$JS.API.STREAM.UPDATE.INBOX",
     "$JS.API.STREAM.UPDATE.KV_limits",
+    "$JS.API.STREAM.RESTORE.INBOX",
     "$JS.API.CONSUMER.CREATE.TURNS.webhook-caller",
+];
+
+/// What only a backup and who restores it do.
+pub(super) const COPIERS: [&str; 3] = [
+    "$JS.API.STREAM.SNAPSHOT.INBOX",
+    "$JS.API.STREAM.NAMES",
+    "$JS.API.STREAM.LIST",
 ];

@@ -17,7 +17,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
 use crate::child::Child;
-use crate::condition::{PATIENCE, wait_for};
+use crate::condition::{PATIENCE, wait_for, wait_until};
 
 /// Ports to listen on: below the range of outgoing connections (32768 and up), because a port of that range
 /// may be taken by a stranger, or by a client connecting to itself, while the server is down.
@@ -122,6 +122,21 @@ impl NatsServer {
             Start::Ready => {}
             Start::Ended => panic!("nats-server does not start again: {}", self.child.log()),
         }
+    }
+
+    /// Gives the server another configuration while it runs (SIGHUP), and waits until it has read it.
+    ///
+    /// # Panics
+    /// When it refuses.
+    pub async fn reload(&self, configuration: &str) {
+        let reloads = || self.log().matches("Reloaded server configuration").count();
+        let before = reloads();
+        std::fs::write(configuration_file(&self.folder), configuration).unwrap();
+        self.child.signal("HUP");
+        wait_until(PATIENCE, "nats-server to have reloaded", async || {
+            reloads() > before
+        })
+        .await;
     }
 
     /// Freezes the server (SIGSTOP): connections stay open and nothing answers.
