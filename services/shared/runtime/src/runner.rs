@@ -307,7 +307,7 @@ impl<S: Stage> Runner<S> {
                 }
                 Outcome::GiveUp(give_up)
             }
-            Err(error) => Outcome::retry(format!("the dead letter is not confirmed: {error}")),
+            Err(error) => burial::put_off(error),
         }
     }
 
@@ -327,8 +327,9 @@ impl<S: Stage> Runner<S> {
                 Ok(())
             }
             Outcome::Retry { after, cause } => {
+                let age = clock::now().since(work.stored_at);
                 let wanted =
-                    after.unwrap_or_else(|| retry::redelivery_delay(work.delivered, random::fraction()));
+                    after.unwrap_or_else(|| retry::redelivery_delay(work.delivered, age, random::fraction()));
                 // If another one has the work, its own signs of life keep it for that long.
                 let least = if lease.is_held() { Duration::ZERO } else { ack_wait };
                 let delay = wanted.max(least);
