@@ -167,6 +167,18 @@ impl History {
         })
     }
 
+    /// When each message that has a reply of its own was accepted, and when the first part of that was shown.
+    pub(crate) fn answers(&self) -> impl Iterator<Item = (Duration, Duration)> {
+        self.events.iter().filter_map(|event| match &event.what {
+            What::Accepted(message) => {
+                let is_its = |shown: &Shown| shown.to.as_ref() == Some(&message.name);
+                let (shown, _) = self.shown().find(|(_, shown)| is_its(shown))?;
+                Some((event.at, shown))
+            }
+            What::PushedAgain(_) | What::Asked(_) | What::Shown(_) => None,
+        })
+    }
+
     /// Whether the last message that was accepted has its outcome, as far as its user can see.
     pub(crate) fn is_quiet(&self) -> bool {
         let messages = self.messages();

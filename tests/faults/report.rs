@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use proto_schemas::dead_letter::{DeadLetter, Stage};
 
@@ -126,7 +127,7 @@ fn numbers(run: &Run, verdict: &Verdict<'_>) -> String {
          conversations {}, messages {}, pushed again {pushed_again}\n\
          replies {}, failures told {}, resets {}, dead letters {}\n\
          calls of the webhook {}, asked again {}, shown again {}, of it by a send caught in a freeze {}\n\
-         quiet {:.1} s after the end; broken promises {}{}",
+         answered {:.1} s after the last fault was mended, quiet {:.1} s after the end; broken promises {}{}",
         run.disturbances.len(),
         tally(kinds),
         run.histories.len(),
@@ -139,6 +140,7 @@ fn numbers(run: &Run, verdict: &Verdict<'_>) -> String {
         counts.asked_again,
         counts.shown_again,
         counts.caught,
+        recovery(run).as_secs_f64(),
         run.aftermath.as_secs_f64(),
         verdict.violations.len() + verdict.strangers.len(),
         if rules.is_empty() {
@@ -147,6 +149,18 @@ fn numbers(run: &Run, verdict: &Verdict<'_>) -> String {
             format!(" ({})", tally(rules.iter().map(String::as_str)))
         },
     )
+}
+
+/// How long it took from the end of the last fault until every message of before was answered.
+fn recovery(run: &Run) -> Duration {
+    let mended = run.disturbances.iter().map(|disturbance| disturbance.to).max();
+    let mended = mended.unwrap_or_default();
+    let answered = run.histories.iter().flat_map(History::answers);
+    let last = answered
+        .filter(|(accepted, _)| *accepted <= mended)
+        .map(|(_, shown)| shown)
+        .max();
+    last.unwrap_or_default().saturating_sub(mended)
 }
 
 /// How often each name comes up.

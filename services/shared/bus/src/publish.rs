@@ -15,6 +15,8 @@ const SLOT_TAKEN: u64 = 10077;
 const WRONG_LAST_SEQUENCE: u64 = 10071;
 /// "wrong last sequence", as newer servers say it when they name no sequence.
 const WRONG_LAST_SEQUENCE_UNKNOWN: u64 = 10164;
+/// "duplicate message id is in process": a cluster is still writing a message of this identity.
+const BEING_WRITTEN: u64 = 10158;
 
 /// What to publish. `message_id` is how the server recognises a repetition.
 #[derive(Debug, Clone)]
@@ -117,8 +119,8 @@ pub enum BusError {
     /// The message is larger than the server takes.
     #[error("the message is larger than the broker takes")]
     TooLarge,
-    /// No answer: the broker is away, busy electing, or the answer was lost. The message may or may not be
-    /// stored.
+    /// No answer: the broker is away, busy electing, still writing the same message, or the answer was lost. The
+    /// message may or may not be stored.
     #[error("the broker is not available: {0}")]
     Unavailable(String),
     /// The server said no, for a reason that only an operator can mend.
@@ -162,7 +164,9 @@ impl From<Failure> for BusError {
             SLOT_TAKEN => Self::SlotTaken,
             WRONG_LAST_SEQUENCE | WRONG_LAST_SEQUENCE_UNKNOWN => Self::Conflict,
             // Codes of class 5xx pass by themselves: no leader, no quorum, storage catching up.
-            code if failure.code >= 500 => Self::Unavailable(format!("{} ({code})", failure.description)),
+            code if failure.code >= 500 || code == BEING_WRITTEN => {
+                Self::Unavailable(format!("{} ({code})", failure.description))
+            }
             code => Self::Refused {
                 code,
                 description: failure.description,

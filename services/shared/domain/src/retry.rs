@@ -57,10 +57,14 @@ pub fn next_step(
     NextStep::RetryAfter(delay(failed_attempts, random).max(asked_for))
 }
 
-/// The delay before work that was delivered `delivered` times comes again. For what is not the work's fault:
+/// The delay before work of some age that was delivered `delivered` times comes again. For what is not the work's fault:
 /// a slot that is taken, a transient error of ours. `random` is from 0 to 1.
-pub fn redelivery_delay(delivered: u64, random: f64) -> Duration {
-    delay(u32::try_from(delivered).unwrap_or(u32::MAX), random)
+///
+/// Never much longer than the work is old: what was delivered often in a short time was not put off by these delays, which
+/// double, but by short ones, as while the broker chooses a leader, and would now wait a minute for nothing.
+pub fn redelivery_delay(delivered: u64, age: Duration, random: f64) -> Duration {
+    let grown = delay(u32::try_from(delivered).unwrap_or(u32::MAX), random);
+    grown.min(age.max(FIRST_DELAY))
 }
 
 /// The delay after the `attempt`th failure, counted from 1: [`FIRST_DELAY`], growing by [`GROWTH`] up to
@@ -166,9 +170,16 @@ mod tests {
 
     #[test]
     fn redelivery_follows_the_same_schedule() {
-        assert_eq!(redelivery_delay(1, 0.0), FIRST_DELAY);
-        assert_eq!(redelivery_delay(3, 0.5), delay(3, 0.5));
-        assert_eq!(redelivery_delay(u64::MAX, 0.0), MAX_DELAY);
+        let old = MAX_DELAY;
+        assert_eq!(redelivery_delay(1, old, 0.0), FIRST_DELAY);
+        assert_eq!(redelivery_delay(3, old, 0.5), delay(3, 0.5));
+        assert_eq!(redelivery_delay(u64::MAX, old, 0.0), MAX_DELAY);
+    }
+
+    #[test]
+    fn work_that_came_often_in_a_short_time_is_put_off_for_no_longer_than_it_is_old() {
+        assert_eq!(redelivery_delay(21, seconds(5), 0.0), seconds(5));
+        assert_eq!(redelivery_delay(21, Duration::ZERO, 0.0), FIRST_DELAY);
     }
 
     proptest! {

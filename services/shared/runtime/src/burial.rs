@@ -11,7 +11,7 @@ use proto_schemas::ids::DeadLetterId;
 use proto_schemas::{subjects, wire};
 
 use crate::clock;
-use crate::stage::GiveUp;
+use crate::stage::{GiveUp, Outcome};
 
 /// A larger payload goes to the object store. Escaped as JSON text it may grow sixfold, and must stay below
 /// the server's `max_payload` of 1 MiB.
@@ -89,6 +89,16 @@ pub async fn bury(
     Ok(published)
 }
 
+/// What becomes of work whose dead letter is not confirmed: it stays, whatever the error. Only a broker that is away says
+/// how soon it comes again.
+pub(crate) fn put_off(error: BusError) -> Outcome {
+    let cause = format!("the dead letter is not confirmed: {error}");
+    match Outcome::from(error) {
+        Outcome::Retry { after, .. } => Outcome::Retry { after, cause },
+        Outcome::Done | Outcome::Duplicate | Outcome::GiveUp(_) | Outcome::Fatal(_) => Outcome::retry(cause),
+    }
+}
+
 async fn payload(bus: &Bus, id: &DeadLetterId, bytes: Bytes) -> Result<Payload, BusError> {
     if bytes.len() > INLINE_BYTES {
         let key = format!("dead-letters/{id}");
@@ -99,4 +109,28 @@ async fn payload(bus: &Bus, id: &DeadLetterId, bytes: Bytes) -> Result<Payload, 
         Ok(text) => Payload::Text(text.to_owned()),
         Err(_) => Payload::Hex(HEXLOWER.encode(&bytes)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn work_whose_dead_letter_is_not_confirmed_stays_and_an_outage_puts_it_off_for_a_moment() {
+        let delay = |error| match put_off(error) {
+            Outcome::Retry { after, .. } => after,
+            other @ (Outcome::Done | Outcome::Duplicate | Outcome::GiveUp(_) | Outcome::Fatal(_)) => {
+                panic!("{other:?}")
+            }
+        };
+        let away = delay(BusError::Unavailable("no leader".to_owned()));
+        assert!(
+            away.is_some_and(|delay| delay < Duration::from_secs(2)),
+            "{away:?}"
+        );
+        assert_eq!(delay(BusError::TooLarge), None);
+        assert_eq!(delay(BusError::Conflict), None);
+    }
 }

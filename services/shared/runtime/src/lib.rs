@@ -9,6 +9,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 pub mod actor;
 pub mod admin;
+mod attempts;
 mod broker;
 pub mod burial;
 pub mod clock;

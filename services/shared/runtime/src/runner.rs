@@ -24,6 +24,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::attempts::first_success;
 use crate::burial::{self, Remains};
 use crate::health::Pulse;
 use crate::lease::{Lease, Tenure, standstill};
@@ -32,9 +33,9 @@ use crate::stage::{GiveUp, Job, Outcome, Stage};
 use crate::task::panic_text;
 use crate::{clock, random, span};
 
-/// Pause before a broken pull is opened again.
+/// Pause before the next attempt to open a pull, whether the last one has ended or not.
 const REOPEN_PAUSE: Duration = Duration::from_millis(200);
-/// So many attempts to open a pull are a line in the log: every ten seconds or so.
+/// So many failed attempts to open a pull are a line in the log: every ten seconds or so.
 const TELL_EVERY: u32 = 50;
 /// How often the loop shows life at least.
 const PULSE: Duration = Duration::from_secs(1);
@@ -109,7 +110,12 @@ impl<S: Stage> Runner<S> {
                 continue;
             };
             let asked = Instant::now();
-            if let Ok(state) = self.bus.consumer_state(&self.consumer).await {
+            let state = tokio::select! {
+                // A server that is gone does not answer, and the proof of the next tenure must not wait for that.
+                Ok(()) = tenures.changed() => continue,
+                state = self.bus.consumer_state(&self.consumer) => state,
+            };
+            if let Ok(state) = state {
                 tenure.hears(asked, state.leader.as_deref());
             }
             tokio::time::sleep(tenure.proof_period()).await;
@@ -129,6 +135,7 @@ impl<S: Stage> Runner<S> {
                     opened = &mut opening => break opened,
                 }
             };
+            tracing::debug!(stream = self.consumer.stream, "a pull stands");
             current.send_replace(Some(pull.tenure.clone()));
             let mut session = pull.tenure.session();
             let standstill = standstill(pull.ack_wait);
@@ -187,31 +194,34 @@ impl<S: Stage> Runner<S> {
 
     /// Opens a pull, for as long as it takes: the broker may be away, the topology not there yet.
     async fn open(&self) -> Pull {
-        let batch = self.concurrency.min(MAX_BATCH);
-        for attempt in 1_u32.. {
-            let opened = async {
-                // Before anything can be handed out.
-                let session = self.bus.session();
-                let consumer = self.bus.consumer(&self.consumer).await?;
-                let ack_wait = consumer.ack_wait();
-                let leader = consumer.leader().map(str::to_owned);
-                Ok::<_, BusError>(Pull {
-                    tenure: Tenure::new(session, leader, ack_wait),
-                    stream: consumer.work(batch).await?,
-                    ack_wait,
-                })
-            };
-            match opened.await {
-                Ok(opened) => return opened,
-                Err(error) if attempt.is_multiple_of(TELL_EVERY) => {
-                    tracing::warn!(%error, stream = self.consumer.stream, attempt, "still cannot pull");
-                }
-                Err(error) => tracing::debug!(%error, stream = self.consumer.stream, "cannot pull yet"),
-            }
+        let stream = self.consumer.stream;
+        let begin = || {
             self.pulse.beat();
-            tokio::time::sleep(REOPEN_PAUSE).await;
-        }
-        unreachable!("the attempts do not end")
+            self.try_open()
+        };
+        let mut failures = 0_u32;
+        let failed = |error| {
+            failures = failures.saturating_add(1);
+            if failures.is_multiple_of(TELL_EVERY) {
+                tracing::warn!(%error, stream, failures, "still cannot pull");
+            } else {
+                tracing::debug!(%error, stream, "cannot pull yet");
+            }
+        };
+        first_success(REOPEN_PAUSE, begin, failed).await
+    }
+
+    async fn try_open(&self) -> Result<Pull, BusError> {
+        // Before anything can be handed out.
+        let session = self.bus.session();
+        let consumer = self.bus.consumer(&self.consumer).await?;
+        let ack_wait = consumer.ack_wait();
+        let leader = consumer.leader().map(str::to_owned);
+        Ok(Pull {
+            tenure: Tenure::new(session, leader, ack_wait),
+            stream: consumer.work(self.concurrency.min(MAX_BATCH)).await?,
+            ack_wait,
+        })
     }
 
     async fn process(&self, work: Work, ack_wait: Duration, tenure: Tenure) -> Result<(), Fatal> {
@@ -297,7 +307,7 @@ impl<S: Stage> Runner<S> {
                 }
                 Outcome::GiveUp(give_up)
             }
-            Err(error) => Outcome::retry(format!("the dead letter is not confirmed: {error}")),
+            Err(error) => burial::put_off(error),
         }
     }
 
@@ -317,8 +327,9 @@ impl<S: Stage> Runner<S> {
                 Ok(())
             }
             Outcome::Retry { after, cause } => {
+                let age = clock::now().since(work.stored_at);
                 let wanted =
-                    after.unwrap_or_else(|| retry::redelivery_delay(work.delivered, random::fraction()));
+                    after.unwrap_or_else(|| retry::redelivery_delay(work.delivered, age, random::fraction()));
                 // If another one has the work, its own signs of life keep it for that long.
                 let least = if lease.is_held() { Duration::ZERO } else { ack_wait };
                 let delay = wanted.max(least);

@@ -6,6 +6,7 @@
 
 mod broker;
 mod buckets;
+mod cluster;
 mod lag;
 mod objects;
 mod outage;

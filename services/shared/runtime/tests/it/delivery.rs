@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proto_schemas::topology::DELIVERY_WORK;
 use runtime::stage::Outcome;
-use testkit::condition::{PATIENCE, wait_until};
+use testkit::condition::{PATIENCE, wait_for, wait_until};
 
 use crate::fixture::{Scripted, World, publish};
 
@@ -12,6 +12,14 @@ use crate::fixture::{Scripted, World, publish};
 const ACK_WAIT: Duration = Duration::from_secs(1);
 /// Far below the default `ack_wait` of 30 s: what comes within this did not wait for it.
 const AT_ONCE: Duration = Duration::from_secs(10);
+
+/// Waits for so many `ack_wait`s by the broker's clock: those of a message of a like consumer that nobody keeps alive.
+async fn let_ack_wait_pass(world: &World, times: u64) {
+    publish(&world.bus, "deliveries.clock", "clock").await;
+    let consumer = world.bus.consumer(&DELIVERY_WORK).await.unwrap();
+    let mut clock = consumer.work(1).await.unwrap();
+    while clock.next().await.unwrap().delivered <= times {}
+}
 
 #[tokio::test]
 async fn work_that_takes_longer_than_ack_wait_is_not_delivered_twice() {
@@ -21,17 +29,7 @@ async fn work_that_takes_longer_than_ack_wait_is_not_delivered_twice() {
     world.publish("slow").await;
     stage.wait_for(1).await;
 
-    // The clock of this test: a message of a like consumer that nobody keeps alive.
-    publish(&world.bus, "deliveries.clock", "clock").await;
-    let mut clock = world
-        .bus
-        .consumer(&DELIVERY_WORK)
-        .await
-        .unwrap()
-        .work(1)
-        .await
-        .unwrap();
-    while clock.next().await.unwrap().delivered < 3 {}
+    let_ack_wait_pass(&world, 2).await;
 
     stage.release();
     world.wait_until_gone("slow").await;
@@ -81,6 +79,49 @@ async fn a_claim_ends_when_the_broker_is_lost_and_its_work_is_not_given_back_at_
         1,
         "another may have it, and keeps it by its signs"
     );
+}
+
+#[tokio::test]
+async fn work_is_taken_although_a_question_for_its_consumer_is_not_answered_yet() {
+    let mut world = World::new(Some(2 * ACK_WAIT)).await;
+    let stage = Scripted::new(&world, |_| Outcome::Done);
+    world.server.pause().await;
+    world.run(&stage, 4);
+    tokio::task::yield_now().await;
+    // The question is out, and is lost with the server.
+    world.bus.flush().await.unwrap();
+    world.lose_broker().await;
+    world.restart_broker().await;
+
+    world.publish("after").await;
+    let_ack_wait_pass(&world, 1).await;
+    assert_eq!(stage.handled().len(), 1);
+}
+
+#[tokio::test]
+async fn a_claim_is_kept_although_the_last_connection_left_a_question_unanswered() {
+    let ack_wait = 2 * ACK_WAIT;
+    let mut world = World::new(Some(ack_wait)).await;
+    let stage = Scripted::holding(&world, |_| Outcome::Done);
+    world.run(&stage, 4);
+    world.publish("before").await;
+    let lost = stage.wait_for(1).await.remove(0).lease;
+    world.server.pause().await;
+    // It is lost because the broker does not answer, so it was asked.
+    wait_until(PATIENCE, "the claim to be lost", async || !lost.is_held()).await;
+    world.lose_broker().await;
+    world.restart_broker().await;
+
+    world.publish("after").await;
+    let found = async || {
+        stage
+            .handled()
+            .into_iter()
+            .find(|handled| handled.text == "after")
+    };
+    let claim = wait_for(PATIENCE, "the work to be taken", found).await.lease;
+    let_ack_wait_pass(&world, 1).await;
+    assert!(claim.is_held());
 }
 
 #[tokio::test]
@@ -147,13 +188,7 @@ async fn a_runner_goes_on_when_the_broker_is_back() {
     world.wait_until_gone("before").await;
 
     world.lose_broker().await;
-    world.server.restart().await;
-    world
-        .bus
-        .connected()
-        .wait_for(|connected| *connected)
-        .await
-        .unwrap();
+    world.restart_broker().await;
     world.publish("after").await;
     world.wait_until_gone("after").await;
     assert!(world.bus.reconnects() >= 1);

@@ -66,6 +66,13 @@ impl World {
         connected.wait_for(|connected| !*connected).await.unwrap();
     }
 
+    /// Starts the broker again and waits until that is noticed.
+    pub(crate) async fn restart_broker(&mut self) {
+        self.server.restart().await;
+        let mut connected = self.bus.connected();
+        connected.wait_for(|connected| *connected).await.unwrap();
+    }
+
     /// Runs a stage on `TURNS`.
     pub(crate) fn run(&self, stage: &Arc<Scripted>, concurrency: usize) -> Started {
         let shutdown = CancellationToken::new();

@@ -21,7 +21,7 @@ pub struct NatsCluster {
 }
 
 impl NatsCluster {
-    /// Starts three nodes and waits until each can create streams.
+    /// Starts three nodes and waits until each knows a leader, and streams can have copies on all.
     ///
     /// # Panics
     /// As [`NatsServer::start`], and when they do not find each other.
@@ -30,8 +30,9 @@ impl NatsCluster {
         let routes = ports.map(|port| format!("nats://127.0.0.1:{port}")).join(", ");
         let configure = |(number, port): (usize, &u16)| {
             format!(
-                "server_name: node-{number}\n\
-                 cluster {{ name: tests, listen: \"127.0.0.1:{port}\", routes: [{routes}] }}\n"
+                "server_name: {}\n\
+                 cluster {{ name: tests, listen: \"127.0.0.1:{port}\", routes: [{routes}] }}\n",
+                name(number)
             )
         };
         let configurations: Vec<String> = ports.iter().enumerate().map(configure).collect();
@@ -45,6 +46,12 @@ impl NatsCluster {
             })
             .await;
         }
+        wait_until(PATIENCE, "the leader to know all nodes", async || {
+            timeout(ANSWER, nodes[0].takes_copies())
+                .await
+                .is_ok_and(|takes| takes)
+        })
+        .await;
         Self { nodes }
     }
 
@@ -54,15 +61,39 @@ impl NatsCluster {
         urls.join(",")
     }
 
+    /// The node that leads a stream, and the others.
+    ///
+    /// # Panics
+    /// When the stream has no leader.
+    pub async fn into_leader_and_followers(mut self, stream: &str) -> (NatsServer, Vec<NatsServer>) {
+        let question = format!("$JS.API.STREAM.INFO.{stream}");
+        let info = self.nodes[0].request(&question, &json!({})).await;
+        let leads = |number: &usize| info["cluster"]["leader"] == name(*number);
+        let leader = (0..NODES).find(leads).expect("some node leads the stream");
+        (self.nodes.remove(leader), self.nodes)
+    }
+
     /// The nodes, to be broken one by one.
     pub fn into_nodes(self) -> Vec<NatsServer> {
         self.nodes
     }
 }
 
+fn name(number: usize) -> String {
+    format!("node-{number}")
+}
+
 impl NatsServer {
     async fn has_leader(&self) -> bool {
         let asked = timeout(ANSWER, self.request("$JS.API.STREAM.NAMES", &json!({}))).await;
         asked.is_ok_and(|answer| answer["error"].is_null())
+    }
+
+    /// Whether a stream with a copy on each node can be created; it is removed again.
+    async fn takes_copies(&self) -> bool {
+        let probe = json!({ "name": "probe", "subjects": ["probe"], "num_replicas": NODES });
+        let created = self.request("$JS.API.STREAM.CREATE.probe", &probe).await;
+        let removed = self.request("$JS.API.STREAM.DELETE.probe", &json!({})).await;
+        created["error"].is_null() && removed["error"].is_null()
     }
 }
