@@ -79,16 +79,18 @@ check: ## formatting, lints and the rules of the workspace
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo test --locked --workspace --test conformance
 
-.PHONY: ops-check ops-live
+.PHONY: ops-tools ops-check ops-live
 
-# Rules, alerts with their tests and runbooks, dashboards. Needs promtool, or apt to fetch it into .tools.
-ops-check: ## check alerts, runbooks and dashboards against each other and the metrics
+# Prometheus of the PATH, or by apt into .tools.
+ops-tools:
 	@python3 deploy/tools/prometheus.py
+
+# Rules, alerts with their tests and runbooks, dashboards.
+ops-check: ops-tools ## check alerts, runbooks and dashboards against each other and the metrics
 	@python3 deploy/tools/ops_check.py
 
 # Two minutes: a real Prometheus scrapes the real services under load.
-ops-live: tools build ## ask a real Prometheus every query of dashboards, rules and runbooks
-	@python3 deploy/tools/prometheus.py
+ops-live: tools build ops-tools ## ask a real Prometheus every query of dashboards, rules and runbooks
 	@python3 deploy/tools/ops_live.py
 
 schemas: ## write proto-schemas/schemas, asyncapi.json and deploy/nats/auth.conf from the types
@@ -126,7 +128,10 @@ $(K8S_TOOLS)/ready: k8s/check/requirements.txt k8s/check/package-lock.json
 	! command -v npm > /dev/null || npm ci --prefix $(K8S_TOOLS) --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-k8s-check: build $(K8S_TOOLS)/ready ## check the Kubernetes manifests, without a cluster
+.PHONY: k8s-tools
+k8s-tools: $(K8S_TOOLS)/ready
+
+k8s-check: build k8s-tools ## check the Kubernetes manifests, without a cluster
 	@$(K8S_TOOLS)/bin/python -B k8s/check/check.py --services $(or $(CARGO_TARGET_DIR),target)/debug
 
 # 300 MB, so it is a target of its own.
@@ -134,7 +139,7 @@ k8s-check: build $(K8S_TOOLS)/ready ## check the Kubernetes manifests, without a
 	python3 -m venv --clear .tools/checkov
 	.tools/checkov/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30
 
-k8s-audit: .tools/checkov/bin/checkov $(K8S_TOOLS)/ready ## hold the Kubernetes manifests against the rules of checkov
+k8s-audit: .tools/checkov/bin/checkov k8s-tools ## hold the Kubernetes manifests against the rules of checkov
 	$(K8S_TOOLS)/bin/kubectl kustomize k8s/overlays/prod > .tools/prod.yaml
 	.tools/checkov/bin/checkov --config-file k8s/check/checkov.yaml --file .tools/prod.yaml
 
