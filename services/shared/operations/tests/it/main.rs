@@ -1,0 +1,6 @@
+//! The operations, on a real nats-server.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is their report")]
+
+mod broker;
+mod records;
