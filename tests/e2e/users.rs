@@ -175,7 +175,7 @@ async fn a_conversation_with_a_file_and_a_dead_letter_is_forgotten_by_the_user_t
 #[tokio::test]
 async fn a_test_of_an_integration_and_a_typing_hint_pass_between_the_users() {
     let pipeline = Pipeline::start(SECURED).await;
-    let mut env = environment(&Secured::url(&pipeline.nats), &[("CONSOLE_TOKEN", "env:TOKEN")]);
+    let mut env = environment(&Secured::url(&pipeline.nats), &[("CONSOLE_OPERATOR_TOKEN", "env:TOKEN")]);
     env.extend(pipeline.users().environment("console"));
     env.push(("TOKEN", "a-token-of-the-tests".to_owned()));
     let console = Service::start("console", &env).await;

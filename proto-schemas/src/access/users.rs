@@ -127,7 +127,10 @@ pub const USERS: [User; 9] = [
     },
     User {
         name: "console",
-        sends: &["integration-tests.*"],
+        // Changes of the configuration, and tests.
+        sends: &["$KV.registry.*.*", "integration-tests.*"],
+        // A record as it is now, and what it was.
+        searches: &["KV_registry"],
         ..NOTHING
     },
     User {

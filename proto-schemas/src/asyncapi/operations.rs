@@ -18,6 +18,9 @@ enum Action {
     Answer,
 }
 
+/// The operator's configuration.
+const REGISTRY: &[&str] = &["registry.bots", "registry.integrations", "registry.connections"];
+
 /// Service, what it does, on which channels.
 const OPERATIONS: &[(&str, Action, &[&str])] = &[
     ("ingress", Action::Send, &["inbox", "gateways", "dead-letters"]),
@@ -153,7 +156,8 @@ const OPERATIONS: &[(&str, Action, &[&str])] = &[
     ("egress", Action::Receive, &[HINT]),
     ("chatbot", Action::Ask, &[QUESTION]),
     ("console", Action::Ask, &[QUESTION]),
-    ("console", Action::Receive, &["registry.integrations"]),
+    ("console", Action::Receive, REGISTRY),
+    ("console", Action::Send, REGISTRY),
 ];
 
 /// All operations by name, as `egress.receive.deliveries`.

@@ -112,13 +112,19 @@ pub(super) const PUBLISHED: [Row; 9] = [
     ),
     (
         "console",
-        &["integration-tests.echo"],
+        &[
+            "integration-tests.echo",
+            "$KV.registry.bots.b",
+            "$JS.API.DIRECT.GET.KV_registry",
+        ],
         &[
             "inbox.c",
             "typing.c",
-            "$KV.registry.bots.b",
+            "$KV.contexts.c",
+            "$KV.limits.breakers.integrations.i",
             "$JS.API.DIRECT.GET.TRANSCRIPTS",
             "$JS.API.DIRECT.GET.INBOX",
+            "$JS.API.STREAM.MSG.DELETE.KV_registry",
             "$O.attachments.C.nuid",
         ],
     ),

@@ -3,6 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is their report")]
 
 mod answers;
+mod audit;
 mod binary;
+mod description;
 mod fixture;
+mod hostile;
+mod records;
 mod refusals;
+mod roles;
