@@ -6,8 +6,10 @@
 //! - what is told of a record shows references of secrets, never a secret: that is all that it holds.
 
 mod check;
+pub mod dead_letters;
 mod record;
 mod records;
+mod replay;
 
 pub use check::{check, read};
 pub use record::Record;

@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is their report")]
 
 mod broker;
+mod dead_letters;
 mod records;
