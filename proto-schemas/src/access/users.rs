@@ -127,10 +127,20 @@ pub const USERS: [User; 9] = [
     },
     User {
         name: "console",
-        // Changes of the configuration, and tests.
-        sends: &["$KV.registry.*.*", "integration-tests.*"],
+        // Changes of the configuration, tests; and what a dead letter goes back to.
+        sends: &[
+            "$KV.registry.*.*",
+            "integration-tests.*",
+            "inbox.*",
+            "turns.*",
+            "fetches.*.*",
+            "deliveries.*",
+        ],
         // A record as it is now, and what it was.
-        searches: &["KV_registry"],
+        searches: &["KV_registry", "DEAD_LETTERS"],
+        // The payload of a dead letter that was too large for its stream.
+        files: FileAccess::Reads,
+        removes_from: &["DEAD_LETTERS"],
         ..NOTHING
     },
     User {

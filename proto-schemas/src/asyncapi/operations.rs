@@ -21,6 +21,9 @@ enum Action {
 /// The operator's configuration.
 const REGISTRY: &[&str] = &["registry.bots", "registry.integrations", "registry.connections"];
 
+/// What a dead letter goes back to.
+const REPLAYED: &[&str] = &["inbox", "turns", "fetches.in", "fetches.out", "deliveries"];
+
 /// Service, what it does, on which channels.
 const OPERATIONS: &[(&str, Action, &[&str])] = &[
     ("ingress", Action::Send, &["inbox", "gateways", "dead-letters"]),
@@ -157,7 +160,9 @@ const OPERATIONS: &[(&str, Action, &[&str])] = &[
     ("chatbot", Action::Ask, &[QUESTION]),
     ("console", Action::Ask, &[QUESTION]),
     ("console", Action::Receive, REGISTRY),
+    ("console", Action::Receive, &["dead-letters"]),
     ("console", Action::Send, REGISTRY),
+    ("console", Action::Send, REPLAYED),
 ];
 
 /// All operations by name, as `egress.receive.deliveries`.

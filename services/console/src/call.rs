@@ -17,7 +17,7 @@ use crate::problem::Problem;
 /// Entries of a page, if nothing is said.
 const DEFAULT_LIMIT: usize = 50;
 /// The most of them.
-pub(crate) const MAX_LIMIT: usize = 100;
+const MAX_LIMIT: usize = 100;
 
 /// What a route's work is given.
 pub(crate) struct Call {
@@ -31,8 +31,11 @@ pub(crate) struct Call {
 /// Which page of a list is asked for.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Paging {
+pub(crate) struct Paging {
+    /// The most entries of the page; 50 when absent.
+    #[schemars(range(min = 1, max = 100))]
     limit: Option<usize>,
+    /// The `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
@@ -45,22 +48,26 @@ impl Call {
         serde_json::from_slice(&self.body).map_err(|error| Problem::Unusable(error.to_string()))
     }
 
+    /// What stands behind the `?`.
+    ///
+    /// # Errors
+    /// [`Problem::BadQuery`] when it is something else.
+    pub(crate) fn query<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        Query::try_from_uri(&self.uri)
+            .map(|Query(query)| query)
+            .map_err(|error| Problem::BadQuery(error.body_text()))
+    }
+
     /// The identifier behind which a page begins, and how many entries it has at most.
     ///
     /// # Errors
     /// [`Problem::BadQuery`].
     pub(crate) fn page(&self) -> Result<(Option<String>, usize), Problem> {
-        let bad = |why: &str| Problem::BadQuery(why.to_owned());
-        let Query(Paging { limit, cursor }) = Query::try_from_uri(&self.uri)
-            .map_err(|_| bad("`limit`, a number, and `cursor` are taken, each once"))?;
-        let limit = limit.unwrap_or(DEFAULT_LIMIT);
-        if !(1..=MAX_LIMIT).contains(&limit) {
-            return Err(Problem::BadQuery(format!("`limit` is 1 to {MAX_LIMIT}")));
-        }
+        let Paging { limit, cursor } = self.query()?;
         if cursor.as_ref().is_some_and(|cursor| !is_identifier(cursor)) {
-            return Err(bad("`cursor` is none that was given out"));
+            return Err(bad_cursor());
         }
-        Ok((cursor, limit))
+        Ok((cursor, limit_of(limit)?))
     }
 
     /// What a change replaces.
@@ -98,6 +105,24 @@ impl Call {
             (Ok(_), Some(_)) | (Err(_), _) => Err(Problem::BadCondition),
         }
     }
+}
+
+/// How many entries a page has at most.
+///
+/// # Errors
+/// [`Problem::BadQuery`] when more are asked for than a page may have, or none.
+pub(crate) fn limit_of(asked: Option<usize>) -> Result<usize, Problem> {
+    let limit = asked.unwrap_or(DEFAULT_LIMIT);
+    if (1..=MAX_LIMIT).contains(&limit) {
+        Ok(limit)
+    } else {
+        Err(Problem::BadQuery(format!("`limit` is 1 to {MAX_LIMIT}")))
+    }
+}
+
+/// A page begins nowhere.
+pub(crate) fn bad_cursor() -> Problem {
+    Problem::BadQuery("`cursor` is none that was given out".to_owned())
 }
 
 /// Whether a text may name a bot, an integration, a connection: all take the same.

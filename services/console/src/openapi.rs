@@ -6,7 +6,7 @@ use proto_schemas::ids::MAX_ID_BYTES;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use crate::call::{Answer, MAX_LIMIT};
+use crate::call::Answer;
 use crate::problem::{Document, Problem};
 use crate::route::{Method, Needs, Route};
 use crate::routes;
@@ -59,7 +59,7 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         "description": format!("For the role {}.", route.role.as_str()),
         "responses": responses(route, schemas),
     });
-    let parameters = parameters(route);
+    let parameters = parameters(route, schemas);
     if !parameters.is_empty() {
         operation["parameters"] = parameters.into();
     }
@@ -72,22 +72,28 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
     operation
 }
 
-fn parameters(route: &Route) -> Vec<Value> {
+fn parameters(route: &Route, schemas: &mut SchemaGenerator) -> Vec<Value> {
     let parameter = |place: &str, name: &str, about: &str, schema: Value| json!({"name": name, "in": place, "required": place == "path", "description": about, "schema": schema});
     let identifier = json!({"type": "string", "pattern": "^[A-Za-z0-9_-]+$", "maxLength": MAX_ID_BYTES});
     let mut parameters = Vec::new();
     if route.has_id() {
         parameters.push(parameter("path", "id", "The identifier.", identifier));
     }
-    if route.is_paged {
-        let limit = json!({"type": "integer", "minimum": 1, "maximum": MAX_LIMIT});
-        let cursor = json!({"type": "string"});
-        parameters.push(parameter("query", "limit", "The most entries of a page.", limit));
+    let queries = route.queries.map(|queries| queries(schemas).to_value());
+    let properties = queries
+        .iter()
+        .filter_map(|schema| schema["properties"].as_object());
+    for (name, schema) in properties.flatten() {
+        let mut schema = schema.clone();
+        let about = schema
+            .as_object_mut()
+            .and_then(|schema| schema.remove("description"));
+        let about = about.unwrap_or_default();
         parameters.push(parameter(
             "query",
-            "cursor",
-            "The `next_cursor` of the page before.",
-            cursor,
+            name,
+            about.as_str().unwrap_or_default(),
+            schema,
         ));
     }
     if route.needs != Needs::Nothing {

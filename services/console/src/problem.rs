@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bus::{AskError, BusError};
 use operations::RecordError;
+use operations::dead_letters::ReplayError;
 use proto_schemas::integration_test::Refusal;
 use runtime::web::{BodyError, retry_after};
 use schemars::JsonSchema;
@@ -55,6 +56,9 @@ pub(crate) enum Problem {
     /// The record, or why it was not read or changed.
     #[error("{0}")]
     Record(#[source] RecordError),
+    /// Why a dead letter was not replayed.
+    #[error("{0}")]
+    Replay(#[source] ReplayError),
     /// The record that is stored was written by another build.
     #[error("this build cannot read what is stored: replace it, or go back to a revision of its history")]
     Unreadable,
@@ -96,7 +100,7 @@ pub(crate) struct Verdict {
 
 impl Problem {
     /// All codes, each with its status: for metric series that are born at zero, and for the API's description.
-    pub(crate) const CODES: [(&str, u16); 26] = [
+    pub(crate) const CODES: [(&str, u16); 29] = [
         ("unauthorized", 401),
         ("forbidden", 403),
         ("too_many_requests", 429),
@@ -107,6 +111,9 @@ impl Problem {
         ("bad_condition", 400),
         ("unknown_revision", 404),
         ("unreadable", 500),
+        ("not_replayable", 409),
+        ("place_taken", 409),
+        ("payload_lost", 410),
         ("changed", 412),
         ("invalid", 422),
         ("in_use", 409),
@@ -139,6 +146,7 @@ impl Problem {
             Self::BadCondition => (S::BAD_REQUEST, "bad_condition", None),
             Self::Unreadable => (S::INTERNAL_SERVER_ERROR, "unreadable", None),
             Self::Record(error) => of_record(error),
+            Self::Replay(error) => of_replay(error),
             Self::NoRoute => (S::NOT_FOUND, "no_route", None),
             Self::WrongMethod => (S::METHOD_NOT_ALLOWED, "wrong_method", None),
             Self::BadBody => (S::BAD_REQUEST, "bad_body", None),
@@ -172,6 +180,7 @@ impl Problem {
             | Self::ConditionMissing
             | Self::BadCondition
             | Self::Record(_)
+            | Self::Replay(_)
             | Self::NoRoute
             | Self::WrongMethod
             | Self::BadBody
@@ -191,6 +200,16 @@ fn of_record(error: &RecordError) -> (StatusCode, &'static str, Option<Duration>
         RecordError::Invalid(_) => (S::UNPROCESSABLE_ENTITY, "invalid", None),
         RecordError::InUse(_) => (S::CONFLICT, "in_use", None),
         RecordError::Bus(error) => of_broker(error),
+    }
+}
+
+fn of_replay(error: &ReplayError) -> (StatusCode, &'static str, Option<Duration>) {
+    use StatusCode as S;
+    match error {
+        ReplayError::Impossible(_) => (S::CONFLICT, "not_replayable", None),
+        ReplayError::PlaceTaken => (S::CONFLICT, "place_taken", Some(SHORT_WAIT)),
+        ReplayError::Payload(_) => (S::GONE, "payload_lost", None),
+        ReplayError::Bus(error) => of_broker(error),
     }
 }
 
@@ -227,6 +246,17 @@ impl From<RecordError> for Problem {
             | RecordError::Changed
             | RecordError::Invalid(_)
             | RecordError::InUse(_) => Self::Record(error),
+        }
+    }
+}
+
+impl From<ReplayError> for Problem {
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::Bus(error) => Self::Broker(error),
+            ReplayError::Impossible(_) | ReplayError::PlaceTaken | ReplayError::Payload(_) => {
+                Self::Replay(error)
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use registry::Problem as BrokenRule;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::call::{Answer, Call};
+use crate::call::{Answer, Call, Paging};
 use crate::problem::Problem;
 use crate::route::{Method, Needs, Route};
 use crate::web::Desk;
@@ -45,7 +45,7 @@ pub(crate) fn routes<T: Record>() -> Vec<Route> {
             Box::pin(list::<T>(desk, call))
         })
         .about("Lists the records, in the order of their identifiers.")
-        .paged(),
+        .queries::<Paging>(),
         Route::new::<T>(Get, &one, name("show"), |desk, call| {
             Box::pin(show::<T>(desk, call))
         })

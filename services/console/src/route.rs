@@ -61,7 +61,8 @@ pub(crate) struct Route {
     pub(crate) role: Role,
     pub(crate) takes: Option<SchemaOf>,
     pub(crate) gives: SchemaOf,
-    pub(crate) is_paged: bool,
+    /// What may stand behind the `?`, as an object.
+    pub(crate) queries: Option<SchemaOf>,
     pub(crate) needs: Needs,
     /// The codes of the problems that only some routes have.
     pub(crate) problems: Vec<&'static str>,
@@ -105,7 +106,7 @@ impl Route {
             role: Role::Viewer,
             takes: None,
             gives: |schemas| schemas.subschema_for::<T>(),
-            is_paged: false,
+            queries: None,
             needs: Needs::Nothing,
             problems: Vec::new(),
             work,
@@ -130,9 +131,9 @@ impl Route {
         self
     }
 
-    /// It gives a list, page by page.
-    pub(crate) fn paged(mut self) -> Self {
-        self.is_paged = true;
+    /// What may stand behind the `?` is a `T`.
+    pub(crate) fn queries<T: JsonSchema>(mut self) -> Self {
+        self.queries = Some(|schemas| T::json_schema(schemas));
         self
     }
 
@@ -154,7 +155,7 @@ impl Route {
         let sometimes: [(bool, &[&'static str]); 4] = [
             (self.role == Role::Operator, &["forbidden"]),
             (self.has_id(), &["not_found"]),
-            (self.is_paged, &["bad_query"]),
+            (self.queries.is_some(), &["bad_query"]),
             (
                 self.needs != Needs::Nothing,
                 &["condition_missing", "bad_condition", "changed"],

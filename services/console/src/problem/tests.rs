@@ -34,7 +34,7 @@ fn what_passes_by_itself_names_a_wait_and_what_does_not_names_none() {
 }
 
 #[test]
-fn what_becomes_of_a_record_has_a_status_of_its_own() {
+fn what_becomes_of_records_and_dead_letters_has_a_status_of_its_own() {
     let errors = [
         RecordError::Unknown,
         RecordError::UnknownRevision,
@@ -53,6 +53,16 @@ fn what_becomes_of_a_record_has_a_status_of_its_own() {
             (409, false),
             (503, true)
         ]
+    );
+    let errors = [
+        ReplayError::Impossible("x"),
+        ReplayError::PlaceTaken,
+        ReplayError::Payload(String::new()),
+        ReplayError::Bus(BusError::Unavailable(String::new())),
+    ];
+    assert_eq!(
+        errors.map(|error| seen(error.into())),
+        [(409, false), (409, true), (410, false), (503, true)]
     );
     let wait = Duration::from_millis(1);
     assert_eq!(seen(Problem::TooManyRequests(wait)), (429, true));
