@@ -136,8 +136,8 @@ pub const USERS: [User; 9] = [
             "fetches.*.*",
             "deliveries.*",
         ],
-        // A record as it is now, and what it was.
-        searches: &["KV_registry", "DEAD_LETTERS"],
+        // Records as they are and were, what was given up, and what was said.
+        searches: &["KV_registry", "DEAD_LETTERS", "TRANSCRIPTS"],
         // The payload of a dead letter that was too large for its stream.
         files: FileAccess::Reads,
         removes_from: &["DEAD_LETTERS"],

@@ -160,7 +160,7 @@ const OPERATIONS: &[(&str, Action, &[&str])] = &[
     ("chatbot", Action::Ask, &[QUESTION]),
     ("console", Action::Ask, &[QUESTION]),
     ("console", Action::Receive, REGISTRY),
-    ("console", Action::Receive, &["dead-letters"]),
+    ("console", Action::Receive, &["transcripts", "dead-letters"]),
     ("console", Action::Send, REGISTRY),
     ("console", Action::Send, REPLAYED),
 ];

@@ -70,6 +70,16 @@ impl Call {
         Ok((cursor, limit_of(limit)?))
     }
 
+    /// The sequence that a page counts from, and how many entries it has at most.
+    ///
+    /// # Errors
+    /// [`Problem::BadQuery`].
+    pub(crate) fn numbered_page(&self) -> Result<(Option<u64>, usize), Problem> {
+        let Paging { limit, cursor } = self.query()?;
+        let cursor = cursor.map(|cursor| cursor.parse()).transpose();
+        Ok((cursor.map_err(|_| bad_cursor())?, limit_of(limit)?))
+    }
+
     /// What a change replaces.
     ///
     /// # Errors

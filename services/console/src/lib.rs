@@ -8,6 +8,7 @@
 mod audit;
 mod call;
 mod config;
+mod conversations;
 mod dead_letters;
 mod guard;
 mod metrics;

@@ -3,7 +3,7 @@
 use registry::{Bot, Connection, Integration};
 
 use crate::route::Route;
-use crate::{dead_letters, openapi, records, test_integration};
+use crate::{conversations, dead_letters, openapi, records, test_integration};
 
 /// The routes, in the order of the API's description.
 pub(crate) fn all() -> Vec<Route> {
@@ -13,6 +13,7 @@ pub(crate) fn all() -> Vec<Route> {
         records::routes::<Integration>(),
         test_integration::routes(),
         records::routes::<Connection>(),
+        conversations::routes(),
         dead_letters::routes(),
     ]
     .concat()

@@ -5,6 +5,7 @@
 mod answers;
 mod audit;
 mod binary;
+mod conversations;
 mod dead_letters;
 mod description;
 mod fixture;

@@ -6,6 +6,7 @@
 //! - what is told of a record shows references of secrets, never a secret: that is all that it holds.
 
 mod check;
+pub mod conversations;
 pub mod dead_letters;
 mod record;
 mod records;

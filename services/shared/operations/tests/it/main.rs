@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is their report")]
 
 mod broker;
+mod conversations;
 mod dead_letters;
 mod records;
