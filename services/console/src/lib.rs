@@ -5,6 +5,7 @@
 //! - What operators do stands in the log, whether it was done or refused, without bodies and secrets.
 //! - It calls no webhook itself: it asks webhook-caller over the broker, whose rules so hold here as well.
 
+mod ab;
 mod audit;
 mod call;
 mod config;

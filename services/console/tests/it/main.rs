@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is their report")]
 
+mod ab;
 mod answers;
 mod audit;
 mod binary;

@@ -5,6 +5,7 @@
 //! - a record of the configuration is stored only if it breaks no rule, and only over the revision that the caller saw;
 //! - what is told of a record shows references of secrets, never a secret: that is all that it holds.
 
+pub mod ab;
 mod check;
 pub mod conversations;
 pub mod dead_letters;

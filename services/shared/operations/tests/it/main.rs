@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is their report")]
 
+mod ab;
 mod broker;
 mod conversations;
 mod dead_letters;
