@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
+use operations::TestError;
 use proto_schemas::ids::IntegrationId;
-use proto_schemas::integration_test::{
-    IntegrationTest, IntegrationTestReport, Refusal, TestOutcome, report_within,
-};
-use proto_schemas::subjects;
+use proto_schemas::integration_test::{IntegrationTestReport, Refusal, TestOutcome};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -72,23 +70,16 @@ async fn preview(desk: Arc<Desk>, call: Call) -> Result<Answer, Problem> {
 }
 
 async fn ask(desk: &Desk, id: &str, message: String, preview_only: bool) -> Result<Answer, Problem> {
-    let known = IntegrationId::new(id)
-        .ok()
-        .and_then(|id| desk.registry.integration(&id));
-    let Some(settings) = known else {
-        return Err(Problem::Refused {
-            reason: Refusal::UnknownIntegration,
-            detail: "there is no such integration".to_owned(),
-        });
+    let unknown = || Problem::Refused {
+        reason: Refusal::UnknownIntegration,
+        detail: "there is no such integration".to_owned(),
     };
-    let test = IntegrationTest {
-        integration: settings.id.clone(),
-        message,
-        preview_only,
-    };
-    let subject = subjects::integration_test(&settings.id);
-    let patience = report_within(settings.timeout.0);
-    let report: IntegrationTestReport = desk.bus.ask(subject, &test, patience).await?;
+    let id = IntegrationId::new(id).map_err(|_| unknown())?;
+    let asked = operations::test_integration(&desk.bus, id, message, preview_only).await;
+    let report = asked.map_err(|error| match error {
+        TestError::Unknown => unknown(),
+        TestError::Ask(error) => error.into(),
+    })?;
     match report.outcome {
         TestOutcome::Refused { reason, detail } => Err(Problem::Refused { reason, detail }),
         TestOutcome::Preview

@@ -12,6 +12,7 @@ pub mod dead_letters;
 mod record;
 mod records;
 mod replay;
+mod test_integration;
 
 pub use check::{check, read};
 pub use record::Record;
@@ -19,3 +20,4 @@ pub use records::{
     Condition, Page, Past, RecordError, Stored, Written, delete, history, list, put, roll_back, show,
     validate,
 };
+pub use test_integration::{TestError, test_integration};
