@@ -229,7 +229,7 @@ async fn a_test_of_an_integration_and_a_typing_hint_pass_between_the_users() {
 }
 
 #[tokio::test]
-async fn a_bot_is_changed_through_the_console_and_changed_back() {
+async fn a_bot_is_changed_back_and_a_dead_letter_replayed_through_the_console() {
     let pipeline = Pipeline::start(SECURED).await;
     pipeline.backend.respond_with(always(500));
     let console = pipeline.console().await;
@@ -250,8 +250,23 @@ async fn a_bot_is_changed_through_the_console_and_changed_back() {
     let back = back.body(format!("{{\"revision\": {revision}}}"));
     assert_eq!(back.send().await.unwrap().status(), 200);
     pipeline.fails_with(ERROR_MESSAGE).await;
-    let history = operators(&console, Method::GET, "/v1/bots/fragile/history").await;
-    assert_eq!(history.send().await.unwrap().status(), 200);
+    pipeline.settled().await;
+    for read in [
+        "/v1/bots/fragile/history",
+        "/v1/bots/fragile/ab",
+        "/v1/conversations",
+    ] {
+        let read = operators(&console, Method::GET, read).await;
+        assert_eq!(read.send().await.unwrap().status(), 200);
+    }
+    pipeline.backend.respond_with(echo);
+    let letter = pipeline.dead_letters().await.remove(0);
+    let replay = format!("/v1/dead-letters/{}/replay", letter.id);
+    let replay = operators(&console, Method::POST, &replay).await;
+    assert_eq!(replay.send().await.unwrap().status(), 200);
+    pipeline.settled().await;
+    let left = pipeline.dead_letters().await;
+    assert!(left.iter().all(|left| left.id != letter.id), "{left:?}");
     assert_unrefused(&console, "console").await;
     pipeline.nobody_was_refused().await;
 }
