@@ -19,7 +19,7 @@ FUZZ_TARGETS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_targets/*.rs)))
 TEXT ?= Hello!
 SCENARIO ?= main
 
-.PHONY: help tools build run send demo test fuzz faults bench check schemas metrics config-reference fmt image image-check k8s-check k8s-audit clean
+.PHONY: help tools build run send demo test fuzz faults bench check schemas openapi metrics config-reference fmt image image-check k8s-check k8s-audit clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -95,6 +95,9 @@ ops-live: tools build ops-tools ## ask a real Prometheus every query of dashboar
 
 schemas: ## write proto-schemas/schemas, asyncapi.json and deploy/nats/auth.conf from the types
 	UPDATE=1 cargo test --locked --workspace --test drift
+
+openapi: tools ## write services/console/openapi.json from the routes and types of the admin API
+	UPDATE=1 cargo test --locked -p console --test it description::the_committed
 
 metrics: tools build ## write the tables of deploy/metrics.md from what the services show
 	UPDATE=1 cargo test --locked --workspace --test e2e metrics::the_documented

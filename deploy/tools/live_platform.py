@@ -96,7 +96,7 @@ class Platform:
         wait_for("nats-server", lambda: connects(port))
         env = {
             "NATS_URL": self.nats, "ADMIN_LISTEN": "127.0.0.1:0", "HTTP_LISTEN": "127.0.0.1:0", "OUTBOUND_ALLOW": "127.0.0.1",
-            "ATTACHMENTS_SECRET": "env:SIGNING", "SIGNING": SECRET, "PUSH": SECRET, "CONSOLE_TOKEN": "env:TOKEN", "TOKEN": TOKEN,
+            "ATTACHMENTS_SECRET": "env:SIGNING", "SIGNING": SECRET, "PUSH": SECRET, "CONSOLE_OPERATOR_TOKEN": "env:TOKEN", "TOKEN": TOKEN,
             "DRAIN_DEADLINE": "5s", "LOG_LEVEL": "warn", "CONNECTION_RATE": "1000", "CONNECTION_BURST": "1000",
         }
         for name in SERVICES:

@@ -3,7 +3,8 @@
 
 use proto_schemas::access::{BOOTSTRAP, FORGETTING, OPERATOR};
 use proto_schemas::dead_letter::Stage;
-use serde_json::json;
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
 use testkit::backend::{always, echo, fail_first};
 use testkit::client::client;
 use testkit::condition::{PATIENCE, wait_until};
@@ -18,6 +19,8 @@ use crate::manifest::{ERROR_MESSAGE, FRAGILE, TELEGRAM, TELEGRAM_FRAGILE, WEB};
 use crate::pipeline::{Options, Pipeline, echoed};
 
 const CHAT: i64 = 7001;
+/// What an operator shows the console.
+const TOKEN: &str = "a-token-of-the-tests";
 /// A manifest.
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/example.yaml");
 
@@ -48,6 +51,29 @@ impl Pipeline {
         said.into_owned()
     }
 
+    /// Starts the console, with its user.
+    async fn console(&self) -> Service {
+        let settings = [("CONSOLE_OPERATOR_TOKEN", "env:TOKEN")];
+        let mut env = environment(&Secured::url(&self.nats), &settings);
+        env.extend(self.users().environment("console"));
+        env.push(("TOKEN", TOKEN.to_owned()));
+        let console = Service::start("console", &env).await;
+        console.ready().await;
+        console
+    }
+
+    /// Sends messages that fail, each of a user of its own, until one is answered with this.
+    async fn fails_with(&self, said: &str) {
+        let mut number = 0;
+        wait_until(PATIENCE, "the words of the changed bot", async || {
+            number += 1;
+            let user = format!("{number}-{}", said.len());
+            self.say(FRAGILE, &user, "hard").await;
+            self.replies(&user, 1).await == [said]
+        })
+        .await;
+    }
+
     /// Nobody was refused anything: the services say so, and the broker.
     pub(crate) async fn nobody_was_refused(&self) {
         for stage in Stage::ALL {
@@ -56,6 +82,12 @@ impl Pipeline {
         let log = self.nats.log();
         assert!(!log.contains("Violation"), "{log}");
     }
+}
+
+/// A request to the console, not sent yet.
+async fn operators(console: &Service, method: Method, path: &str) -> RequestBuilder {
+    let url = format!("http://{}{path}", console.address("http").await);
+    client().request(method, url).bearer_auth(TOKEN)
 }
 
 async fn assert_unrefused(service: &Service, name: &str) {
@@ -177,19 +209,9 @@ async fn a_conversation_with_a_file_and_a_dead_letter_is_forgotten_by_the_user_t
 #[tokio::test]
 async fn a_test_of_an_integration_and_a_typing_hint_pass_between_the_users() {
     let pipeline = Pipeline::start(SECURED).await;
-    let mut env = environment(&Secured::url(&pipeline.nats), &[("CONSOLE_TOKEN", "env:TOKEN")]);
-    env.extend(pipeline.users().environment("console"));
-    env.push(("TOKEN", "a-token-of-the-tests".to_owned()));
-    let console = Service::start("console", &env).await;
-    console.ready().await;
-    let url = format!(
-        "http://{}/v1/integrations/echo/test",
-        console.address("http").await
-    );
-    let asked = client()
-        .post(url)
-        .bearer_auth("a-token-of-the-tests")
-        .body("{\"message\":\"Hello!\"}");
+    let console = pipeline.console().await;
+    let asked = operators(&console, Method::POST, "/v1/integrations/echo/test").await;
+    let asked = asked.body("{\"message\":\"Hello!\"}");
     assert_eq!(asked.send().await.unwrap().status(), 200);
     let test = ["test-integration", "echo", "--message", "Hello!"];
     pipeline.chatbot_as(OPERATOR, &test).await;
@@ -204,6 +226,49 @@ async fn a_test_of_an_integration_and_a_typing_hint_pass_between_the_users() {
     .await;
     gate.release();
     pipeline.telegram_messages(CHAT, 1).await;
+    assert_unrefused(&console, "console").await;
+    pipeline.nobody_was_refused().await;
+}
+
+#[tokio::test]
+async fn a_bot_is_changed_back_and_a_dead_letter_replayed_through_the_console() {
+    let pipeline = Pipeline::start(SECURED).await;
+    pipeline.backend.respond_with(always(500));
+    let console = pipeline.console().await;
+    let bot = operators(&console, Method::GET, "/v1/bots/fragile").await;
+    let bot = bot.send().await.unwrap();
+    let first = bot.headers()["etag"].clone();
+    let mut record: Value = serde_json::from_slice(&bot.bytes().await.unwrap()).unwrap();
+    record["error_message"] = "Later, please.".into();
+    let change = operators(&console, Method::PUT, "/v1/bots/fragile").await;
+    let change = change.header("if-match", &first).body(record.to_string());
+    let changed = change.send().await.unwrap();
+    assert_eq!(changed.status(), 200);
+    pipeline.fails_with("Later, please.").await;
+
+    let back = operators(&console, Method::POST, "/v1/bots/fragile/rollback").await;
+    let back = back.header("if-match", &changed.headers()["etag"]);
+    let revision = first.to_str().unwrap().trim_matches('"');
+    let back = back.body(format!("{{\"revision\": {revision}}}"));
+    assert_eq!(back.send().await.unwrap().status(), 200);
+    pipeline.fails_with(ERROR_MESSAGE).await;
+    pipeline.settled().await;
+    for read in [
+        "/v1/bots/fragile/history",
+        "/v1/bots/fragile/ab",
+        "/v1/conversations",
+    ] {
+        let read = operators(&console, Method::GET, read).await;
+        assert_eq!(read.send().await.unwrap().status(), 200);
+    }
+    pipeline.backend.respond_with(echo);
+    let letter = pipeline.dead_letters().await.remove(0);
+    let replay = format!("/v1/dead-letters/{}/replay", letter.id);
+    let replay = operators(&console, Method::POST, &replay).await;
+    assert_eq!(replay.send().await.unwrap().status(), 200);
+    pipeline.settled().await;
+    let left = pipeline.dead_letters().await;
+    assert!(left.iter().all(|left| left.id != letter.id), "{left:?}");
     assert_unrefused(&console, "console").await;
     pipeline.nobody_was_refused().await;
 }

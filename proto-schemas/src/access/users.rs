@@ -132,7 +132,20 @@ pub const USERS: [User; 10] = [
     },
     User {
         name: "console",
-        sends: &["integration-tests.*"],
+        // Changes of the configuration, tests; and what a dead letter goes back to.
+        sends: &[
+            "$KV.registry.*.*",
+            "integration-tests.*",
+            "inbox.*",
+            "turns.*",
+            "fetches.*.*",
+            "deliveries.*",
+        ],
+        // Records as they are and were, what was given up, and what was said.
+        searches: &["KV_registry", "DEAD_LETTERS", "TRANSCRIPTS"],
+        // The payload of a dead letter that was too large for its stream.
+        files: FileAccess::Reads,
+        removes_from: &["DEAD_LETTERS"],
         ..NOTHING
     },
     User {

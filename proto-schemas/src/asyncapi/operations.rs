@@ -18,6 +18,12 @@ enum Action {
     Answer,
 }
 
+/// The operator's configuration.
+const REGISTRY: &[&str] = &["registry.bots", "registry.integrations", "registry.connections"];
+
+/// What a dead letter goes back to.
+const REPLAYED: &[&str] = &["inbox", "turns", "fetches.in", "fetches.out", "deliveries"];
+
 /// Service, what it does, on which channels.
 const OPERATIONS: &[(&str, Action, &[&str])] = &[
     ("ingress", Action::Send, &["inbox", "gateways", "dead-letters"]),
@@ -153,7 +159,10 @@ const OPERATIONS: &[(&str, Action, &[&str])] = &[
     ("egress", Action::Receive, &[HINT]),
     ("chatbot", Action::Ask, &[QUESTION]),
     ("console", Action::Ask, &[QUESTION]),
-    ("console", Action::Receive, &["registry.integrations"]),
+    ("console", Action::Receive, REGISTRY),
+    ("console", Action::Receive, &["transcripts", "dead-letters"]),
+    ("console", Action::Send, REGISTRY),
+    ("console", Action::Send, REPLAYED),
 ];
 
 /// All operations by name, as `egress.receive.deliveries`.

@@ -5,15 +5,14 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bus::Bus;
 use clap::{Args, Subcommand};
-use proto_schemas::dead_letter::{DeadLetter, Payload, Stage};
-use proto_schemas::subjects;
-use proto_schemas::topology::DEAD_LETTERS;
+use operations::dead_letters::{self, Buried};
+use proto_schemas::dead_letter::Stage;
+use proto_schemas::ids::{DeadLetterId, UnixMillis};
 use runtime::clock;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::Failure;
 use crate::output::say;
-use crate::trace::all;
-use crate::{Failure, replay};
 
 /// What to do.
 #[derive(Subcommand)]
@@ -73,12 +72,6 @@ pub(crate) struct Replay {
     per_second: NonZeroU32,
 }
 
-/// A dead letter and where it lies.
-pub(crate) struct Stored {
-    pub(crate) sequence: u64,
-    pub(crate) letter: DeadLetter,
-}
-
 /// Does it.
 pub(crate) async fn run(command: Command, bus: &Bus) -> Result<(), Failure> {
     match command {
@@ -89,114 +82,69 @@ pub(crate) async fn run(command: Command, bus: &Bus) -> Result<(), Failure> {
     }
 }
 
-/// The dead letters whose work names `needle`, as a message identifier.
-pub(crate) async fn about(bus: &Bus, needle: &str) -> Result<Vec<DeadLetter>, Failure> {
-    let names_it =
-        |letter: &DeadLetter| matches!(&letter.payload, Payload::Text(text) if text.contains(needle));
-    let stored = stored(bus).await?;
-    Ok(stored
-        .into_iter()
-        .map(|stored| stored.letter)
-        .filter(names_it)
-        .collect())
-}
-
-async fn stored(bus: &Bus) -> Result<Vec<Stored>, Failure> {
-    let entries = all(bus, DEAD_LETTERS.name, "dead-letters.>").await?;
-    let decoded = entries.into_iter().filter_map(|entry| {
-        let letter = entry.decode().ok()?;
-        Some(Stored {
-            sequence: entry.sequence,
-            letter,
-        })
-    });
-    Ok(decoded.collect())
-}
-
 impl Filter {
-    fn lets_through(&self, letter: &DeadLetter) -> bool {
-        self.stage
-            .as_ref()
-            .is_none_or(|stage| stage == letter.stage.as_str())
-            && self.class.as_ref().is_none_or(|class| *class == letter.class)
-            && self.integration.as_ref().is_none_or(|integration| {
-                let mut asked = letter.attempts.iter().map(|attempt| attempt.integration.as_str());
-                asked.any(|asked| asked == integration)
-            })
-            && self.conversation.as_ref().is_none_or(|conversation| {
-                let found = subjects::conversation(&letter.subject);
-                found.is_some_and(|found| found.as_str() == conversation)
-            })
-            && self
-                .since
-                .is_none_or(|since| clock::now().since(letter.buried_at) <= since)
-    }
-
-    fn check(&self) -> Result<(), Failure> {
-        let Some(stage) = &self.stage else { return Ok(()) };
-        if Stage::ALL.iter().any(|known| known.as_str() == stage) {
-            return Ok(());
-        }
-        let known = Stage::ALL.map(Stage::as_str).join(", ");
-        Err(Failure(format!("there is no stage {stage:?}; there are {known}")))
+    fn parsed(&self) -> Result<dead_letters::Filter, Failure> {
+        let stage = self.stage.as_deref().map(stage).transpose()?;
+        let before = |since: Duration| {
+            let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+            UnixMillis(clock::now().0.saturating_sub(millis))
+        };
+        Ok(dead_letters::Filter {
+            stage,
+            class: self.class.clone(),
+            integration: self.integration.clone(),
+            conversation: self.conversation.clone(),
+            since: self.since.map(before),
+        })
     }
 }
 
-async fn selected(bus: &Bus, selection: &Selection) -> Result<Vec<Stored>, Failure> {
-    selection.filter.check()?;
-    let stored = stored(bus).await?;
+fn stage(name: &str) -> Result<Stage, Failure> {
+    let found = Stage::ALL.into_iter().find(|stage| stage.as_str() == name);
+    found.ok_or_else(|| {
+        let known = Stage::ALL.map(Stage::as_str).join(", ");
+        Failure(format!("there is no stage {name:?}; there are {known}"))
+    })
+}
+
+async fn selected(bus: &Bus, selection: &Selection) -> Result<Vec<Buried>, Failure> {
+    let filter = selection.filter.parsed()?;
     match &selection.id {
-        Some(id) => {
-            let found: Vec<_> = stored
-                .into_iter()
-                .filter(|stored| stored.letter.id.as_str() == id)
-                .collect();
-            if found.is_empty() {
-                Err(Failure(format!("there is no dead letter {id}")))
-            } else {
-                Ok(found)
-            }
-        }
-        None if selection.all => Ok(stored
-            .into_iter()
-            .filter(|stored| selection.filter.lets_through(&stored.letter))
-            .collect()),
+        Some(id) => Ok(vec![found(bus, id).await?]),
+        None if selection.all => dead_letters::all(bus, &filter).await.map_err(Failure::new),
         None => Err(Failure::new(
             "say which: an identifier, or --all (with --stage or --class)",
         )),
     }
 }
 
+async fn found(bus: &Bus, id: &str) -> Result<Buried, Failure> {
+    let id = DeadLetterId::new(id).map_err(Failure::new)?;
+    let found = dead_letters::find(bus, &id).await.map_err(Failure::new)?;
+    found.ok_or_else(|| Failure(format!("there is no dead letter {id}")))
+}
+
 async fn list(bus: &Bus, filter: &Filter) -> Result<(), Failure> {
-    filter.check()?;
-    let mut count = 0;
-    for stored in stored(bus).await? {
-        let letter = stored.letter;
-        if filter.lets_through(&letter) {
-            count += 1;
-            say!(
-                "{}  {}  {}  {}  {} attempts  {}",
-                letter.id,
-                humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(letter.buried_at.0)),
-                letter.stage.as_str(),
-                letter.class,
-                letter.attempts.len(),
-                letter.cause
-            );
-        }
+    let found = dead_letters::all(bus, &filter.parsed()?)
+        .await
+        .map_err(Failure::new)?;
+    for Buried { letter, .. } in &found {
+        say!(
+            "{}  {}  {}  {}  {} attempts  {}",
+            letter.id,
+            humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(letter.buried_at.0)),
+            letter.stage.as_str(),
+            letter.class,
+            letter.attempts.len(),
+            letter.cause
+        );
     }
-    say!("{count} dead letters");
+    say!("{} dead letters", found.len());
     Ok(())
 }
 
 async fn show(bus: &Bus, id: &str) -> Result<(), Failure> {
-    let found = stored(bus)
-        .await?
-        .into_iter()
-        .find(|stored| stored.letter.id.as_str() == id);
-    let letter = found
-        .ok_or_else(|| Failure(format!("there is no dead letter {id}")))?
-        .letter;
+    let letter = found(bus, id).await?.letter;
     say!("{}", serde_json::to_string_pretty(&letter).map_err(Failure::new)?);
     Ok(())
 }
@@ -205,17 +153,16 @@ async fn replay_all(bus: &Bus, options: &Replay) -> Result<(), Failure> {
     let mut pace = interval(Duration::from_secs(1) / options.per_second.get());
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut done, mut left) = (0, 0);
-    for stored in selected(bus, &options.selection).await? {
+    for buried in selected(bus, &options.selection).await? {
         pace.tick().await;
-        match replay::replay(bus, &stored.letter).await {
+        match dead_letters::replay(bus, &buried, clock::now()).await {
             Ok(what) => {
-                remove(bus, &stored).await?;
                 done += 1;
-                say!("{}  {what}", stored.letter.id);
+                say!("{}  {what}", buried.letter.id);
             }
-            Err(failure) => {
+            Err(error) => {
                 left += 1;
-                say!("{}  left as it is: {failure}", stored.letter.id);
+                say!("{}  left as it is: {error}", buried.letter.id);
             }
         }
     }
@@ -229,15 +176,9 @@ async fn replay_all(bus: &Bus, options: &Replay) -> Result<(), Failure> {
 
 async fn purge(bus: &Bus, selection: &Selection) -> Result<(), Failure> {
     let found = selected(bus, selection).await?;
-    for stored in &found {
-        remove(bus, stored).await?;
+    for buried in &found {
+        dead_letters::remove(bus, buried).await.map_err(Failure::new)?;
     }
     say!("{} removed", found.len());
     Ok(())
-}
-
-async fn remove(bus: &Bus, stored: &Stored) -> Result<(), Failure> {
-    bus.delete(DEAD_LETTERS.name, stored.sequence)
-        .await
-        .map_err(Failure::new)
 }

@@ -13,7 +13,6 @@ mod nats_server;
 mod output;
 mod pipeline;
 mod playground;
-mod replay;
 mod run_dir;
 mod send;
 mod test_integration;

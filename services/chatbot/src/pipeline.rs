@@ -152,7 +152,7 @@ fn variables(nats_url: &str, run_dir: &RunDir) -> Result<BTreeMap<String, String
         // The playground and the files are on this machine, behind plain HTTP.
         ("OUTBOUND_ALLOW", "127.0.0.1".to_owned()),
         ("ATTACHMENTS_SECRET", reference("links")?),
-        ("CONSOLE_TOKEN", reference("console")?),
+        ("CONSOLE_OPERATOR_TOKEN", reference("console")?),
         ("DRAIN_DEADLINE", "20s".to_owned()),
     ];
     Ok(ours

@@ -5,15 +5,12 @@ use std::process::ExitCode;
 
 use bus::{AskError, Bus};
 use clap::Args;
+use operations::TestError;
 use proto_schemas::content::{Attachment, Button};
 use proto_schemas::ids::IntegrationId;
 use proto_schemas::integration_test::{
-    IntegrationTest, IntegrationTestReport, Latency, MAX_MESSAGE_BYTES, ShownRequest, TestOutcome,
-    report_within,
+    IntegrationTestReport, Latency, MAX_MESSAGE_BYTES, ShownRequest, TestOutcome,
 };
-use proto_schemas::subjects;
-use proto_schemas::topology::REGISTRY;
-use registry::Integration;
 use serde_json::{Map, Value};
 
 use crate::Failure;
@@ -59,28 +56,18 @@ async fn ask(options: &Options, bus: &Bus) -> Result<IntegrationTestReport, Fail
         )));
     }
     let integration = IntegrationId::new(&options.id).map_err(Failure::new)?;
-    let key = format!("integrations.{integration}");
-    let settings = bus.get::<Integration>(&REGISTRY, &key).await;
-    let Some(settings) = settings.map_err(Failure::new)? else {
-        return Err(Failure(format!("there is no integration {integration}")));
-    };
-    let subject = subjects::integration_test(&integration);
-    let test = IntegrationTest {
-        integration,
-        message: options.message.clone(),
-        preview_only: options.preview,
-    };
-    let patience = report_within(settings.record.timeout.0);
-    bus.ask(subject, &test, patience)
-        .await
-        .map_err(|error| match error {
-            AskError::NobodyAnswers => Failure::new("no webhook-caller answers: is one running?"),
-            AskError::TimedOut(_) => Failure(format!(
-                "webhook-caller took the test and gave no report within {} s; it may have died with the call",
-                patience.as_secs()
-            )),
-            AskError::Bus(error) => Failure::new(error),
-        })
+    let asked =
+        operations::test_integration(bus, integration.clone(), options.message.clone(), options.preview)
+            .await;
+    asked.map_err(|error| match error {
+        TestError::Unknown => Failure(format!("there is no integration {integration}")),
+        TestError::Ask(AskError::NobodyAnswers) => Failure::new("no webhook-caller answers: is one running?"),
+        TestError::Ask(AskError::TimedOut(patience)) => Failure(format!(
+            "webhook-caller took the test and gave no report within {} s; it may have died with the call",
+            patience.as_secs()
+        )),
+        TestError::Ask(AskError::Bus(error)) => Failure::new(error),
+    })
 }
 
 /// The report for people.

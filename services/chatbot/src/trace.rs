@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use bus::{Bus, Entry, TraceContext};
+use operations::dead_letters;
 use proto_schemas::context::{Context, TurnResult};
 use proto_schemas::delivery::Delivery;
 use proto_schemas::ids::{ConversationId, IntegrationId, MessageId, UnixMillis};
@@ -13,7 +14,7 @@ use proto_schemas::transcript::{Receipt, Transcript};
 use proto_schemas::turn::Turn;
 use proto_schemas::wire::TRACEPARENT;
 
-use crate::{Failure, dead_letters};
+use crate::Failure;
 
 /// The story of a message, a line per step; times count from when ingress took it.
 pub(crate) async fn of(bus: &Bus, message: &str) -> Result<String, Failure> {
@@ -32,7 +33,10 @@ pub(crate) async fn of(bus: &Bus, message: &str) -> Result<String, Failure> {
     if !finished {
         whereabouts(bus, &conversation, &message, accepted_at, &mut story).await?;
     }
-    for letter in dead_letters::about(bus, message.as_str()).await? {
+    for letter in dead_letters::about(bus, message.as_str())
+        .await
+        .map_err(Failure::new)?
+    {
         line(
             &mut story,
             accepted_at,

@@ -1,6 +1,7 @@
 //! The service's own configuration.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 
 use runtime::config::{FromEnvironment, Reader};
 
@@ -13,6 +14,8 @@ pub struct Config {
     pub http_listen: SocketAddr,
     /// What its clients show.
     pub(crate) tokens: Tokens,
+    /// How many requests a second each token has; as many may come at once.
+    pub(crate) per_second: NonZeroU32,
 }
 
 impl FromEnvironment for Config {
@@ -21,6 +24,20 @@ impl FromEnvironment for Config {
         Self {
             http_listen: reader.listen("HTTP_LISTEN", any, "Where the API is. Put TLS before it."),
             tokens: Tokens::read(reader),
+            per_second: per_second(reader),
         }
     }
+}
+
+fn per_second(reader: &mut Reader) -> NonZeroU32 {
+    let number = reader.number(
+        "CONSOLE_REQUESTS_PER_SECOND",
+        20,
+        1..=1000,
+        "Requests a second of each token, in each replica.",
+    );
+    u32::try_from(number)
+        .ok()
+        .and_then(NonZeroU32::new)
+        .unwrap_or(NonZeroU32::MIN)
 }

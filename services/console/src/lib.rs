@@ -1,12 +1,23 @@
 //! The admin API: what operators ask of the platform, over HTTP. The pipeline runs without it.
 //!
 //! Guarantees:
-//! - Nothing is answered, and no body is read, without one of the tokens.
+//! - Nothing is answered, and no body is read, without one of the tokens; a viewer's changes nothing.
+//! - What operators do stands in the log, whether it was done or refused, without bodies and secrets.
 //! - It calls no webhook itself: it asks webhook-caller over the broker, whose rules so hold here as well.
 
+mod ab;
+mod audit;
+mod call;
 mod config;
+mod conversations;
+mod dead_letters;
+mod guard;
 mod metrics;
+mod openapi;
 mod problem;
+mod records;
+mod route;
+mod routes;
 mod test_integration;
 mod token;
 mod web;
@@ -16,6 +27,7 @@ use std::sync::Arc;
 use runtime::{Process, Service, StartError};
 
 pub use config::Config;
+use guard::Guard;
 use metrics::ConsoleMetrics;
 use web::Desk;
 
@@ -24,21 +36,22 @@ pub struct Console;
 
 impl Service for Console {
     const NAME: &'static str = "console";
-    const ABOUT: &'static str = "the admin API for operators: tests integrations";
+    const ABOUT: &'static str = "the admin API for operators: configuration and tests of integrations";
     type Config = Config;
 
     async fn start(config: Config, process: Process) -> Result<(), StartError> {
         config.tokens.check()?;
-        let desk = Desk::new(
-            process.bus.clone(),
-            process.registry.clone(),
-            config.tokens,
-            ConsoleMetrics::new(&process.metrics)?,
-        );
+        let routes = routes::all();
+        let desk = Desk {
+            bus: process.bus.clone(),
+            registry: process.registry.clone(),
+            guard: Guard::new(config.tokens, config.per_second),
+            metrics: ConsoleMetrics::new(&process.metrics, &routes)?,
+        };
         let bound = runtime::web::bind(config.http_listen).await?;
         process.announce("http", bound.address)?;
         let shutdown = process.tasks.shutdown().clone();
-        let serving = bound.serve(web::router(Arc::new(desk)), shutdown);
+        let serving = bound.serve(web::router(Arc::new(desk), routes), shutdown);
         process.tasks.critical("http", serving);
         Ok(())
     }

@@ -6,27 +6,42 @@ use prometheus::{Histogram, IntCounterVec};
 use runtime::metrics::{MetricError, Metrics};
 
 use crate::problem::Problem;
+use crate::route::Route;
 
 /// Bounds of the time to an answer, in seconds: a test takes as long as its webhook.
 const BOUNDS: [f64; 10] = [0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 120.0];
 /// The label of a request that was no problem.
 const OK: &str = "ok";
+/// The labels of an operator's request.
+const OUTCOMES: [&str; 2] = ["done", "refused"];
 
-/// Requests, and how long they took.
+/// Requests, how long they took, and what operators did.
 pub(crate) struct ConsoleMetrics {
     requests: IntCounterVec,
+    changes: IntCounterVec,
     duration: Histogram,
 }
 
 impl ConsoleMetrics {
-    pub(crate) fn new(metrics: &Metrics) -> Result<Self, MetricError> {
+    pub(crate) fn new(metrics: &Metrics, routes: &[Route]) -> Result<Self, MetricError> {
         let requests = metrics.counters(
             "console_requests_total",
             "Requests of the admin API, by how they ended.",
             &["result"],
         )?;
-        for result in [OK].iter().chain(&Problem::CODES) {
+        let problems = Problem::CODES.iter().map(|(code, _)| *code);
+        for result in [OK].into_iter().chain(problems) {
             requests.with_label_values(&[result]);
+        }
+        let changes = metrics.counters(
+            "console_operator_requests_total",
+            "Requests of the admin API that are for operators: changes and tests. The log's target `audit` has each.",
+            &["action", "outcome"],
+        )?;
+        for route in routes.iter().filter(|route| route.is_audited()) {
+            for outcome in OUTCOMES {
+                changes.with_label_values(&[route.name.as_str(), outcome]);
+            }
         }
         let none: [&str; 0] = [];
         let duration = metrics.histograms(
@@ -37,6 +52,7 @@ impl ConsoleMetrics {
         )?;
         Ok(Self {
             requests,
+            changes,
             duration: duration.with_label_values(&none),
         })
     }
@@ -46,5 +62,12 @@ impl ConsoleMetrics {
         let result = problem.map_or(OK, |problem| problem.verdict().code);
         self.requests.with_label_values(&[result]).inc();
         self.duration.observe(took.as_secs_f64());
+    }
+
+    /// Counts what an operator asked for.
+    pub(crate) fn changed(&self, action: &str, done: bool) {
+        let [ok, refused] = OUTCOMES;
+        let outcome = if done { ok } else { refused };
+        self.changes.with_label_values(&[action, outcome]).inc();
     }
 }

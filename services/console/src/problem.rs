@@ -1,21 +1,20 @@
 //! Why a request is refused, and what its sender is told: one exhaustive mapping to problem documents (RFC 9457).
 
+mod document;
+
 use std::time::Duration;
 
-use axum::Json;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
 use bus::{AskError, BusError};
+use operations::RecordError;
+use operations::dead_letters::ReplayError;
 use proto_schemas::integration_test::Refusal;
-use runtime::web::{BodyError, retry_after};
-use serde::Serialize;
+use runtime::web::BodyError;
+
+pub(crate) use document::Document;
 
 /// When another try makes sense after what passes quickly.
 const SHORT_WAIT: Duration = Duration::from_secs(5);
-/// The type of a problem document.
-const PROBLEM: &str = "application/problem+json";
-/// How a client shows who it is.
-const CHALLENGE: &str = "Bearer realm=\"chatbot console\"";
 
 /// Why a request is refused. The texts are for its sender.
 #[derive(Debug, thiserror::Error)]
@@ -23,12 +22,42 @@ pub(crate) enum Problem {
     /// It shows no token, or a wrong one.
     #[error("show a token of the console: `Authorization: Bearer …`")]
     Unauthorized,
+    /// Its token opens less than that.
+    #[error("this token may only read and preview")]
+    Forbidden,
+    /// Its token has used up its rate.
+    #[error("too many requests with this token")]
+    TooManyRequests(Duration),
+    /// Too many show no token, or a wrong one.
+    #[error("too many requests without a token of the console")]
+    TooManyStrangers(Duration),
     /// There is no such route.
     #[error("there is nothing at this address")]
     NoRoute,
     /// The route takes another method.
     #[error("this address takes another method")]
     WrongMethod,
+    /// The address names something that is not there.
+    #[error("there is no such thing: {0}")]
+    NotFound(&'static str),
+    /// What stands behind the `?` is not what the route takes.
+    #[error("the query is not what is asked for: {0}")]
+    BadQuery(String),
+    /// A change has to say what it replaces.
+    #[error("say what the change replaces: `If-Match: \"REVISION\"`, or `If-None-Match: *` for what is new")]
+    ConditionMissing,
+    /// It says so in a way that is not taken.
+    #[error("one revision in quotes is taken as `If-Match`, and `*` alone as `If-None-Match`")]
+    BadCondition,
+    /// The record, or why it was not read or changed.
+    #[error("{0}")]
+    Record(#[source] RecordError),
+    /// Why a dead letter was not replayed.
+    #[error("{0}")]
+    Replay(#[source] ReplayError),
+    /// The record that is stored was written by another build.
+    #[error("this build cannot read what is stored: replace it, or go back to a revision of its history")]
+    Unreadable,
     /// The body broke off, or took too long.
     #[error("the body did not arrive whole and in time")]
     BadBody,
@@ -66,22 +95,37 @@ pub(crate) struct Verdict {
 }
 
 impl Problem {
-    /// All codes, for metric series that are born at zero.
-    pub(crate) const CODES: [&str; 14] = [
-        "unauthorized",
-        "no_route",
-        "wrong_method",
-        "bad_body",
-        "too_large",
-        "unusable",
-        "unknown_integration",
-        "too_many_tests",
-        "limit_reached",
-        "interrupted",
-        "nobody_answers",
-        "timed_out",
-        "broker_unavailable",
-        "broker_refused",
+    /// All codes, each with its status: for metric series that are born at zero, and for the API's description.
+    pub(crate) const CODES: [(&str, u16); 29] = [
+        ("unauthorized", 401),
+        ("forbidden", 403),
+        ("too_many_requests", 429),
+        ("too_many_strangers", 429),
+        ("not_found", 404),
+        ("bad_query", 400),
+        ("condition_missing", 428),
+        ("bad_condition", 400),
+        ("unknown_revision", 404),
+        ("unreadable", 500),
+        ("not_replayable", 409),
+        ("place_taken", 409),
+        ("payload_lost", 410),
+        ("changed", 412),
+        ("invalid", 422),
+        ("in_use", 409),
+        ("no_route", 404),
+        ("wrong_method", 405),
+        ("bad_body", 400),
+        ("too_large", 413),
+        ("unusable", 422),
+        ("unknown_integration", 404),
+        ("too_many_tests", 429),
+        ("limit_reached", 503),
+        ("interrupted", 502),
+        ("nobody_answers", 503),
+        ("timed_out", 504),
+        ("broker_unavailable", 503),
+        ("broker_refused", 502),
     ];
 
     /// The one mapping of problems.
@@ -89,6 +133,16 @@ impl Problem {
         use StatusCode as S;
         let (status, code, retry_after) = match self {
             Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", None),
+            Self::Forbidden => (S::FORBIDDEN, "forbidden", None),
+            Self::TooManyRequests(wait) => (S::TOO_MANY_REQUESTS, "too_many_requests", Some(*wait)),
+            Self::TooManyStrangers(wait) => (S::TOO_MANY_REQUESTS, "too_many_strangers", Some(*wait)),
+            Self::NotFound(_) => (S::NOT_FOUND, "not_found", None),
+            Self::BadQuery(_) => (S::BAD_REQUEST, "bad_query", None),
+            Self::ConditionMissing => (S::PRECONDITION_REQUIRED, "condition_missing", None),
+            Self::BadCondition => (S::BAD_REQUEST, "bad_condition", None),
+            Self::Unreadable => (S::INTERNAL_SERVER_ERROR, "unreadable", None),
+            Self::Record(error) => of_record(error),
+            Self::Replay(error) => of_replay(error),
             Self::NoRoute => (S::NOT_FOUND, "no_route", None),
             Self::WrongMethod => (S::METHOD_NOT_ALLOWED, "wrong_method", None),
             Self::BadBody => (S::BAD_REQUEST, "bad_body", None),
@@ -97,17 +151,7 @@ impl Problem {
             Self::Refused { reason, .. } => refused(*reason),
             Self::NobodyAnswers => (S::SERVICE_UNAVAILABLE, "nobody_answers", Some(SHORT_WAIT)),
             Self::TimedOut => (S::GATEWAY_TIMEOUT, "timed_out", None),
-            Self::Broker(BusError::Unavailable(_)) => {
-                (S::SERVICE_UNAVAILABLE, "broker_unavailable", Some(SHORT_WAIT))
-            }
-            Self::Broker(
-                BusError::SlotTaken
-                | BusError::Conflict
-                | BusError::TooLarge
-                | BusError::Refused { .. }
-                | BusError::Unencodable(_)
-                | BusError::Undecodable(_),
-            ) => (S::BAD_GATEWAY, "broker_refused", None),
+            Self::Broker(error) => of_broker(error),
         };
         Verdict {
             status,
@@ -121,14 +165,60 @@ impl Problem {
         match self {
             Self::Broker(error) => tracing::warn!(%error, "a request could not be passed on"),
             Self::NobodyAnswers | Self::TimedOut => tracing::warn!(problem = %self, "no answer"),
+            Self::Unreadable => tracing::error!("a record that is stored is unreadable"),
             Self::Unauthorized => tracing::info!("refused a request without a token of ours"),
-            Self::NoRoute
+            // What a stranger sends often is counted, and not told each time.
+            Self::TooManyStrangers(_)
+            | Self::Forbidden
+            | Self::TooManyRequests(_)
+            | Self::NotFound(_)
+            | Self::BadQuery(_)
+            | Self::ConditionMissing
+            | Self::BadCondition
+            | Self::Record(_)
+            | Self::Replay(_)
+            | Self::NoRoute
             | Self::WrongMethod
             | Self::BadBody
             | Self::TooLarge
             | Self::Unusable(_)
-            | Self::Refused { .. } => tracing::debug!(problem = %self, "refused a request"),
+            | Self::Refused { .. } => tracing::debug!(code = self.verdict().code, "refused a request"),
         }
+    }
+}
+
+fn of_record(error: &RecordError) -> (StatusCode, &'static str, Option<Duration>) {
+    use StatusCode as S;
+    match error {
+        RecordError::Unknown => (S::NOT_FOUND, "not_found", None),
+        RecordError::UnknownRevision => (S::NOT_FOUND, "unknown_revision", None),
+        RecordError::Changed => (S::PRECONDITION_FAILED, "changed", None),
+        RecordError::Invalid(_) => (S::UNPROCESSABLE_ENTITY, "invalid", None),
+        RecordError::InUse(_) => (S::CONFLICT, "in_use", None),
+        RecordError::Bus(error) => of_broker(error),
+    }
+}
+
+fn of_replay(error: &ReplayError) -> (StatusCode, &'static str, Option<Duration>) {
+    use StatusCode as S;
+    match error {
+        ReplayError::Impossible(_) => (S::CONFLICT, "not_replayable", None),
+        ReplayError::PlaceTaken => (S::CONFLICT, "place_taken", Some(SHORT_WAIT)),
+        ReplayError::Payload(_) => (S::GONE, "payload_lost", None),
+        ReplayError::Bus(error) => of_broker(error),
+    }
+}
+
+fn of_broker(error: &BusError) -> (StatusCode, &'static str, Option<Duration>) {
+    use StatusCode as S;
+    match error {
+        BusError::Unavailable(_) => (S::SERVICE_UNAVAILABLE, "broker_unavailable", Some(SHORT_WAIT)),
+        BusError::SlotTaken
+        | BusError::Conflict
+        | BusError::TooLarge
+        | BusError::Refused { .. }
+        | BusError::Unencodable(_)
+        | BusError::Undecodable(_) => (S::BAD_GATEWAY, "broker_refused", None),
     }
 }
 
@@ -141,6 +231,36 @@ fn refused(reason: Refusal) -> (StatusCode, &'static str, Option<Duration>) {
         Refusal::Interrupted => (StatusCode::BAD_GATEWAY, None),
     };
     (status, reason.as_str(), retry_after)
+}
+
+impl From<RecordError> for Problem {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Bus(error) => Self::Broker(error),
+            RecordError::Unknown
+            | RecordError::UnknownRevision
+            | RecordError::Changed
+            | RecordError::Invalid(_)
+            | RecordError::InUse(_) => Self::Record(error),
+        }
+    }
+}
+
+impl From<ReplayError> for Problem {
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::Bus(error) => Self::Broker(error),
+            ReplayError::Impossible(_) | ReplayError::PlaceTaken | ReplayError::Payload(_) => {
+                Self::Replay(error)
+            }
+        }
+    }
+}
+
+impl From<BusError> for Problem {
+    fn from(error: BusError) -> Self {
+        Self::Broker(error)
+    }
 }
 
 impl From<BodyError> for Problem {
@@ -162,82 +282,5 @@ impl From<AskError> for Problem {
     }
 }
 
-/// A problem document. Its type is `about:blank`, so the title is the status's own.
-#[derive(Serialize)]
-struct Document {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    title: &'static str,
-    status: u16,
-    detail: String,
-    code: &'static str,
-}
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let verdict = self.verdict();
-        let document = Document {
-            kind: "about:blank",
-            title: verdict.status.canonical_reason().unwrap_or_default(),
-            status: verdict.status.as_u16(),
-            detail: self.to_string(),
-            code: verdict.code,
-        };
-        let mut response = (verdict.status, Json(document)).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
-        if let Some(wait) = verdict.retry_after {
-            headers.insert(header::RETRY_AFTER, retry_after(wait));
-        }
-        if verdict.status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
-        }
-        response
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn seen(problem: Problem) -> (u16, bool) {
-        let verdict = problem.verdict();
-        assert!(Problem::CODES.contains(&verdict.code), "{}", verdict.code);
-        (verdict.status.as_u16(), verdict.retry_after.is_some())
-    }
-
-    #[test]
-    fn what_passes_by_itself_names_a_wait_and_what_does_not_names_none() {
-        let refused = |reason| {
-            seen(Problem::Refused {
-                reason,
-                detail: String::new(),
-            })
-        };
-        assert_eq!(refused(Refusal::TooManyTests), (429, true));
-        assert_eq!(refused(Refusal::LimitReached), (503, true));
-        assert_eq!(refused(Refusal::UnknownIntegration), (404, false));
-        assert_eq!(refused(Refusal::Unusable), (422, false));
-        assert_eq!(refused(Refusal::Interrupted), (502, false));
-        assert_eq!(seen(Problem::NobodyAnswers), (503, true));
-        assert_eq!(seen(Problem::TimedOut), (504, false));
-        let away = BusError::Unavailable("x".to_owned());
-        assert_eq!(seen(Problem::Broker(away)), (503, true));
-        assert_eq!(seen(Problem::Broker(BusError::Conflict)), (502, false));
-    }
-
-    #[test]
-    fn a_body_that_cannot_be_had_is_the_clients_fault() {
-        let errors = [BodyError::TooLarge, BodyError::TooSlow, BodyError::Broken];
-        assert_eq!(
-            errors.map(|error| seen(error.into())),
-            [(413, false), (400, false), (400, false)]
-        );
-    }
-
-    #[test]
-    fn what_lies_behind_us_is_not_shown() {
-        let problem = Problem::Broker(BusError::Unavailable("nats://u:s3cret@a:1".to_owned()));
-        assert!(!problem.to_string().contains("s3cret"));
-    }
-}
+mod tests;

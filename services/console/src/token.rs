@@ -1,4 +1,4 @@
-//! The bearer tokens of the API's clients.
+//! The bearer tokens of the API's clients, each with what it opens.
 
 use axum::http::{HeaderMap, header};
 use registry::SecretRef;
@@ -9,28 +9,60 @@ use subtle::ConstantTimeEq;
 /// The shortest token that is taken: shorter ones can be guessed.
 const LEAST_BYTES: usize = 16;
 
-/// References to the tokens; more than one while a token is changed.
+/// What a client may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Role {
+    /// Reads, and has things checked and previewed.
+    Viewer,
+    /// Changes things, and has webhooks called.
+    Operator,
+}
+
+impl Role {
+    /// As it stands in the log and in the API's description.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+/// A token, by reference.
 #[derive(Debug, Clone)]
-pub(crate) struct Tokens(Vec<SecretRef>);
+pub(crate) struct Token {
+    /// What it opens.
+    pub(crate) role: Role,
+    /// Where it lies; also its name in the log.
+    pub(crate) reference: SecretRef,
+}
+
+/// All tokens; more than one of a role for several clients, or while one is changed.
+#[derive(Debug, Clone)]
+pub(crate) struct Tokens(Vec<Token>);
 
 impl Tokens {
     pub(crate) fn read(reader: &mut Reader) -> Self {
-        let text = reader.text(
-            "CONSOLE_TOKEN",
+        const OPERATOR: &str = "CONSOLE_OPERATOR_TOKEN";
+        let operators = reader.text(
+            OPERATOR,
             "env:CONSOLE_BEARER_TOKEN",
-            "Reference to the token that clients show, as env:NAME or file:PATH; several separated by commas.",
+            "Reference to the token of who changes things, as env:NAME or file:PATH; several separated by commas.",
         );
-        let mut references = Vec::new();
-        for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
-            match SecretRef::try_from(entry.to_owned()) {
-                Ok(reference) => references.push(reference),
-                Err(error) => reader.error(format!("CONSOLE_TOKEN: {error}")),
-            }
+        const VIEWER: &str = "CONSOLE_VIEWER_TOKEN";
+        let viewers = reader.text(
+            VIEWER,
+            "",
+            "The same for who only reads and previews. Nobody does when empty.",
+        );
+        let mut tokens = references(reader, OPERATOR, Role::Operator, &operators);
+        if operators.split(',').all(|entry| entry.trim().is_empty()) {
+            reader.error(format!(
+                "{OPERATOR}: must name a token, or nobody could use the API"
+            ));
         }
-        if text.split(',').all(|entry| entry.trim().is_empty()) {
-            reader.error("CONSOLE_TOKEN: must name a token, or nobody could use the API".to_owned());
-        }
-        Self(references)
+        tokens.extend(references(reader, VIEWER, Role::Viewer, &viewers));
+        Self(tokens)
     }
 
     /// Whether all of them can be had now.
@@ -38,27 +70,50 @@ impl Tokens {
     /// # Errors
     /// [`StartError`] when one cannot be read or is too short.
     pub(crate) fn check(&self) -> Result<(), StartError> {
-        for reference in &self.0 {
-            let resolved = reference.resolve();
-            let token = resolved.map_err(|error| StartError::Other(format!("CONSOLE_TOKEN: {error}")))?;
+        for Token { role, reference } in &self.0 {
+            let refused = |error: String| {
+                let error = format!("a token of the role {}: {error}", role.as_str());
+                StartError::Other(error)
+            };
+            let token = reference.resolve().map_err(|error| refused(error.to_string()))?;
             if token.expose().len() < LEAST_BYTES {
-                let error = format!("CONSOLE_TOKEN: {reference} is shorter than {LEAST_BYTES} bytes");
-                return Err(StartError::Other(error));
+                return Err(refused(format!(
+                    "{reference} is shorter than {LEAST_BYTES} bytes"
+                )));
             }
         }
         Ok(())
     }
 
-    /// Whether a request shows one of the tokens. They are read anew, so that a file that was replaced counts.
-    pub(crate) fn admit(&self, headers: &HeaderMap) -> bool {
-        let Some(shown) = bearer(headers) else {
-            return false;
-        };
-        // Each is compared, whatever the others say, so that the time tells nothing.
-        self.0.iter().fold(false, |admitted, reference| {
-            admitted | is_it(reference, shown.as_bytes())
+    /// Each of them, in the order of [`Tokens::admit`]'s numbers.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Token> {
+        self.0.iter()
+    }
+
+    /// Which of the tokens a request shows. They are read anew, so that a file that was replaced counts.
+    pub(crate) fn admit(&self, headers: &HeaderMap) -> Option<(usize, &Token)> {
+        let shown = bearer(headers)?;
+        // Each is compared, whatever the others say, so that the time tells nothing. Viewers come last and win: a token
+        // that was given both roles has the smaller one.
+        self.iter().enumerate().fold(None, |admitted, (number, token)| {
+            if is_it(&token.reference, shown.as_bytes()) {
+                Some((number, token))
+            } else {
+                admitted
+            }
         })
     }
+}
+
+fn references(reader: &mut Reader, key: &str, role: Role, text: &str) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+        match SecretRef::try_from(entry.to_owned()) {
+            Ok(reference) => tokens.push(Token { role, reference }),
+            Err(error) => reader.error(format!("{key}: {error}")),
+        }
+    }
+    tokens
 }
 
 fn is_it(reference: &SecretRef, shown: &[u8]) -> bool {
@@ -92,7 +147,10 @@ mod tests {
         let kept = texts.iter().enumerate().map(|(number, text)| {
             let path = folder.path().join(number.to_string());
             std::fs::write(&path, text).unwrap();
-            SecretRef::try_from(format!("file:{}", path.display())).unwrap()
+            Token {
+                role: if number == 0 { Role::Operator } else { Role::Viewer },
+                reference: SecretRef::try_from(format!("file:{}", path.display())).unwrap(),
+            }
         });
         Tokens(kept.collect())
     }
@@ -101,16 +159,20 @@ mod tests {
         HeaderMap::from_iter([(header::AUTHORIZATION, authorization.parse().unwrap())])
     }
 
+    fn role(tokens: &Tokens, authorization: &str) -> Option<Role> {
+        tokens.admit(&headers(authorization)).map(|(_, token)| token.role)
+    }
+
     #[test]
     fn each_of_the_tokens_opens_and_nothing_else_does() {
         let folder = tempfile::tempdir().unwrap();
         let tokens = tokens(&folder, &[TOKEN, "another-long-token"]);
-        for good in [
-            format!("Bearer {TOKEN}"),
-            "bearer another-long-token".to_owned(),
-            format!("BEARER  {TOKEN}"),
+        for (good, opens) in [
+            (format!("Bearer {TOKEN}"), Role::Operator),
+            ("bearer another-long-token".to_owned(), Role::Viewer),
+            (format!("BEARER  {TOKEN}"), Role::Operator),
         ] {
-            assert!(tokens.admit(&headers(&good)), "{good}");
+            assert_eq!(role(&tokens, &good), Some(opens), "{good}");
         }
         for bad in [
             "",
@@ -120,9 +182,9 @@ mod tests {
             "Bearer 0123456789abcde",
             "Basic 0123456789abcdef",
         ] {
-            assert!(!tokens.admit(&headers(bad)), "{bad}");
+            assert_eq!(role(&tokens, bad), None, "{bad}");
         }
-        assert!(!tokens.admit(&HeaderMap::new()));
+        assert!(tokens.admit(&HeaderMap::new()).is_none());
     }
 
     #[test]
@@ -130,13 +192,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let tokens = tokens(&folder, &[TOKEN]);
         std::fs::write(folder.path().join("0"), "fedcba9876543210\n").unwrap();
-        assert!(tokens.admit(&headers("Bearer fedcba9876543210")));
-        assert!(!tokens.admit(&headers(&format!("Bearer {TOKEN}"))));
+        assert!(role(&tokens, "Bearer fedcba9876543210").is_some());
+        assert_eq!(role(&tokens, &format!("Bearer {TOKEN}")), None);
         // What could be guessed opens nothing, and neither does what is gone.
         std::fs::write(folder.path().join("0"), "short").unwrap();
-        assert!(!tokens.admit(&headers("Bearer short")));
+        assert_eq!(role(&tokens, "Bearer short"), None);
         std::fs::remove_file(folder.path().join("0")).unwrap();
-        assert!(!tokens.admit(&headers("Bearer fedcba9876543210")));
+        assert_eq!(role(&tokens, "Bearer fedcba9876543210"), None);
+    }
+
+    #[test]
+    fn a_token_of_both_roles_has_the_smaller_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let tokens = tokens(&folder, &[TOKEN, TOKEN]);
+        assert_eq!(role(&tokens, &format!("Bearer {TOKEN}")), Some(Role::Viewer));
     }
 
     #[test]
@@ -149,6 +218,11 @@ mod tests {
             .to_string();
         assert!(error.contains("shorter") && !error.contains("hunter2"), "{error}");
         let missing = SecretRef::try_from("env:NO_SUCH_VARIABLE_HERE".to_owned()).unwrap();
+        let role = Role::Viewer;
+        let missing = Token {
+            role,
+            reference: missing,
+        };
         assert!(Tokens(vec![missing]).check().is_err());
     }
 }

@@ -1,57 +1,122 @@
-//! The routes.
+//! How requests come in: one story for all routes.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use axum::{Json, Router};
+use axum::routing::on;
 use bus::Bus;
-use proto_schemas::integration_test::MAX_MESSAGE_BYTES;
 use registry::Registry;
 use runtime::web::read_body;
 use tracing::Instrument;
 
+use crate::audit;
+use crate::call::{Answer, Call, is_identifier};
+use crate::guard::{Client, Guard};
 use crate::metrics::ConsoleMetrics;
 use crate::problem::Problem;
-use crate::test_integration;
-use crate::token::Tokens;
+use crate::route::Route;
 
-/// The largest body: the longest message, each byte of it escaped, and the rest.
-const MAX_BODY_BYTES: usize = 6 * MAX_MESSAGE_BYTES + 1024;
+/// The largest body: a bot with the longest prompt, each byte of it escaped, and the rest.
+const MAX_BODY_BYTES: usize = 256 * 1024;
+
+/// What stands for an identifier in an address.
+type Parameters = Result<Path<HashMap<String, String>>, PathRejection>;
 
 /// Where requests come in.
 pub(crate) struct Desk {
-    bus: Bus,
-    registry: Registry,
-    tokens: Tokens,
-    metrics: ConsoleMetrics,
+    pub(crate) bus: Bus,
+    pub(crate) registry: Registry,
+    pub(crate) guard: Guard,
+    pub(crate) metrics: ConsoleMetrics,
+}
+
+/// All routes, and what is said where there is none.
+pub(crate) fn router(desk: Arc<Desk>, routes: Vec<Route>) -> Router {
+    let mut router = Router::new();
+    for route in routes {
+        let (path, filter) = (route.path.clone(), route.method.filter());
+        let route = Arc::new(route);
+        let take = async move |State(desk): State<Arc<Desk>>, parameters: Parameters, request: Request| {
+            let span = tracing::info_span!("request", route = route.name);
+            take(desk, &route, parameters, request).instrument(span).await
+        };
+        router = router.route(&path, on(filter, take));
+    }
+    router
+        .fallback(async |State(desk): State<Arc<Desk>>, request: Request| {
+            desk.refuse(&request, Problem::NoRoute)
+        })
+        .method_not_allowed_fallback(async |State(desk): State<Arc<Desk>>, request: Request| {
+            desk.refuse(&request, Problem::WrongMethod)
+        })
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .with_state(desk)
+}
+
+/// A request from its headers to its answer.
+async fn take(desk: Arc<Desk>, route: &Route, parameters: Parameters, request: Request) -> Response {
+    let began = Instant::now();
+    let done = match desk.guard.admit(request.headers()) {
+        Ok(client) => {
+            let done = work(&desk, route, &client, &parameters, request).await;
+            if route.is_audited() {
+                audit::note(&desk.metrics, route, &client, &id_of(&parameters), &done);
+            }
+            done
+        }
+        Err(problem) => Err(problem),
+    };
+    desk.finish(done, began)
+}
+
+async fn work(
+    desk: &Arc<Desk>,
+    route: &Route,
+    client: &Client,
+    parameters: &Parameters,
+    request: Request,
+) -> Result<Answer, Problem> {
+    if client.role < route.role {
+        return Err(Problem::Forbidden);
+    }
+    let id = id_of(parameters);
+    // Nothing that is stored has another name, and none of it is put into a subject.
+    if route.has_id() && !is_identifier(&id) {
+        return Err(Problem::NotFound("the address holds no identifier"));
+    }
+    let (uri, headers) = (request.uri().clone(), request.headers().clone());
+    let body = read_body(request).await?;
+    let call = Call {
+        id,
+        uri,
+        headers,
+        body,
+    };
+    (route.work)(Arc::clone(desk), call).await
+}
+
+fn id_of(parameters: &Parameters) -> String {
+    let found = parameters
+        .as_ref()
+        .ok()
+        .and_then(|parameters| parameters.get("id"));
+    found.cloned().unwrap_or_default()
 }
 
 impl Desk {
-    pub(crate) fn new(bus: Bus, registry: Registry, tokens: Tokens, metrics: ConsoleMetrics) -> Self {
-        Self {
-            bus,
-            registry,
-            tokens,
-            metrics,
-        }
+    /// Says why not, to who is let in; without a token nothing is said, not even of the address.
+    fn refuse(&self, request: &Request, why: Problem) -> Response {
+        let began = Instant::now();
+        let why = self.guard.admit(request.headers()).err().unwrap_or(why);
+        self.finish(Err(why), began)
     }
 
-    /// Answers who shows a token, and counts.
-    async fn answer<T: IntoResponse>(
-        &self,
-        request: Request,
-        work: impl AsyncFnOnce(Request) -> Result<T, Problem>,
-    ) -> Response {
-        let began = Instant::now();
-        let done = if self.tokens.admit(request.headers()) {
-            work(request).await
-        } else {
-            Err(Problem::Unauthorized)
-        };
+    fn finish(&self, done: Result<Answer, Problem>, began: Instant) -> Response {
         self.metrics.answered(done.as_ref().err(), began.elapsed());
         match done {
             Ok(answer) => answer.into_response(),
@@ -61,40 +126,4 @@ impl Desk {
             }
         }
     }
-}
-
-pub(crate) fn router(desk: Arc<Desk>) -> Router {
-    Router::new()
-        .route("/v1/integrations/{id}/test", post(test))
-        .fallback(no_route)
-        .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .with_state(desk)
-}
-
-async fn test(
-    State(desk): State<Arc<Desk>>,
-    id: Result<Path<String>, PathRejection>,
-    request: Request,
-) -> Response {
-    let span = tracing::info_span!("request", route = "test");
-    let work = async |request| {
-        // Judged only now: without a token nothing is said, not even of the address.
-        let Path(id) = id.map_err(|_| Problem::NoRoute)?;
-        let body = read_body(request).await?;
-        let body = serde_json::from_slice(&body).map_err(|error| Problem::Unusable(error.to_string()))?;
-        let report = test_integration::test(&desk.bus, &desk.registry, &id, body).await?;
-        Ok(Json(report))
-    };
-    desk.answer(request, work).instrument(span).await
-}
-
-async fn no_route(State(desk): State<Arc<Desk>>, request: Request) -> Response {
-    let nothing = async |_| Err::<(), _>(Problem::NoRoute);
-    desk.answer(request, nothing).await
-}
-
-async fn wrong_method(State(desk): State<Arc<Desk>>, request: Request) -> Response {
-    let nothing = async |_| Err::<(), _>(Problem::WrongMethod);
-    desk.answer(request, nothing).await
 }

@@ -1,6 +1,6 @@
 //! The lines of a report in columns.
 
-use super::tally::{Line, Percentiles};
+use operations::ab::{Line, Percentiles};
 
 const COLUMNS: [&str; 11] = [
     "weight",

@@ -12,7 +12,8 @@ fn help_names_the_keys() {
         "console: the admin API",
         "NATS_URL",
         "HTTP_LISTEN",
-        "CONSOLE_TOKEN",
+        "CONSOLE_OPERATOR_TOKEN",
+        "CONSOLE_VIEWER_TOKEN",
     ]);
 }
 
@@ -23,8 +24,13 @@ fn the_configuration_is_printed_without_passwords() {
 
 #[test]
 fn a_bad_configuration_is_refused_with_every_error_at_once() {
-    BINARY.assert_refuses(&[("HTTP_LISTEN", "here"), ("CONSOLE_TOKEN", "env:FIRST,hunter2")]);
-    BINARY.assert_refuses(&[("CONSOLE_TOKEN", " ")]);
+    BINARY.assert_refuses(&[
+        ("HTTP_LISTEN", "here"),
+        ("CONSOLE_OPERATOR_TOKEN", "env:FIRST,hunter2"),
+        ("CONSOLE_VIEWER_TOKEN", "hunter2"),
+        ("CONSOLE_REQUESTS_PER_SECOND", "0"),
+    ]);
+    BINARY.assert_refuses(&[("CONSOLE_OPERATOR_TOKEN", " ")]);
 }
 
 #[test]

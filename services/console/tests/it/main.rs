@@ -2,7 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is their report")]
 
+mod ab;
 mod answers;
+mod audit;
 mod binary;
+mod conversations;
+mod dead_letters;
+mod description;
 mod fixture;
+mod hostile;
+mod records;
 mod refusals;
+mod roles;

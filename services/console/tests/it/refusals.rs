@@ -1,13 +1,15 @@
 //! What is refused, and how it is said.
 
+use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::client::client;
 use testkit::nats::NatsServer;
 
-use crate::fixture::{Fixture, TOKEN, body, start};
+use crate::fixture::{Fixture, OPERATOR, body, start};
 
-/// The largest body that is read: six times the longest message, and a KiB.
-const MAX_BODY_BYTES: usize = 6 * 16 * 1024 + 1024;
+/// The largest body that is read.
+const MAX_BODY_BYTES: usize = 256 * 1024;
+/// Where nothing is.
+const ELSEWHERE: &str = "/v1/nothing";
 
 /// Checks that an answer is a problem document with this status and code, and returns its words.
 async fn problem(response: reqwest::Response, status: u16, code: &str) -> String {
@@ -26,14 +28,13 @@ async fn problem(response: reqwest::Response, status: u16, code: &str) -> String
 #[tokio::test]
 async fn without_a_token_nothing_is_told() {
     let console = Fixture::start().await;
-    let url = console.elsewhere();
-    let no_text = url.replace("nothing", "integrations/%FF/test");
+    let elsewhere = |method| console.stranger(method, ELSEWHERE);
     let strangers = [
-        client().get(&url),
-        client().post(no_text),
-        client().get(&url).bearer_auth("a-token-of-somebody"),
-        client().get(&url).basic_auth("operator", Some(TOKEN)),
-        client().post(&url).body("x".repeat(MAX_BODY_BYTES + 1)),
+        elsewhere(Method::GET),
+        console.stranger(Method::POST, "/v1/integrations/%FF/test"),
+        elsewhere(Method::GET).bearer_auth("a-token-of-somebody"),
+        elsewhere(Method::GET).basic_auth("operator", Some(OPERATOR)),
+        elsewhere(Method::POST).body("x".repeat(MAX_BODY_BYTES + 1)),
     ];
     for (number, stranger) in (1..).zip(strangers) {
         let response = stranger.send().await.unwrap();
@@ -51,26 +52,18 @@ async fn without_a_token_nothing_is_told() {
 #[tokio::test]
 async fn what_is_nowhere_is_not_found() {
     let console = Fixture::start().await;
-    let elsewhere = client()
-        .get(console.elsewhere())
-        .bearer_auth(TOKEN)
-        .send()
-        .await
-        .unwrap();
+    let elsewhere = console.request(Method::GET, ELSEWHERE).send().await.unwrap();
     problem(elsewhere, 404, "no_route").await;
     let test = json!({"message": "Hello!"}).to_string();
-    for id in ["nowhere", "no%20identifier"] {
-        let response = console.request(id, test.clone()).send().await.unwrap();
-        problem(response, 404, "unknown_integration").await;
+    for (id, code) in [
+        ("nowhere", "unknown_integration"),
+        ("no%20identifier", "not_found"),
+    ] {
+        let response = console.test_request(id, test.clone()).send().await.unwrap();
+        problem(response, 404, code).await;
     }
-    let request = console.request("support", "").build().unwrap();
-    let wrong = client()
-        .get(request.url().clone())
-        .bearer_auth(TOKEN)
-        .send()
-        .await
-        .unwrap();
-    problem(wrong, 405, "wrong_method").await;
+    let wrong = console.request(Method::GET, "/v1/integrations/support/test");
+    problem(wrong.send().await.unwrap(), 405, "wrong_method").await;
 }
 
 #[tokio::test]
@@ -84,13 +77,21 @@ async fn a_body_that_is_no_test_is_refused() {
         r#"{"message": 1}"#,
         r#"{"message": "x", "preveiw": true}"#,
     ] {
-        let response = console.request("support", bad).send().await.unwrap();
+        let response = console.test_request("support", bad).send().await.unwrap();
         problem(response, 422, "unusable").await;
     }
     let longest = "x".repeat(MAX_BODY_BYTES);
-    let response = console.request("support", longest.clone()).send().await.unwrap();
+    let response = console
+        .test_request("support", longest.clone())
+        .send()
+        .await
+        .unwrap();
     problem(response, 422, "unusable").await;
-    let response = console.request("support", longest + "x").send().await.unwrap();
+    let response = console
+        .test_request("support", longest + "x")
+        .send()
+        .await
+        .unwrap();
     problem(response, 413, "too_large").await;
 }
 
@@ -105,7 +106,8 @@ async fn what_webhook_caller_refuses_has_its_status() {
         ("interrupted", 502, false),
     ] {
         let outcome = json!({"kind": "refused", "reason": reason, "detail": "for this reason"});
-        let (_, response) = console.answered(&json!({"message": "Hello!"}), outcome).await;
+        let request = console.test_request("support", json!({"message": "Hello!"}).to_string());
+        let (_, response) = console.answered(request, outcome).await;
         assert_eq!(response.headers().contains_key("retry-after"), waits, "{reason}");
         assert_eq!(problem(response, status, reason).await, "for this reason");
     }
@@ -144,9 +146,13 @@ async fn without_a_token_worth_the_name_it_does_not_start() {
     let nats = NatsServer::start().await;
     let folder = tempfile::tempdir().unwrap();
     for token in ["", "hunter2"] {
-        let error = start(nats.url(), &folder, token).await.err().unwrap().to_string();
+        let error = start(nats.url(), &folder, token, &[])
+            .await
+            .err()
+            .unwrap()
+            .to_string();
         assert!(
-            error.contains("CONSOLE_TOKEN") && !error.contains("hunter2"),
+            error.contains("role operator") && !error.contains("hunter2"),
             "{error}"
         );
     }

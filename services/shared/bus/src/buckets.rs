@@ -14,6 +14,8 @@ use crate::{Bus, BusError, Entry, Outgoing, Published, TraceContext};
 pub(crate) const KV_OPERATION: &str = "KV-Operation";
 /// The operation that leaves nothing but its marker.
 const PURGE: &str = "PURGE";
+/// The operation that leaves what was there before its marker.
+const DELETE: &str = "DEL";
 /// Header by which a message takes the place of all others of its subject.
 const ROLLUP: (&str, &str) = ("Nats-Rollup", "sub");
 
@@ -97,14 +99,42 @@ impl Bus {
         revision: u64,
         trace: TraceContext,
     ) -> Result<u64, BusError> {
-        let headers =
-            [(KV_OPERATION, PURGE), ROLLUP].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let headers = [(KV_OPERATION, PURGE), ROLLUP];
+        self.mark(bucket, key, revision, &headers, trace).await
+    }
+
+    /// As [`Bus::remove`], but what the key held stays in its history.
+    ///
+    /// # Errors
+    /// [`BusError::Conflict`] when somebody else wrote first.
+    pub async fn retire(
+        &self,
+        bucket: &BucketSpec,
+        key: &str,
+        revision: u64,
+        trace: TraceContext,
+    ) -> Result<u64, BusError> {
+        let headers = [(KV_OPERATION, DELETE)];
+        self.mark(bucket, key, revision, &headers, trace).await
+    }
+
+    async fn mark(
+        &self,
+        bucket: &BucketSpec,
+        key: &str,
+        revision: u64,
+        headers: &[(&str, &str)],
+        trace: TraceContext,
+    ) -> Result<u64, BusError> {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let identity = format!("removal:{key}:{revision}:{trace}");
         let marker = Outgoing::raw(
             subjects::key(bucket.name, key),
             Bytes::new(),
             &identity,
-            headers.into(),
+            headers.collect(),
         );
         match self.publish(marker.after(revision)).await? {
             Published::Accepted { sequence } => Ok(sequence),

@@ -19,6 +19,10 @@ pub struct Lag {
 pub struct Holdings {
     /// How many messages.
     pub messages: u64,
+    /// The sequence of the oldest of them; that of the next one when there is none.
+    pub first: u64,
+    /// The sequence of the newest that it ever held.
+    pub last: u64,
     /// When the oldest of them was stored; none when there is none.
     pub oldest: Option<UnixMillis>,
 }
@@ -54,6 +58,8 @@ impl Bus {
         let first = u64::try_from(state.first_timestamp.unix_timestamp_nanos() / 1_000_000);
         Ok(Holdings {
             messages: state.messages,
+            first: state.first_sequence,
+            last: state.last_sequence,
             oldest: first.ok().filter(|_| state.messages > 0).map(UnixMillis),
         })
     }

@@ -63,6 +63,25 @@ async fn revision_zero_means_that_there_must_be_none() {
 }
 
 #[tokio::test]
+async fn what_is_retired_is_gone_and_stays_in_its_history() {
+    let broker = Broker::start().await;
+    let (bus, trace) = (&broker.bus, TraceContext::new());
+    let key = "bots.b";
+    let first = bus.replace(&REGISTRY, key, 0, &record(1), trace).await.unwrap();
+    assert!(is_conflict(&bus.retire(&REGISTRY, key, first + 1, trace).await));
+    let marker = bus.retire(&REGISTRY, key, first, trace).await.unwrap();
+    assert_eq!(bus.removal(&REGISTRY, key).await.unwrap(), Some(marker));
+    let subject = subjects::key(REGISTRY.name, key);
+    let mut kept = Vec::new();
+    bus.each(&bucket_stream(&REGISTRY), &subject, 1, |entry| {
+        kept.push((entry.sequence, entry.is_removal()));
+    })
+    .await
+    .unwrap();
+    assert_eq!(kept, [(first, false), (marker, true)]);
+}
+
+#[tokio::test]
 async fn who_read_before_a_removal_does_not_write_after_it() {
     let broker = Broker::start().await;
     let (bus, trace) = (&broker.bus, TraceContext::new());

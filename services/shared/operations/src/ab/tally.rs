@@ -6,11 +6,14 @@ use proto_schemas::context::{Conclusion, TurnResult};
 use proto_schemas::ids::IntegrationId;
 use proto_schemas::transcript::Transcript;
 use registry::Arm;
+use schemars::JsonSchema;
 use serde::Serialize;
+
+use super::Report;
 
 /// What was counted so far.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(super) struct Tally {
     arms: BTreeMap<IntegrationId, Counts>,
     /// Turns that were built when the bot had no split, by the integration that answered or was asked last.
     outside: BTreeMap<IntegrationId, Counts>,
@@ -28,55 +31,46 @@ struct Counts {
     millis: Vec<u64>,
 }
 
-/// What is shown.
-#[derive(Debug, PartialEq, Serialize)]
-pub(crate) struct Report {
-    /// A line for each arm that the split has or that had turns.
-    pub(crate) arms: Vec<Line>,
-    /// A line for each integration that answered, or was asked last, when the bot had no split.
-    pub(crate) outside: Vec<Line>,
-}
-
 /// How an arm, or an integration outside a split, did.
-#[derive(Debug, PartialEq, Serialize)]
-pub(crate) struct Line {
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "ArmLine")]
+pub struct Line {
     /// The integration.
-    pub(crate) integration: IntegrationId,
+    pub integration: IntegrationId,
     /// Its weight now; none when it is no arm now.
-    pub(crate) weight: Option<u32>,
+    pub weight: Option<u32>,
     /// Turns that count for it.
-    pub(crate) turns: u64,
+    pub turns: u64,
     /// Its part of all turns of the list, 0 to 1.
-    pub(crate) share: Option<f64>,
+    pub share: Option<f64>,
     /// Turns with a reply.
-    pub(crate) answered: u64,
+    pub answered: u64,
     /// Turns that were answered by nothing to say.
-    pub(crate) no_reply: u64,
+    pub no_reply: u64,
     /// Turns that were given up.
-    pub(crate) failed: u64,
+    pub failed: u64,
     /// Turns with or without a reply that the bot's fallback answered in its place. Not known outside a split.
-    pub(crate) by_fallback: Option<u64>,
+    pub by_fallback: Option<u64>,
     /// HTTP calls of a turn, those to the fallback included.
-    pub(crate) mean_attempts: Option<f64>,
+    pub mean_attempts: Option<f64>,
     /// How long the integration's own answers took, the last call of each turn only, in milliseconds.
-    pub(crate) webhook_millis: Option<Percentiles>,
+    pub webhook_millis: Option<Percentiles>,
 }
 
 /// Exact percentiles, by the nearest rank.
-#[derive(Debug, PartialEq, Serialize)]
-pub(crate) struct Percentiles {
-    pub(crate) p50: u64,
-    pub(crate) p95: u64,
-    pub(crate) p99: u64,
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Percentiles {
+    /// Half took at most this.
+    pub p50: u64,
+    /// 95 of 100 took at most this.
+    pub p95: u64,
+    /// 99 of 100 took at most this.
+    pub p99: u64,
 }
 
 impl Tally {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.arms.is_empty() && self.outside.is_empty()
-    }
-
     /// Counts a turn.
-    pub(crate) fn count(&mut self, transcript: &Transcript) {
+    pub(super) fn count(&mut self, transcript: &Transcript) {
         let conclusion = &transcript.conclusion;
         // A reply that an operator had sent again was counted before, and a reset asks nobody.
         let Some(asked_last) = conclusion.integration.as_ref().filter(|_| transcript.replay == 0) else {
@@ -90,7 +84,7 @@ impl Tally {
     }
 
     /// What it comes to, beside the arms that the bot has now, which are listed first.
-    pub(crate) fn report(mut self, now: &[Arm]) -> Report {
+    pub(super) fn report(mut self, now: &[Arm]) -> Report {
         let total = |counts: &BTreeMap<_, Counts>| counts.values().map(|counts| counts.turns).sum();
         let (turns, turns_outside) = (total(&self.arms), total(&self.outside));
         let present = now.iter().map(|arm| {
@@ -169,12 +163,6 @@ impl Percentiles {
 
 fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
-}
-
-impl Report {
-    pub(crate) fn turns(&self) -> u64 {
-        self.arms.iter().chain(&self.outside).map(|line| line.turns).sum()
-    }
 }
 
 #[cfg(test)]

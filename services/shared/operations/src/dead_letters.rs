@@ -1,0 +1,212 @@
+//! What was given up: listed, shown, sent through the pipeline again, removed.
+
+use bus::{Bus, BusError};
+use proto_schemas::dead_letter::{DeadLetter, Payload, Stage};
+use proto_schemas::ids::{ConversationId, DeadLetterId, IntegrationId, UnixMillis};
+use proto_schemas::subjects;
+use proto_schemas::topology::DEAD_LETTERS;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::replay;
+pub use crate::replay::{ReplayError, Replayed};
+
+/// How many dead letters are looked at for one page, so that a filter that fits none costs no more.
+const LOOKED_AT: usize = 1024;
+/// How many of them at once, and about how many bytes.
+const BATCH: usize = 256;
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// Which ones. What is not said does not count.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Who gave up.
+    pub stage: Option<Stage>,
+    /// The class of the cause, as `timeout`.
+    pub class: Option<String>,
+    /// A webhook that was asked.
+    pub integration: Option<String>,
+    /// The conversation.
+    pub conversation: Option<String>,
+    /// Given up at this moment or later.
+    pub since: Option<UnixMillis>,
+}
+
+/// A dead letter and where it lies.
+#[derive(Debug, Clone)]
+pub struct Buried {
+    sequence: u64,
+    /// The dead letter.
+    pub letter: DeadLetter,
+}
+
+/// A dead letter without its attempts and its payload.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "DeadLetterSummary")]
+pub struct Summary {
+    /// The dead letter.
+    pub id: DeadLetterId,
+    /// Who gave up.
+    pub stage: Stage,
+    /// The class of the cause, as `timeout`.
+    pub class: String,
+    /// The cause in words.
+    pub cause: String,
+    /// How often a webhook was called.
+    pub attempts: usize,
+    /// The webhook that was called last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub integration: Option<IntegrationId>,
+    /// The conversation, where its work names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<ConversationId>,
+    /// When it was given up.
+    pub buried_at: UnixMillis,
+}
+
+/// Some dead letters, oldest first.
+#[derive(Debug, Clone)]
+pub struct Letters {
+    /// Those that the filter lets through. May be none although more follow.
+    pub items: Vec<Buried>,
+    /// Where the next ones begin; none behind the last one.
+    pub next: Option<u64>,
+}
+
+impl Filter {
+    /// Whether it is one of those.
+    pub fn lets_through(&self, letter: &DeadLetter) -> bool {
+        let asked = |id: &String| {
+            letter
+                .attempts
+                .iter()
+                .any(|attempt| attempt.integration.as_str() == id)
+        };
+        let said_in =
+            |id: &String| subjects::conversation(&letter.subject).is_some_and(|found| found.as_str() == id);
+        self.stage.is_none_or(|stage| stage == letter.stage)
+            && self.class.as_ref().is_none_or(|class| *class == letter.class)
+            && self.integration.as_ref().is_none_or(asked)
+            && self.conversation.as_ref().is_none_or(said_in)
+            && self.since.is_none_or(|since| letter.buried_at >= since)
+    }
+}
+
+impl From<&DeadLetter> for Summary {
+    fn from(letter: &DeadLetter) -> Self {
+        Self {
+            id: letter.id.clone(),
+            stage: letter.stage,
+            class: letter.class.clone(),
+            cause: letter.cause.clone(),
+            attempts: letter.attempts.len(),
+            integration: letter.attempts.last().map(|attempt| attempt.integration.clone()),
+            conversation: subjects::conversation(&letter.subject),
+            buried_at: letter.buried_at,
+        }
+    }
+}
+
+/// At most `limit` dead letters from a place on, which is 0 or where another answer said that more begin.
+///
+/// # Errors
+/// [`BusError`] when the broker is away or refuses.
+pub async fn list(bus: &Bus, filter: &Filter, from: u64, limit: usize) -> Result<Letters, BusError> {
+    let mut items = Vec::new();
+    let mut from = from;
+    for _ in 0..LOOKED_AT / BATCH {
+        let batch = bus
+            .entries(DEAD_LETTERS.name, "dead-letters.>", from, BATCH, BATCH_BYTES)
+            .await?;
+        for entry in &batch.list {
+            if items.len() == limit {
+                return Ok(Letters {
+                    items,
+                    next: Some(entry.sequence),
+                });
+            }
+            // What cannot be read was written by a later build, which shows it.
+            if let Ok(letter) = entry.decode()
+                && filter.lets_through(&letter)
+            {
+                items.push(Buried {
+                    sequence: entry.sequence,
+                    letter,
+                });
+            }
+        }
+        match batch.list.last() {
+            Some(last) if batch.behind > 0 => from = last.sequence + 1,
+            Some(_) | None => return Ok(Letters { items, next: None }),
+        }
+    }
+    Ok(Letters {
+        items,
+        next: Some(from),
+    })
+}
+
+/// All that a filter lets through, oldest first.
+///
+/// # Errors
+/// As for [`list`].
+pub async fn all(bus: &Bus, filter: &Filter) -> Result<Vec<Buried>, BusError> {
+    let mut found = Vec::new();
+    let mut next = Some(0);
+    while let Some(from) = next {
+        let page = list(bus, filter, from, BATCH).await?;
+        found.extend(page.items);
+        next = page.next;
+    }
+    Ok(found)
+}
+
+/// The dead letters whose work names something, as a message's identifier.
+///
+/// # Errors
+/// As for [`list`].
+pub async fn about(bus: &Bus, needle: &str) -> Result<Vec<DeadLetter>, BusError> {
+    let names_it =
+        |letter: &DeadLetter| matches!(&letter.payload, Payload::Text(text) if text.contains(needle));
+    let all = all(bus, &Filter::default()).await?;
+    Ok(all
+        .into_iter()
+        .map(|buried| buried.letter)
+        .filter(names_it)
+        .collect())
+}
+
+/// One of them.
+///
+/// # Errors
+/// As for [`list`].
+pub async fn find(bus: &Bus, id: &DeadLetterId) -> Result<Option<Buried>, BusError> {
+    // Stage and class stand before the identifier in the subject, and are not known.
+    let subject = format!("dead-letters.*.*.{id}");
+    let found = bus.first(DEAD_LETTERS.name, &subject, 1).await?;
+    let decoded = found.map(|entry| {
+        entry.decode().map(|letter| Buried {
+            sequence: entry.sequence,
+            letter,
+        })
+    });
+    Ok(decoded.transpose()?)
+}
+
+/// Sends its work through the pipeline again, and removes it.
+///
+/// # Errors
+/// [`ReplayError`]; it stays then.
+pub async fn replay(bus: &Bus, buried: &Buried, now: UnixMillis) -> Result<Replayed, ReplayError> {
+    let replayed = replay::replay(bus, &buried.letter, now).await?;
+    remove(bus, buried).await?;
+    Ok(replayed)
+}
+
+/// Removes it.
+///
+/// # Errors
+/// [`BusError`] when the broker is away or refuses, or it is gone already.
+pub async fn remove(bus: &Bus, buried: &Buried) -> Result<(), BusError> {
+    bus.delete(DEAD_LETTERS.name, buried.sequence).await
+}

@@ -1,0 +1,23 @@
+//! What an operator asks of the platform: functions over the broker, with typed results and errors. The command line
+//! prints them, the console serves them.
+//!
+//! Guarantees:
+//! - a record of the configuration is stored only if it breaks no rule, and only over the revision that the caller saw;
+//! - what is told of a record shows references of secrets, never a secret: that is all that it holds.
+
+pub mod ab;
+mod check;
+pub mod conversations;
+pub mod dead_letters;
+mod record;
+mod records;
+mod replay;
+mod test_integration;
+
+pub use check::{check, read};
+pub use record::Record;
+pub use records::{
+    Condition, Page, Past, RecordError, Stored, Written, delete, history, list, put, roll_back, show,
+    validate,
+};
+pub use test_integration::{TestError, test_integration};

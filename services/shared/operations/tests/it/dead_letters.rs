@@ -1,0 +1,142 @@
+//! What was given up: found again, by pages and filters, replayed and removed.
+
+use bus::{Outgoing, TraceContext};
+use operations::dead_letters::{Filter, ReplayError, Replayed, all, find, list, remove, replay};
+use proto_schemas::dead_letter::{DeadLetter, Stage};
+use proto_schemas::ids::{DeadLetterId, UnixMillis};
+use proto_schemas::topology::INBOX;
+use serde_json::json;
+
+use crate::broker::Broker;
+
+/// When it is, in these tests.
+const NOW: UnixMillis = UnixMillis(2_000_000);
+
+fn letter(id: &str, class: &str, buried_at: u64) -> DeadLetter {
+    let letter = json!({"id": id, "stage": "context-builder", "class": class, "cause": "a reason",
+        "stream": INBOX.name, "subject": "inbox.conv_a", "payload": {"text": "{}"}, "buried_at": buried_at,
+        "attempts": [{"at": 1, "integration": "echo", "class": "timeout", "detail": "too slow", "millis": 1}]});
+    serde_json::from_value(letter).unwrap()
+}
+
+impl Broker {
+    async fn bury(&self, letter: &DeadLetter) {
+        let subject = format!(
+            "dead-letters.{}.{}.{}",
+            letter.stage.as_str(),
+            letter.class,
+            letter.id
+        );
+        let message = Outgoing::new(subject, letter, letter.id.as_str(), TraceContext::new());
+        self.bus.publish(message.unwrap()).await.unwrap();
+    }
+
+    async fn ids(&self, filter: &Filter) -> Vec<String> {
+        let found = all(&self.bus, filter).await.unwrap();
+        found
+            .into_iter()
+            .map(|buried| buried.letter.id.to_string())
+            .collect()
+    }
+}
+
+#[tokio::test]
+async fn each_part_of_a_filter_leaves_out_what_it_does_not_fit() {
+    let broker = Broker::start().await;
+    broker.bury(&letter("one", "timeout", 1)).await;
+    broker.bury(&letter("two", "refused", 2)).await;
+    let text = |text: &str| Some(text.to_owned());
+    let none: [&str; 0] = [];
+    let filter = Filter::default();
+    assert_eq!(broker.ids(&filter).await, ["one", "two"]);
+    let class = Filter {
+        class: text("timeout"),
+        ..filter.clone()
+    };
+    assert_eq!(broker.ids(&class).await, ["one"]);
+    let since = Filter {
+        since: Some(UnixMillis(2)),
+        ..filter.clone()
+    };
+    assert_eq!(broker.ids(&since).await, ["two"]);
+    for (fits, others) in [
+        (
+            Filter {
+                stage: Some(Stage::ContextBuilder),
+                ..filter.clone()
+            },
+            Filter {
+                stage: Some(Stage::Egress),
+                ..filter.clone()
+            },
+        ),
+        (
+            Filter {
+                integration: text("echo"),
+                ..filter.clone()
+            },
+            Filter {
+                integration: text("e"),
+                ..filter.clone()
+            },
+        ),
+        (
+            Filter {
+                conversation: text("conv_a"),
+                ..filter.clone()
+            },
+            Filter {
+                conversation: text("conv_b"),
+                ..filter.clone()
+            },
+        ),
+    ] {
+        assert_eq!(broker.ids(&fits).await, ["one", "two"], "{fits:?}");
+        assert_eq!(broker.ids(&others).await, none, "{others:?}");
+    }
+}
+
+#[tokio::test]
+async fn pages_of_dead_letters_end_where_the_next_begin() {
+    let broker = Broker::start().await;
+    for number in 0..5 {
+        broker
+            .bury(&letter(&format!("dl{number}"), "timeout", number))
+            .await;
+    }
+    let (mut seen, mut next) = (Vec::new(), Some(0));
+    while let Some(from) = next {
+        let page = list(&broker.bus, &Filter::default(), from, 2).await.unwrap();
+        assert!(page.items.len() <= 2);
+        seen.extend(page.items.into_iter().map(|buried| buried.letter.id.to_string()));
+        next = page.next;
+    }
+    assert_eq!(seen, ["dl0", "dl1", "dl2", "dl3", "dl4"]);
+}
+
+#[tokio::test]
+async fn what_is_replayed_is_published_again_and_no_longer_a_dead_letter() {
+    let broker = Broker::start().await;
+    broker.bury(&letter("one", "timeout", 1)).await;
+    let id = DeadLetterId::new("one").unwrap();
+    let buried = find(&broker.bus, &id).await.unwrap().unwrap();
+    let replayed = replay(&broker.bus, &buried, NOW).await.unwrap();
+    let subject = "inbox.conv_a".to_owned();
+    assert!(broker.bus.last(INBOX.name, &subject).await.unwrap().is_some());
+    assert_eq!(replayed, Replayed::Published { subject });
+    assert!(find(&broker.bus, &id).await.unwrap().is_none());
+    assert!(remove(&broker.bus, &buried).await.is_err(), "it is gone");
+}
+
+#[tokio::test]
+async fn what_came_from_outside_stays_a_dead_letter() {
+    let broker = Broker::start().await;
+    let mut outside = letter("one", "undecodable", 1);
+    outside.stream = None;
+    broker.bury(&outside).await;
+    let id = DeadLetterId::new("one").unwrap();
+    let buried = find(&broker.bus, &id).await.unwrap().unwrap();
+    let refused = replay(&broker.bus, &buried, NOW).await;
+    assert!(matches!(refused, Err(ReplayError::Impossible(_))), "{refused:?}");
+    assert!(find(&broker.bus, &id).await.unwrap().is_some());
+}

@@ -1,0 +1,9 @@
+//! The operations, on a real nats-server.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is their report")]
+
+mod ab;
+mod broker;
+mod conversations;
+mod dead_letters;
+mod records;
