@@ -54,6 +54,7 @@ pub(crate) struct Filter {
 #[derive(Args)]
 pub(crate) struct Selection {
     /// This one.
+    #[arg(conflicts_with_all = ["stage", "class", "integration", "conversation", "since", "all"])]
     id: Option<String>,
     #[command(flatten)]
     filter: Filter,

@@ -1,6 +1,8 @@
 //! What was given up: listed, shown, sent through the pipeline again, removed.
 
-use bus::{Bus, BusError};
+use std::collections::BTreeSet;
+
+use bus::{Bus, BusError, Entry};
 use proto_schemas::dead_letter::{DeadLetter, Payload, Stage};
 use proto_schemas::ids::{ConversationId, DeadLetterId, IntegrationId, UnixMillis};
 use proto_schemas::subjects;
@@ -146,16 +148,21 @@ pub async fn list(bus: &Bus, filter: &Filter, from: u64, limit: usize) -> Result
     })
 }
 
-/// All that a filter lets through, oldest first.
+/// All that a filter lets through, oldest first. Work that was given up again, as its first end was not seen, is there
+/// once.
 ///
 /// # Errors
 /// As for [`list`].
 pub async fn all(bus: &Bus, filter: &Filter) -> Result<Vec<Buried>, BusError> {
-    let mut found = Vec::new();
+    let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
     let mut next = Some(0);
     while let Some(from) = next {
         let page = list(bus, filter, from, BATCH).await?;
-        found.extend(page.items);
+        let fresh = page
+            .items
+            .into_iter()
+            .filter(|buried| seen.insert(buried.letter.id.clone()));
+        found.extend(fresh);
         next = page.next;
     }
     Ok(found)
@@ -181,9 +188,7 @@ pub async fn about(bus: &Bus, needle: &str) -> Result<Vec<DeadLetter>, BusError>
 /// # Errors
 /// As for [`list`].
 pub async fn find(bus: &Bus, id: &DeadLetterId) -> Result<Option<Buried>, BusError> {
-    // Stage and class stand before the identifier in the subject, and are not known.
-    let subject = format!("dead-letters.*.*.{id}");
-    let found = bus.first(DEAD_LETTERS.name, &subject, 1).await?;
+    let found = first(bus, id).await?;
     let decoded = found.map(|entry| {
         entry.decode().map(|letter| Buried {
             sequence: entry.sequence,
@@ -203,10 +208,20 @@ pub async fn replay(bus: &Bus, buried: &Buried, now: UnixMillis) -> Result<Repla
     Ok(replayed)
 }
 
-/// Removes it.
+/// Removes it, with what else has its identifier: the same work, given up again.
 ///
 /// # Errors
 /// [`BusError`] when the broker is away or refuses, or it is gone already.
 pub async fn remove(bus: &Bus, buried: &Buried) -> Result<(), BusError> {
-    bus.delete(DEAD_LETTERS.name, buried.sequence).await
+    bus.delete(DEAD_LETTERS.name, buried.sequence).await?;
+    while let Some(again) = first(bus, &buried.letter.id).await? {
+        bus.delete(DEAD_LETTERS.name, again.sequence).await?;
+    }
+    Ok(())
+}
+
+async fn first(bus: &Bus, id: &DeadLetterId) -> Result<Option<Entry>, BusError> {
+    // Stage and class stand before the identifier in the subject, and are not known.
+    bus.first(DEAD_LETTERS.name, &format!("dead-letters.*.*.{id}"), 1)
+        .await
 }

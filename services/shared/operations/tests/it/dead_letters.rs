@@ -21,13 +21,18 @@ fn letter(id: &str, class: &str, buried_at: u64) -> DeadLetter {
 
 impl Broker {
     async fn bury(&self, letter: &DeadLetter) {
+        self.bury_as(letter, letter.id.as_str()).await;
+    }
+
+    /// Buries under an identity by which the server tells repetitions.
+    async fn bury_as(&self, letter: &DeadLetter, identity: &str) {
         let subject = format!(
             "dead-letters.{}.{}.{}",
             letter.stage.as_str(),
             letter.class,
             letter.id
         );
-        let message = Outgoing::new(subject, letter, letter.id.as_str(), TraceContext::new());
+        let message = Outgoing::new(subject, letter, identity, TraceContext::new());
         self.bus.publish(message.unwrap()).await.unwrap();
     }
 
@@ -126,6 +131,20 @@ async fn what_is_replayed_is_published_again_and_no_longer_a_dead_letter() {
     assert_eq!(replayed, Replayed::Published { subject });
     assert!(find(&broker.bus, &id).await.unwrap().is_none());
     assert!(remove(&broker.bus, &buried).await.is_err(), "it is gone");
+}
+
+#[tokio::test]
+async fn work_that_was_given_up_twice_is_one_dead_letter() {
+    let broker = Broker::start().await;
+    broker.bury(&letter("one", "timeout", 1)).await;
+    // As after the time for which the server knows the first one.
+    broker.bury_as(&letter("one", "timeout", 2), "again").await;
+    broker.bury(&letter("two", "timeout", 3)).await;
+    let filter = Filter::default();
+    let found = all(&broker.bus, &filter).await.unwrap();
+    assert_eq!(broker.ids(&filter).await, ["one", "two"]);
+    remove(&broker.bus, &found[0]).await.unwrap();
+    assert_eq!(broker.ids(&filter).await, ["two"]);
 }
 
 #[tokio::test]
