@@ -25,6 +25,7 @@ mod web;
 use std::sync::Arc;
 
 use runtime::{Process, Service, StartError};
+use tokio::sync::Semaphore;
 
 pub use config::Config;
 use guard::Guard;
@@ -47,6 +48,8 @@ impl Service for Console {
             registry: process.registry.clone(),
             guard: Guard::new(config.tokens, config.per_second),
             metrics: ConsoleMetrics::new(&process.metrics, &routes)?,
+            tasks: process.tasks.clone(),
+            reading: Semaphore::new(1),
         };
         let bound = runtime::web::bind(config.http_listen).await?;
         process.announce("http", bound.address)?;

@@ -11,7 +11,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::on;
 use bus::Bus;
 use registry::Registry;
+use runtime::task::Tasks;
 use runtime::web::read_body;
+use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use crate::audit;
@@ -19,7 +21,7 @@ use crate::call::{Answer, Call, is_identifier};
 use crate::guard::{Client, Guard};
 use crate::metrics::ConsoleMetrics;
 use crate::problem::Problem;
-use crate::route::Route;
+use crate::route::{Method, Route};
 
 /// The largest body: a bot with the longest prompt, each byte of it escaped, and the rest.
 const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -33,6 +35,9 @@ pub(crate) struct Desk {
     pub(crate) registry: Registry,
     pub(crate) guard: Guard,
     pub(crate) metrics: ConsoleMetrics,
+    pub(crate) tasks: Tasks,
+    /// Whose turn it is to read: one at a time, as a page may take many megabytes and two are no faster on one thread.
+    pub(crate) reading: Semaphore,
 }
 
 /// All routes, and what is said where there is none.
@@ -43,7 +48,7 @@ pub(crate) fn router(desk: Arc<Desk>, routes: Vec<Route>) -> Router {
         let route = Arc::new(route);
         let take = async move |State(desk): State<Arc<Desk>>, parameters: Parameters, request: Request| {
             let span = tracing::info_span!("request", route = route.name);
-            take(desk, &route, parameters, request).instrument(span).await
+            take(desk, route, parameters, request).instrument(span).await
         };
         router = router.route(&path, on(filter, take));
     }
@@ -59,19 +64,40 @@ pub(crate) fn router(desk: Arc<Desk>, routes: Vec<Route>) -> Router {
 }
 
 /// A request from its headers to its answer.
-async fn take(desk: Arc<Desk>, route: &Route, parameters: Parameters, request: Request) -> Response {
+async fn take(desk: Arc<Desk>, route: Arc<Route>, parameters: Parameters, request: Request) -> Response {
     let began = Instant::now();
     let done = match desk.guard.admit(request.headers()) {
-        Ok(client) => {
-            let done = work(&desk, route, &client, &parameters, request).await;
-            if route.is_audited() {
-                audit::note(&desk.metrics, route, &client, &id_of(&parameters), &done);
+        Ok(client) if route.is_audited() => {
+            let whole = audited(Arc::clone(&desk), route, client, parameters, request);
+            match desk.tasks.owned(whole.in_current_span()).await {
+                Ok(done) => done,
+                Err(ended) => std::panic::resume_unwind(ended.into_panic()),
             }
-            done
+        }
+        Ok(client) => {
+            let _permit = match route.method {
+                Method::Get => desk.reading.acquire().await.ok(),
+                Method::Put | Method::Post | Method::Delete => None,
+            };
+            work(&desk, &route, &client, &parameters, request).await
         }
         Err(problem) => Err(problem),
     };
     desk.finish(done, began)
+}
+
+/// What only operators may do, to its end and into the log, also when the client does not wait for it: its connection's
+/// end would drop the work between two steps.
+async fn audited(
+    desk: Arc<Desk>,
+    route: Arc<Route>,
+    client: Client,
+    parameters: Parameters,
+    request: Request,
+) -> Result<Answer, Problem> {
+    let done = work(&desk, &route, &client, &parameters, request).await;
+    audit::note(&desk.metrics, &route, &client, &id_of(&parameters), &done);
+    done
 }
 
 async fn work(

@@ -1,7 +1,8 @@
 //! What operators do is counted, and told in the log.
 
+use proto_schemas::integration_test::IntegrationTestReport;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::client::client;
 use testkit::condition::{PATIENCE, wait_until};
 use testkit::process::Service;
@@ -27,6 +28,27 @@ async fn what_operators_do_is_counted_also_when_it_is_refused() {
     assert_eq!(count("integrations.put", "refused").await, 1);
     assert_eq!(count("integrations.delete", "refused").await, 1);
     assert_eq!(console.get(path).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_an_operator_began_is_finished_and_counted_although_nobody_waits_for_it() {
+    let console = Fixture::start().await;
+    let mut questions = console.questions().await;
+    let test = console.test_request("support", json!({"message": "Hello!"}).to_string());
+    let question = tokio::select! {
+        question = questions.next() => question.unwrap(),
+        answer = test.send() => panic!("answered without being asked: {answer:?}"),
+    };
+    // The service hears of the end of a connection before it answers what came later.
+    assert_eq!(console.get("/v1/integrations/support").await.status, 200);
+    let report = json!({"integration": "support", "outcome": {"kind": "preview"}});
+    let report: IntegrationTestReport = serde_json::from_value(report).unwrap();
+    question.answer(&report).await.unwrap();
+    let series = "operator_requests_total{action=\"integrations.test\",outcome=\"done\",service=\"console\"}";
+    wait_until(PATIENCE, "the test to be counted", async || {
+        console.series(series).await == 1
+    })
+    .await;
 }
 
 #[tokio::test]

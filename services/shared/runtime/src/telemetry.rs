@@ -43,9 +43,17 @@ impl LogConfig {
     }
 }
 
+/// What is logged at any level: what operators do.
+const AUDIT: &str = "audit=info";
+
 /// Starts logging to standard error. The first call in a process wins.
 pub fn start(config: &LogConfig) {
     let filter = EnvFilter::try_new(&config.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    // Who changed what is no matter of taste.
+    let filter = match AUDIT.parse() {
+        Ok(always) => filter.add_directive(always),
+        Err(_) => filter,
+    };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_span_events(FmtSpan::NONE)
