@@ -84,17 +84,8 @@ impl Bus {
     /// # Errors
     /// [`BusError::Unavailable`] when the broker is away or there is no such consumer.
     pub async fn consumer_state(&self, spec: &ConsumerSpec) -> Result<ConsumerState, BusError> {
-        self.check_connected()?;
-        let unavailable = |error: &dyn std::error::Error| BusError::Unavailable(error.to_string());
-        let stream = self
-            .jetstream
-            .get_stream_no_info(spec.stream)
-            .await
-            .map_err(|error| unavailable(&error))?;
-        let info = stream
-            .consumer_info(spec.name)
-            .await
-            .map_err(|error| unavailable(&error))?;
+        let stream = self.stream_unseen(spec.stream).await?;
+        let info = stream.consumer_info(spec.name).await.map_err(unavailable)?;
         Ok(ConsumerState {
             pending: info.num_pending,
             ack_pending: info.num_ack_pending as u64,
@@ -111,13 +102,7 @@ impl Bus {
     /// # Errors
     /// [`BusError::Refused`] when it is not there, [`BusError::Unavailable`] when the broker is away.
     pub async fn delete(&self, stream: &str, sequence: u64) -> Result<(), BusError> {
-        self.check_connected()?;
-        let unavailable = |error: &dyn std::error::Error| BusError::Unavailable(error.to_string());
-        let stream = self
-            .jetstream
-            .get_stream_no_info(stream)
-            .await
-            .map_err(|error| unavailable(&error))?;
+        let stream = self.stream_unseen(stream).await?;
         stream
             .delete_message(sequence)
             .await
@@ -127,8 +112,23 @@ impl Bus {
                     code: refused.error_code().0,
                     description: refused.to_string(),
                 },
-                DeleteMessageErrorKind::Request | DeleteMessageErrorKind::TimedOut => unavailable(&error),
+                DeleteMessageErrorKind::Request | DeleteMessageErrorKind::TimedOut => unavailable(error),
             })
+    }
+
+    /// As [`Bus::delete`], and content when the message is gone already. `subject` is its subject, or a pattern for it.
+    ///
+    /// # Errors
+    /// [`BusError`] when the broker is away, or refuses although the message is there.
+    pub async fn delete_if_there(&self, stream: &str, subject: &str, sequence: u64) -> Result<(), BusError> {
+        match self.delete(stream, sequence).await {
+            Err(refused @ BusError::Refused { .. }) => {
+                let found = self.first(stream, subject, sequence).await?;
+                let is_there = found.is_some_and(|found| found.sequence == sequence);
+                if is_there { Err(refused) } else { Ok(()) }
+            }
+            deleted => deleted,
+        }
     }
 
     /// Removes all messages of a literal subject, which is also how the key of a bucket goes without a marker: buckets
@@ -137,15 +137,15 @@ impl Bus {
     /// # Errors
     /// [`BusError::Unavailable`] when the broker is away or refuses.
     pub async fn purge(&self, stream: &str, subject: &str) -> Result<(), BusError> {
-        self.check_connected()?;
-        let unavailable = |error: &dyn std::error::Error| BusError::Unavailable(error.to_string());
-        let stream = self
-            .jetstream
-            .get_stream_no_info(stream)
-            .await
-            .map_err(|error| unavailable(&error))?;
+        let stream = self.stream_unseen(stream).await?;
         let purged = stream.purge().filter(subject).await;
-        purged.map(|_| ()).map_err(|error| unavailable(&error))
+        purged.map(|_| ()).map_err(unavailable)
+    }
+
+    /// A stream by its name alone: whether it is there is not asked.
+    async fn stream_unseen(&self, name: &str) -> Result<stream::Stream<()>, BusError> {
+        self.check_connected()?;
+        self.jetstream.get_stream_no_info(name).await.map_err(unavailable)
     }
 
     async fn ensure_stream(
@@ -275,6 +275,10 @@ impl Bus {
         let created = stream.create_consumer(config).await;
         created.map(|_| ()).map_err(|error| refused(spec.name, &error))
     }
+}
+
+fn unavailable(error: impl std::error::Error) -> BusError {
+    BusError::Unavailable(error.to_string())
 }
 
 fn refused(name: &str, error: &dyn std::error::Error) -> BusError {

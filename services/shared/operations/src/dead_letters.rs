@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bus::{Bus, BusError, Entry};
+use bus::{Bus, BusError};
 use proto_schemas::dead_letter::{DeadLetter, Payload, Stage};
 use proto_schemas::ids::{ConversationId, DeadLetterId, IntegrationId, UnixMillis};
 use proto_schemas::subjects;
@@ -84,8 +84,9 @@ impl Filter {
                 .iter()
                 .any(|attempt| attempt.integration.as_str() == id)
         };
-        let said_in =
-            |id: &String| subjects::conversation(&letter.subject).is_some_and(|found| found.as_str() == id);
+        let said_in = |id: &String| {
+            subjects::named_conversation(&letter.subject).is_some_and(|found| found.as_str() == id)
+        };
         self.stage.is_none_or(|stage| stage == letter.stage)
             && self.class.as_ref().is_none_or(|class| *class == letter.class)
             && self.integration.as_ref().is_none_or(asked)
@@ -103,7 +104,7 @@ impl From<&DeadLetter> for Summary {
             cause: letter.cause.clone(),
             attempts: letter.attempts.len(),
             integration: letter.attempts.last().map(|attempt| attempt.integration.clone()),
-            conversation: subjects::conversation(&letter.subject),
+            conversation: subjects::named_conversation(&letter.subject),
             buried_at: letter.buried_at,
         }
     }
@@ -188,7 +189,7 @@ pub async fn about(bus: &Bus, needle: &str) -> Result<Vec<DeadLetter>, BusError>
 /// # Errors
 /// As for [`list`].
 pub async fn find(bus: &Bus, id: &DeadLetterId) -> Result<Option<Buried>, BusError> {
-    let found = first(bus, id).await?;
+    let found = bus.first(DEAD_LETTERS.name, &subject(id), 1).await?;
     let decoded = found.map(|entry| {
         entry.decode().map(|letter| Buried {
             sequence: entry.sequence,
@@ -208,20 +209,25 @@ pub async fn replay(bus: &Bus, buried: &Buried, now: UnixMillis) -> Result<Repla
     Ok(replayed)
 }
 
-/// Removes it, with what else has its identifier: the same work, given up again.
+/// Removes it, with what else has its identifier: the same work, given up again. Is it gone already, all is well.
 ///
 /// # Errors
-/// [`BusError`] when the broker is away or refuses, or it is gone already.
+/// [`BusError`] when the broker is away or refuses.
 pub async fn remove(bus: &Bus, buried: &Buried) -> Result<(), BusError> {
-    bus.delete(DEAD_LETTERS.name, buried.sequence).await?;
-    while let Some(again) = first(bus, &buried.letter.id).await? {
-        bus.delete(DEAD_LETTERS.name, again.sequence).await?;
+    let subject = subject(&buried.letter.id);
+    bus.delete_if_there(DEAD_LETTERS.name, &subject, buried.sequence)
+        .await?;
+    // Each only once, for a follower of a cluster may still show what is gone.
+    let mut from = 1;
+    while let Some(again) = bus.first(DEAD_LETTERS.name, &subject, from).await? {
+        bus.delete_if_there(DEAD_LETTERS.name, &subject, again.sequence)
+            .await?;
+        from = again.sequence + 1;
     }
     Ok(())
 }
 
-async fn first(bus: &Bus, id: &DeadLetterId) -> Result<Option<Entry>, BusError> {
-    // Stage and class stand before the identifier in the subject, and are not known.
-    bus.first(DEAD_LETTERS.name, &format!("dead-letters.*.*.{id}"), 1)
-        .await
+/// Stage and class stand before the identifier in the subject, and are not known.
+fn subject(id: &DeadLetterId) -> String {
+    format!("dead-letters.*.*.{id}")
 }

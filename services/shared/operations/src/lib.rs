@@ -3,7 +3,8 @@
 //!
 //! Guarantees:
 //! - a record of the configuration is stored only if it breaks no rule, and only over the revision that the caller saw;
-//! - what is told of a record shows references of secrets, never a secret: that is all that it holds.
+//! - what is told of a record shows references of secrets, as that is what it holds; what was written in the clear all the
+//!   same, into a URL or a plain header, is shown.
 
 pub mod ab;
 mod check;
