@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bus::{Bus, BusError, Entry};
+use bus::{Bus, BusError, Entry, ObjectError};
+use bytes::Bytes;
 use domain::files::is_content_key;
 use proto_schemas::dead_letter::{DeadLetter, Payload};
 use proto_schemas::ids::ConversationId;
@@ -14,6 +15,8 @@ use proto_schemas::topology::{
 /// The length of a file's key.
 const KEY_CHARS: usize = KEY_PREFIX.len() + 64;
 const KEY_PREFIX: &str = "sha256/";
+/// The largest payload of a dead letter that is searched for files.
+const MAX_PAYLOAD_BYTES: usize = 8 * 1024 * 1024;
 
 /// A stream or bucket, in the order in which entries are removed. Transcripts and dead letters go last: a user's
 /// conversations are found by them when the command was cut off.
@@ -95,6 +98,17 @@ impl Store {
         }
     }
 
+    /// Where the payload of an entry lies that is too large for it.
+    fn object(self, entry: &Entry) -> Option<String> {
+        if self != Self::DeadLetters {
+            return None;
+        }
+        match entry.decode::<DeadLetter>().ok()?.payload {
+            Payload::Object(key) => Some(key),
+            Payload::Text(_) | Payload::Hex(_) => None,
+        }
+    }
+
     /// Visits all that it holds, a page at a time.
     pub(crate) async fn each(self, bus: &Bus, visit: impl FnMut(Entry)) -> Result<(), BusError> {
         bus.each(&self.stream(), ">", 1, visit).await
@@ -111,13 +125,7 @@ pub(crate) struct Held {
 impl Held {
     /// Where the payload of a dead letter lies that is too large for the letter.
     pub(crate) fn object(&self) -> Option<String> {
-        if self.store != Store::DeadLetters {
-            return None;
-        }
-        match self.entry.decode::<DeadLetter>().ok()?.payload {
-            Payload::Object(key) => Some(key),
-            Payload::Text(_) | Payload::Hex(_) => None,
-        }
+        self.store.object(&self.entry)
     }
 }
 
@@ -169,16 +177,33 @@ pub(crate) async fn shared<T>(
     if files.is_empty() {
         return Ok(shared);
     }
+    let mut objects = Vec::new();
     for store in Store::ALL {
         let visit = |entry: Entry| {
             let owner = store.owner(&entry);
             if owner.is_none_or(|owner| !conversations.contains_key(&owner)) {
                 shared.extend(keys_in(&entry.payload).filter(|key| files.contains(key)));
+                objects.extend(store.object(&entry));
             }
         };
         store.each(bus, visit).await?;
     }
+    for object in objects {
+        let payload = large_payload(bus, &object).await?;
+        shared.extend(keys_in(&payload).filter(|key| files.contains(key)));
+    }
     Ok(shared)
+}
+
+/// A payload that lies in the object store; empty when it is gone.
+pub(crate) async fn large_payload(bus: &Bus, object: &str) -> Result<Bytes, BusError> {
+    match bus.file(object, MAX_PAYLOAD_BYTES).await {
+        Ok(payload) => Ok(payload),
+        Err(ObjectError::Bus(error)) => Err(error),
+        Err(ObjectError::Missing { .. } | ObjectError::TooLarge { .. } | ObjectError::Incomplete) => {
+            Ok(Bytes::new())
+        }
+    }
 }
 
 /// The keys of files in a text, whatever it is.
