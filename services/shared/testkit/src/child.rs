@@ -106,12 +106,8 @@ impl Child {
 
     /// Ends it at once (SIGKILL), also when it is paused.
     pub(crate) fn kill(&self) -> ExitStatus {
-        // Of a namespace's first process first, or its parent would be gone before it.
-        if self.namespace == Namespace::Own {
-            self.signal("KILL");
-        }
         let mut process = self.process.lock().unwrap();
-        process.kill().unwrap();
+        end(self.namespace, &mut process).unwrap();
         process.wait().unwrap()
     }
 
@@ -155,11 +151,7 @@ impl Drop for Child {
     fn drop(&mut self) {
         // No unwrap here: a second panic would abort the whole test process.
         if let Ok(process) = self.process.get_mut() {
-            if let (Namespace::Own, Some(id)) = (self.namespace, only_child(process.id())) {
-                drop(send("KILL", id));
-            } else {
-                drop(process.kill());
-            }
+            drop(end(self.namespace, process));
             drop(process.wait());
         }
         if std::thread::panicking() {
@@ -170,6 +162,15 @@ impl Drop for Child {
                 String::from_utf8_lossy(tail(&output))
             );
         }
+    }
+}
+
+/// Sends SIGKILL: to the first process of a namespace of its own, whose end `unshare` waits for. It may have ended by
+/// itself.
+fn end(namespace: Namespace, process: &mut std::process::Child) -> std::io::Result<()> {
+    match (namespace, only_child(process.id())) {
+        (Namespace::Own, Some(id)) => send("KILL", id).map(drop),
+        (Namespace::Own | Namespace::Shared, _) => process.kill(),
     }
 }
 
