@@ -5,7 +5,7 @@ use crate::topology::{CONTEXT_EVENTS, DELIVERY_WORK, FETCH_WORK, INBOX_EVENTS, L
 
 /// The user of the command line.
 pub const OPERATOR: &str = "chatbot";
-/// The user of `chatbot forget`, which alone may remove what was said and done.
+/// The user of `chatbot forget`, which alone may remove entries of the inbox and of the transcripts.
 pub const FORGETTING: &str = "forget";
 /// The user that copies whole streams. It cannot put them back: its key lies where backups are made by the clock, and who
 /// restores writes what was said.
