@@ -3,11 +3,20 @@
 use proto_schemas::context::Context;
 use proto_schemas::subjects;
 use proto_schemas::topology::{CONTEXT_EVENTS, CONTEXTS, INBOX_EVENTS};
-use proto_schemas::turn::Task;
+use proto_schemas::turn::{Task, Turn};
 use serde_json::json;
 
 use crate::samples::{asked, message, received, reply, reset, text};
-use crate::world::World;
+use crate::world::{Caller, World};
+
+/// Has the first message answered; its turn.
+async fn answer_first(world: &World, caller: &mut Caller) -> Turn {
+    world.append(&text(1)).await;
+    let (work, first) = caller.next().await;
+    world.commit(&first, reply(&first, "a1")).await;
+    work.ack().await.unwrap();
+    first
+}
 
 #[tokio::test]
 async fn the_first_message_becomes_a_turn_with_all_that_is_needed() {
@@ -60,10 +69,7 @@ async fn the_first_message_becomes_a_turn_with_all_that_is_needed() {
 async fn a_turn_carries_the_revision_and_the_history_of_its_context() {
     let world = World::started(json!({})).await;
     let mut caller = world.caller().await;
-    world.append(&text(1)).await;
-    let (work, first) = caller.next().await;
-    world.commit(&first, reply(&first, "a1")).await;
-    work.ack().await.unwrap();
+    answer_first(&world, &mut caller).await;
     world.wait_until_settled(&CONTEXT_EVENTS).await;
 
     world.append(&text(2)).await;
@@ -158,10 +164,7 @@ async fn history_that_the_broker_would_not_take_goes_oldest_half_first() {
 async fn a_turn_after_a_removal_is_built_on_the_removal() {
     let world = World::started(json!({})).await;
     let mut caller = world.caller().await;
-    world.append(&text(1)).await;
-    let (work, first) = caller.next().await;
-    world.commit(&first, reply(&first, "a1")).await;
-    work.ack().await.unwrap();
+    let first = answer_first(&world, &mut caller).await;
     world.wait_until_settled(&INBOX_EVENTS).await;
     let (key, trace) = (first.conversation.as_str(), bus::TraceContext::new());
     let context: bus::Found<Context> = world.bus.look_up(&CONTEXTS, key).await.unwrap();
