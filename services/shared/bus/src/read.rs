@@ -257,6 +257,11 @@ pub struct Pages<'a> {
 }
 
 impl Pages<'_> {
+    /// The sequence from which the next page is read; none when there is none.
+    pub fn begins(&self) -> Option<u64> {
+        self.from
+    }
+
     /// The next page; none behind the last one.
     ///
     /// # Errors

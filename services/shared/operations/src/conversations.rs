@@ -120,19 +120,12 @@ pub async fn turns(bus: &Bus, id: &ConversationId, from: u64, limit: usize) -> R
 /// All turns from one place to before another, oldest first.
 async fn window(bus: &Bus, from: u64, before: u64) -> Result<Vec<Entry>, BusError> {
     let mut list: Vec<Entry> = Vec::new();
-    let mut from = from;
-    loop {
-        let count = usize::try_from(before - from).unwrap_or(usize::MAX);
-        let found = bus
-            .entries(TRANSCRIPTS.name, "transcripts.*", from, count, WINDOW_BYTES)
-            .await?;
-        let last = found.list.last().map(|entry| entry.sequence);
-        list.extend(found.list.into_iter().filter(|entry| entry.sequence < before));
-        match last {
-            Some(last) if found.behind > 0 && last + 1 < before => from = last + 1,
-            Some(_) | None => return Ok(list),
-        }
+    let mut pages = bus.pages(TRANSCRIPTS.name, "transcripts.*", from);
+    while pages.begins().is_some_and(|begins| begins < before) {
+        let Some(page) = pages.next().await? else { break };
+        list.extend(page.into_iter().filter(|entry| entry.sequence < before));
     }
+    Ok(list)
 }
 
 impl From<Transcript> for Summary {

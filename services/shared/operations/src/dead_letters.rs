@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bus::{Bus, BusError};
+use bus::{Bus, BusError, Entry};
 use proto_schemas::dead_letter::{DeadLetter, Payload, Stage};
 use proto_schemas::ids::{ConversationId, DeadLetterId, IntegrationId, UnixMillis};
 use proto_schemas::subjects;
@@ -13,11 +13,10 @@ use serde::Serialize;
 use crate::replay;
 pub use crate::replay::{ReplayError, Replayed};
 
-/// How many dead letters are looked at for one page, so that a filter that fits none costs no more.
-const LOOKED_AT: usize = 1024;
-/// How many of them at once, and about how many bytes.
-const BATCH: usize = 256;
-const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// How many pages of the broker are looked at for one of ours, so that a filter that fits none costs no more.
+const LOOKED_AT: usize = 4;
+/// The subjects of all.
+const ALL: &str = "dead-letters.>";
 
 /// Which ones. What is not said does not count.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -116,36 +115,31 @@ impl From<&DeadLetter> for Summary {
 /// [`BusError`] when the broker is away or refuses.
 pub async fn list(bus: &Bus, filter: &Filter, from: u64, limit: usize) -> Result<Letters, BusError> {
     let mut items = Vec::new();
-    let mut from = from;
-    for _ in 0..LOOKED_AT / BATCH {
-        let batch = bus
-            .entries(DEAD_LETTERS.name, "dead-letters.>", from, BATCH, BATCH_BYTES)
-            .await?;
-        for entry in &batch.list {
+    let mut pages = bus.pages(DEAD_LETTERS.name, ALL, from);
+    for _ in 0..LOOKED_AT {
+        let Some(page) = pages.next().await? else { break };
+        for entry in page {
             if items.len() == limit {
                 return Ok(Letters {
                     items,
                     next: Some(entry.sequence),
                 });
             }
-            // What cannot be read was written by a later build, which shows it.
-            if let Ok(letter) = entry.decode()
-                && filter.lets_through(&letter)
-            {
-                items.push(Buried {
-                    sequence: entry.sequence,
-                    letter,
-                });
-            }
-        }
-        match batch.list.last() {
-            Some(last) if batch.behind > 0 => from = last.sequence + 1,
-            Some(_) | None => return Ok(Letters { items, next: None }),
+            items.extend(fitting(filter, &entry));
         }
     }
     Ok(Letters {
         items,
-        next: Some(from),
+        next: pages.begins(),
+    })
+}
+
+/// The dead letter, if a filter lets it through. What cannot be read was written by a later build, which shows it.
+fn fitting(filter: &Filter, entry: &Entry) -> Option<Buried> {
+    let letter: DeadLetter = entry.decode().ok()?;
+    filter.lets_through(&letter).then_some(Buried {
+        sequence: entry.sequence,
+        letter,
     })
 }
 
@@ -156,16 +150,11 @@ pub async fn list(bus: &Bus, filter: &Filter, from: u64, limit: usize) -> Result
 /// As for [`list`].
 pub async fn all(bus: &Bus, filter: &Filter) -> Result<Vec<Buried>, BusError> {
     let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
-    let mut next = Some(0);
-    while let Some(from) = next {
-        let page = list(bus, filter, from, BATCH).await?;
-        let fresh = page
-            .items
-            .into_iter()
-            .filter(|buried| seen.insert(buried.letter.id.clone()));
+    bus.each(DEAD_LETTERS.name, ALL, 0, |entry| {
+        let fresh = fitting(filter, &entry).filter(|buried| seen.insert(buried.letter.id.clone()));
         found.extend(fresh);
-        next = page.next;
-    }
+    })
+    .await?;
     Ok(found)
 }
 
