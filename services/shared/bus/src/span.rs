@@ -256,6 +256,3 @@ impl From<u64> for SpanValue {
 fn now() -> SystemTime {
     SystemTime::now()
 }
-
-#[cfg(test)]
-mod tests;
