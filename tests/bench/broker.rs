@@ -61,12 +61,7 @@ impl Broker {
 
     /// Connects.
     pub(crate) async fn connect(&self) -> Bus {
-        let config = BusConfig {
-            url: self.server.url().to_owned(),
-            name: "bench".to_owned(),
-            replicas: 1,
-            ack_wait: None,
-        };
+        let config = BusConfig::new(self.server.url(), "bench");
         let bus = Bus::connect(config).await.expect("the address is one");
         let mut connected = bus.connected();
         connected

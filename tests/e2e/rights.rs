@@ -117,12 +117,7 @@ async fn a_file_that_is_stored_anew_takes_the_place_of_the_old_one() {
     let server = secured.start().await;
     let _topology = secured.connect(&server).await;
     for user in USERS.iter().filter(|user| user.files == FileAccess::Stores) {
-        let config = BusConfig {
-            url: Secured::url(&server),
-            name: user.name.to_owned(),
-            replicas: 1,
-            ack_wait: None,
-        };
+        let config = BusConfig::new(Secured::url(&server), user.name);
         let bus = Bus::connect_as(config, secured.identity(user.name))
             .await
             .unwrap();

@@ -83,12 +83,7 @@ impl Broker {
 
 /// Connects to a broker that asks nobody who they are.
 pub(crate) async fn connect(url: &str) -> Result<Bus, Failure> {
-    let config = BusConfig {
-        url: url.to_owned(),
-        name: OPERATOR.to_owned(),
-        replicas: 1,
-        ack_wait: None,
-    };
+    let config = BusConfig::new(url, OPERATOR);
     open(config, Identity::default()).await
 }
 

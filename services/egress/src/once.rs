@@ -89,12 +89,7 @@ mod tests {
     const KEY: &str = "delivery.turn_a_m1.0";
 
     async fn connected(server: &NatsServer) -> Bus {
-        let bus = Bus::connect(BusConfig {
-            url: server.url().to_owned(),
-            name: "test".to_owned(),
-            replicas: 1,
-            ack_wait: None,
-        });
+        let bus = Bus::connect(BusConfig::new(server.url(), "test"));
         let bus = bus.await.unwrap();
         bus.connected().wait_for(|connected| *connected).await.unwrap();
         Box::pin(bus.ensure_topology(OnDifference::Keep)).await.unwrap();

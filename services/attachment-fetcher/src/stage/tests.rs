@@ -17,12 +17,7 @@ const SPENT: Duration = BUDGET.max_age;
 const ALMOST: Duration = Duration::from_secs(BUDGET.max_age.as_secs() - 30);
 
 async fn fetcher(nats: &NatsServer) -> Fetcher {
-    let config = BusConfig {
-        url: nats.url().to_owned(),
-        name: "test".to_owned(),
-        replicas: 1,
-        ack_wait: None,
-    };
+    let config = BusConfig::new(nats.url(), "test");
     let bus = Bus::connect(config).await.unwrap();
     wait_until(PATIENCE, "the topology", async || {
         bus.ensure_topology(OnDifference::Keep).await.is_ok()

@@ -272,12 +272,7 @@ pub(crate) fn reason(file: &IncomingFile) -> &str {
 }
 
 async fn connect(url: &str) -> Bus {
-    let config = BusConfig {
-        url: url.to_owned(),
-        name: "test".to_owned(),
-        replicas: 1,
-        ack_wait: None,
-    };
+    let config = BusConfig::new(url, "test");
     let bus = Bus::connect(config).await.unwrap();
     wait_until(PATIENCE, "the topology", async || {
         bus.ensure_topology(OnDifference::Keep).await.is_ok()

@@ -54,12 +54,7 @@ impl Fixture {
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
         let nats = NatsServer::start().await;
         let folder = tempfile::tempdir().unwrap();
-        let config = BusConfig {
-            url: nats.url().to_owned(),
-            name: "test".to_owned(),
-            replicas: 1,
-            ack_wait: None,
-        };
+        let config = BusConfig::new(nats.url(), "test");
         let bus = Bus::connect(config).await.unwrap();
         wait_until(PATIENCE, "the topology", async || {
             bus.ensure_topology(OnDifference::Keep).await.is_ok()

@@ -24,12 +24,7 @@ use crate::stage::{Arrival, Taken};
 const LENGTH: Duration = Duration::from_secs(5);
 
 async fn connect(nats: &NatsServer) -> bus::Bus {
-    let config = BusConfig {
-        url: nats.url().to_owned(),
-        name: "test".to_owned(),
-        replicas: 1,
-        ack_wait: None,
-    };
+    let config = BusConfig::new(nats.url(), "test");
     let bus = bus::Bus::connect(config).await.unwrap();
     wait_until(PATIENCE, "the topology", async || {
         bus.ensure_topology(OnDifference::Keep).await.is_ok()

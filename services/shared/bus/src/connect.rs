@@ -34,6 +34,18 @@ pub struct BusConfig {
     pub ack_wait: Option<Duration>,
 }
 
+impl BusConfig {
+    /// For a broker of one server: one copy of each stream, and the consumers' own `ack_wait`.
+    pub fn new(url: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            name: name.into(),
+            replicas: 1,
+            ack_wait: None,
+        }
+    }
+}
+
 /// A handle to the broker. Cheap to clone; all clones share one connection.
 #[derive(Clone)]
 pub struct Bus {

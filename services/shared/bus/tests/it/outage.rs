@@ -83,12 +83,7 @@ async fn a_connection_is_kept_for_a_broker_that_is_not_there_yet() {
 
 #[tokio::test]
 async fn an_address_that_is_none_is_refused() {
-    let config = BusConfig {
-        url: "not an address".to_owned(),
-        name: "test".to_owned(),
-        replicas: 1,
-        ack_wait: None,
-    };
+    let config = BusConfig::new("not an address", "test");
     let Err(error) = Bus::connect(config).await else {
         panic!("connected to nothing")
     };
