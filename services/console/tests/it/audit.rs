@@ -54,7 +54,8 @@ async fn what_an_operator_began_is_finished_and_counted_although_nobody_waits_fo
 #[tokio::test]
 async fn the_log_says_who_changed_what_and_no_secret() {
     let console = Fixture::start().await;
-    let variables = variables(console.nats.url(), &console.folder, OPERATOR);
+    let mut variables = variables(console.nats.url(), &console.folder, OPERATOR);
+    variables.push(("LOG_LEVEL", "error".to_owned()));
     let service = Service::start("console", &variables).await;
     service.ready().await;
     let url = format!("http://{}/v1/integrations/echo", service.address("http").await);
