@@ -67,6 +67,17 @@ impl Wire for FilesProgress {
     const TYPE: &'static str = "files-progress.v1";
 }
 
+/// A login link of the console that was used: its key is there once, so nobody else can use it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UsedLink {
+    /// When.
+    pub used_at: UnixMillis,
+}
+
+impl Wire for UsedLink {
+    const TYPE: &'static str = "used-link.v1";
+}
+
 /// What became of one file of a reply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]

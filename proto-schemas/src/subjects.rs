@@ -96,6 +96,11 @@ pub fn files_progress(turn: &TurnId) -> String {
     format!("files.{turn}")
 }
 
+/// Key of a login link of the console in `progress`, by the name that it carries.
+pub fn used_link(name: &str) -> String {
+    format!("links.{name}")
+}
+
 /// Key of the stored files of a user's message in `progress`.
 pub fn fetch_in_progress(message: &MessageId) -> String {
     format!("fetch.in.{message}")

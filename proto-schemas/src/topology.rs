@@ -178,7 +178,7 @@ pub const PROGRESS: BucketSpec = BucketSpec {
     history: 1,
     ttl: Some(Duration::from_secs(7 * DAY.as_secs())),
     in_memory: false,
-    about: "Failed attempts of turns, sent parts of deliveries, fetched files of replies.",
+    about: "Failed attempts of turns, sent parts of deliveries, fetched files of replies, login links that were used.",
 };
 
 /// Limits of the whole cluster. A rate that is not there counts as used up, and a breaker as closed, so what is lost

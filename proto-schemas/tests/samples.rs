@@ -18,7 +18,7 @@ use proto_schemas::gateway::GatewayLease;
 use proto_schemas::inbox::InboxEntry;
 use proto_schemas::integration_test::{IntegrationTest, IntegrationTestReport};
 use proto_schemas::limits::{CircuitBreaker, RateLimit};
-use proto_schemas::progress::{DeliveryProgress, FetchProgress, FilesProgress, TurnProgress};
+use proto_schemas::progress::{DeliveryProgress, FetchProgress, FilesProgress, TurnProgress, UsedLink};
 use proto_schemas::transcript::Transcript;
 use proto_schemas::turn::Turn;
 use proto_schemas::typing::Typing;
@@ -43,6 +43,7 @@ const TYPES: [(&str, RoundTrip); 19] = [
     (DeliveryProgress::TYPE, on_the_bus::<DeliveryProgress>),
     (FetchProgress::TYPE, on_the_bus::<FetchProgress>),
     (FilesProgress::TYPE, on_the_bus::<FilesProgress>),
+    (UsedLink::TYPE, on_the_bus::<UsedLink>),
     (RateLimit::TYPE, on_the_bus::<RateLimit>),
     (CircuitBreaker::TYPE, on_the_bus::<CircuitBreaker>),
     (Typing::TYPE, on_the_bus::<Typing>),

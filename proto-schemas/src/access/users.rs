@@ -140,7 +140,9 @@ pub const USERS: [User; 10] = [
             "turns.*",
             "fetches.*.*",
             "deliveries.*",
+            "$KV.progress.links.*",
         ],
+        looks_up: &[("KV_progress", "$KV.progress.links.*")],
         // Records as they are and were, what was given up, and what was said.
         searches: &["KV_registry", "DEAD_LETTERS", "TRANSCRIPTS"],
         // The payload of a dead letter that was too large for its stream.

@@ -11,7 +11,7 @@ use crate::gateway::GatewayLease;
 use crate::inbox::InboxEntry;
 use crate::integration_test::{IntegrationTest, IntegrationTestReport};
 use crate::limits::{CircuitBreaker, RateLimit};
-use crate::progress::{DeliveryProgress, FetchProgress, FilesProgress, TurnProgress};
+use crate::progress::{DeliveryProgress, FetchProgress, FilesProgress, TurnProgress, UsedLink};
 use crate::transcript::Transcript;
 use crate::turn::Turn;
 use crate::typing::Typing;
@@ -50,6 +50,7 @@ pub fn schemas() -> Vec<NamedSchema> {
         wire::<DeliveryProgress>(),
         wire::<FetchProgress>(),
         wire::<FilesProgress>(),
+        wire::<UsedLink>(),
         wire::<RateLimit>(),
         wire::<CircuitBreaker>(),
         wire::<Typing>(),

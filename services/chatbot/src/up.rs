@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use registry::Secret;
+use runtime::clock;
 use runtime::service::watch_signals;
 use runtime::telemetry::{self, LogConfig};
 use tokio_util::sync::CancellationToken;
@@ -75,9 +77,15 @@ fn tell(pipeline: &Pipeline, run_dir: &RunDir) {
         addresses.ingress
     );
     say!("  replies  {}/<conversation>", addresses.replies);
-    say!("  console  {}/v1", addresses.console);
+    say!("  console  {}  (the admin API is at /v1)", addresses.console);
     say!("  details  {}", run_dir.path().join("up.env").display());
     say!("");
+    let token = Secret::new(&addresses.console_token);
+    say!("Open the console, signed in (the link is good for an hour, and for once):");
+    say!(
+        "  {}",
+        console::login_link(&addresses.console, &token, clock::now())
+    );
     say!("In another terminal:  make send TEXT=\"Hello!\"");
     say!("Ctrl-C stops it.");
 }

@@ -3,8 +3,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 
+use axum::http::HeaderName;
 use runtime::config::{FromEnvironment, Reader};
+use url::Url;
 
+use crate::pages::Surroundings;
 use crate::token::Tokens;
 
 /// What an operator may set.
@@ -16,6 +19,8 @@ pub struct Config {
     pub(crate) tokens: Tokens,
     /// How many requests a second each token has; as many may come at once.
     pub(crate) per_second: NonZeroU32,
+    /// What the pages are told about the world around them.
+    pub(crate) surroundings: Surroundings,
 }
 
 impl FromEnvironment for Config {
@@ -25,8 +30,39 @@ impl FromEnvironment for Config {
             http_listen: reader.listen("HTTP_LISTEN", any, "Where the API is. Put TLS before it."),
             tokens: Tokens::read(reader),
             per_second: per_second(reader),
+            surroundings: Surroundings {
+                ingress_public_url: url(
+                    reader,
+                    "INGRESS_PUBLIC_URL",
+                    "Where platforms reach ingress, for the addresses that the pages show of connections.",
+                ),
+                client_address_header: header(reader),
+            },
         }
     }
+}
+
+fn url(reader: &mut Reader, key: &'static str, help: &'static str) -> Option<Url> {
+    let text = reader.optional(key, help)?;
+    match Url::parse(&text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.query().is_none() => Some(url),
+        Ok(_) | Err(_) => {
+            reader.error(format!("{key}: must be an address as https://bot.example.com"));
+            None
+        }
+    }
+}
+
+fn header(reader: &mut Reader) -> Option<HeaderName> {
+    const KEY: &str = "CONSOLE_CLIENT_ADDRESS_HEADER";
+    let help = "The header in which a proxy that stands before every request names its client, as x-forwarded-for; its last \
+        entry counts. Without it who signs in is known by the connection's other end.";
+    let name = reader.optional(KEY, help)?;
+    let parsed = name.parse();
+    if parsed.is_err() {
+        reader.error(format!("{KEY}: {name:?} is no name of a header"));
+    }
+    parsed.ok()
 }
 
 fn per_second(reader: &mut Reader) -> NonZeroU32 {

@@ -7,7 +7,8 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use crate::problem::Problem;
-use crate::token::{Role, Tokens};
+use crate::session::{self, Purpose, Session};
+use crate::token::{Role, Token, Tokens};
 
 /// How many requests a second without a token are told so one by one. More are refused all the same; they fill no log.
 /// Who has a token is not held up by them: a token is too long to be guessed at any rate.
@@ -51,12 +52,61 @@ impl Guard {
                 Err(refused) => Problem::TooManyStrangers(refused.wait_time_from(now)),
             });
         };
-        if let Err(refused) = self.limits[number].check() {
-            return Err(Problem::TooManyRequests(refused.wait_time_from(now)));
-        }
-        Ok(Client {
+        self.count(number)?;
+        Ok(Client::of(token))
+    }
+
+    /// Who is signed in, by the cookie of a request's headers; nobody when there is none or it has ended.
+    ///
+    /// # Errors
+    /// [`Problem`] when the session's token has used up its rate.
+    pub(crate) fn session(&self, headers: &HeaderMap, now_secs: u64) -> Result<Option<Session>, Problem> {
+        let Some(cookie) = session::cookie(headers) else {
+            return Ok(None);
+        };
+        let opened = self.tokens.which(|token| {
+            session::opened(token, Purpose::Session, cookie, now_secs)?;
+            Some(session::form_seal(token, cookie))
+        });
+        let Some((number, token, form_seal)) = opened else {
+            return Ok(None);
+        };
+        self.count(number)?;
+        let client = Client::of(token);
+        Ok(Some(Session { client, form_seal }))
+    }
+
+    /// Begins a session for who shows a token: its cookie.
+    pub(crate) fn sign_in(&self, shown: &str, now_secs: u64) -> Option<(Client, String)> {
+        let (_, token) = self.tokens.which_is(shown)?;
+        let session = session::sealed(shown.as_bytes(), Purpose::Session, now_secs);
+        Some((Client::of(token), session))
+    }
+
+    /// The same for who shows what a login link carries, and the link's name, by which it is used once.
+    pub(crate) fn sign_in_by_link(&self, shown: &str, now_secs: u64) -> Option<(Client, String, String)> {
+        let opened = self.tokens.which(|token| {
+            let name = session::opened(token, Purpose::Link, shown, now_secs)?;
+            let session = session::sealed(token, Purpose::Session, now_secs);
+            Some((session, name.to_owned()))
+        });
+        opened.map(|(_, token, (session, name))| (Client::of(token), session, name))
+    }
+
+    fn count(&self, number: usize) -> Result<(), Problem> {
+        let refused = self.limits[number].check().err();
+        refused.map_or(Ok(()), |refused| {
+            let wait = refused.wait_time_from(DefaultClock::default().now());
+            Err(Problem::TooManyRequests(wait))
+        })
+    }
+}
+
+impl Client {
+    fn of(token: &Token) -> Self {
+        Self {
             role: token.role,
             token: token.reference.to_string(),
-        })
+        }
     }
 }

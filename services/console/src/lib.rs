@@ -1,7 +1,8 @@
-//! The admin API: what operators ask of the platform, over HTTP. The pipeline runs without it.
+//! The admin API and the pages made of it: what operators ask of the platform, over HTTP. The pipeline runs without it.
 //!
 //! Guarantees:
-//! - Nothing is answered, and no body is read, without one of the tokens; a viewer's changes nothing.
+//! - Nothing is answered, and no body is read, without one of the tokens or a session that one of them has opened, but for
+//!   the page on which to sign in; a viewer's changes nothing.
 //! - What operators do stands in the log, whether it was done or refused, without bodies and secrets.
 //! - It calls no webhook itself: it asks webhook-caller over the broker, whose rules so hold here as well.
 
@@ -12,12 +13,15 @@ mod config;
 mod conversations;
 mod dead_letters;
 mod guard;
+mod lockout;
 mod metrics;
 mod openapi;
+mod pages;
 mod problem;
 mod records;
 mod route;
 mod routes;
+mod session;
 mod test_integration;
 mod token;
 mod web;
@@ -29,7 +33,9 @@ use tokio::sync::Semaphore;
 
 pub use config::Config;
 use guard::Guard;
+use lockout::LockOut;
 use metrics::ConsoleMetrics;
+pub use pages::login_link;
 use web::Desk;
 
 /// The service.
@@ -42,19 +48,21 @@ impl Service for Console {
 
     async fn start(config: Config, process: Process) -> Result<(), StartError> {
         config.tokens.check()?;
-        let routes = routes::all();
+        let (routes, pages) = (routes::all(), pages::all());
         let desk = Desk {
             bus: process.bus.clone(),
             registry: process.registry.clone(),
             guard: Guard::new(config.tokens, config.per_second),
-            metrics: ConsoleMetrics::new(&process.metrics, &routes)?,
+            metrics: ConsoleMetrics::new(&process.metrics, &routes, &pages)?,
             tasks: process.tasks.clone(),
+            lock_out: LockOut::default(),
+            surroundings: config.surroundings,
             reading: Semaphore::new(1),
         };
         let bound = runtime::web::bind(config.http_listen).await?;
         process.announce("http", bound.address)?;
         let shutdown = process.tasks.shutdown().clone();
-        let serving = bound.serve(web::router(Arc::new(desk), routes), shutdown);
+        let serving = bound.serve(web::router(Arc::new(desk), routes, pages), shutdown);
         process.tasks.critical("http", serving);
         Ok(())
     }

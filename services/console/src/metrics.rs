@@ -5,6 +5,7 @@ use std::time::Duration;
 use prometheus::{Histogram, IntCounterVec};
 use runtime::metrics::{MetricError, Metrics};
 
+use crate::pages::{Page, SIGN_IN};
 use crate::problem::Problem;
 use crate::route::Route;
 
@@ -23,10 +24,10 @@ pub(crate) struct ConsoleMetrics {
 }
 
 impl ConsoleMetrics {
-    pub(crate) fn new(metrics: &Metrics, routes: &[Route]) -> Result<Self, MetricError> {
+    pub(crate) fn new(metrics: &Metrics, routes: &[Route], pages: &[Page]) -> Result<Self, MetricError> {
         let requests = metrics.counters(
             "console_requests_total",
-            "Requests of the admin API, by how they ended.",
+            "Requests of the admin API and of the pages, by how they ended.",
             &["result"],
         )?;
         let problems = Problem::CODES.iter().map(|(code, _)| *code);
@@ -35,12 +36,14 @@ impl ConsoleMetrics {
         }
         let changes = metrics.counters(
             "console_operator_requests_total",
-            "Requests of the admin API that are for operators: changes and tests. The log's target `audit` has each.",
+            "Requests that are for operators, over the API or a form: changes and tests. The log's target `audit` has each.",
             &["action", "outcome"],
         )?;
-        for route in routes.iter().filter(|route| route.is_audited()) {
+        let routes = routes.iter().filter(|route| route.is_audited());
+        let forms = pages.iter().filter_map(|page| page.action).chain([SIGN_IN]);
+        for action in routes.map(|route| route.name.as_str()).chain(forms) {
             for outcome in OUTCOMES {
-                changes.with_label_values(&[route.name.as_str(), outcome]);
+                changes.with_label_values(&[action, outcome]);
             }
         }
         let none: [&str; 0] = [];

@@ -31,6 +31,12 @@ pub(crate) enum Problem {
     /// Too many show no token, or a wrong one.
     #[error("too many requests without a token of the console")]
     TooManyStrangers(Duration),
+    /// Its address has shown too many wrong tokens.
+    #[error("too many wrong tokens from this address: wait, then try again")]
+    LockedOut(Duration),
+    /// A form that does not come from a page of this session.
+    #[error("the form is not of this session: go back, load the page anew and send it again")]
+    ForeignForm,
     /// There is no such route.
     #[error("there is nothing at this address")]
     NoRoute,
@@ -96,11 +102,13 @@ pub(crate) struct Verdict {
 
 impl Problem {
     /// All codes, each with its status: for metric series that are born at zero, and for the API's description.
-    pub(crate) const CODES: [(&str, u16); 29] = [
+    pub(crate) const CODES: [(&str, u16); 31] = [
         ("unauthorized", 401),
         ("forbidden", 403),
         ("too_many_requests", 429),
         ("too_many_strangers", 429),
+        ("locked_out", 429),
+        ("foreign_form", 403),
         ("not_found", 404),
         ("bad_query", 400),
         ("condition_missing", 428),
@@ -136,6 +144,8 @@ impl Problem {
             Self::Forbidden => (S::FORBIDDEN, "forbidden", None),
             Self::TooManyRequests(wait) => (S::TOO_MANY_REQUESTS, "too_many_requests", Some(*wait)),
             Self::TooManyStrangers(wait) => (S::TOO_MANY_REQUESTS, "too_many_strangers", Some(*wait)),
+            Self::LockedOut(wait) => (S::TOO_MANY_REQUESTS, "locked_out", Some(*wait)),
+            Self::ForeignForm => (S::FORBIDDEN, "foreign_form", None),
             Self::NotFound(_) => (S::NOT_FOUND, "not_found", None),
             Self::BadQuery(_) => (S::BAD_REQUEST, "bad_query", None),
             Self::ConditionMissing => (S::PRECONDITION_REQUIRED, "condition_missing", None),
@@ -167,9 +177,11 @@ impl Problem {
             Self::NobodyAnswers | Self::TimedOut => tracing::warn!(problem = %self, "no answer"),
             Self::Unreadable => tracing::error!("a record that is stored is unreadable"),
             Self::Unauthorized => tracing::info!("refused a request without a token of ours"),
+            Self::LockedOut(_) => tracing::warn!("an address that has shown many wrong tokens has to wait"),
             // What a stranger sends often is counted, and not told each time.
             Self::TooManyStrangers(_)
             | Self::Forbidden
+            | Self::ForeignForm
             | Self::TooManyRequests(_)
             | Self::NotFound(_)
             | Self::BadQuery(_)

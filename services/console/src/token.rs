@@ -1,7 +1,7 @@
 //! The bearer tokens of the API's clients, each with what it opens.
 
 use axum::http::{HeaderMap, header};
-use registry::SecretRef;
+use registry::{Secret, SecretRef};
 use runtime::StartError;
 use runtime::config::Reader;
 use subtle::ConstantTimeEq;
@@ -90,17 +90,25 @@ impl Tokens {
         self.0.iter()
     }
 
-    /// Which of the tokens a request shows. They are read anew, so that a file that was replaced counts.
+    /// Which of the tokens a request shows.
     pub(crate) fn admit(&self, headers: &HeaderMap) -> Option<(usize, &Token)> {
-        let shown = bearer(headers)?;
-        // Each is compared, whatever the others say, so that the time tells nothing. Viewers come last and win: a token
+        self.which_is(bearer(headers)?)
+    }
+
+    /// Which of the tokens this is.
+    pub(crate) fn which_is(&self, shown: &str) -> Option<(usize, &Token)> {
+        let is_it = |token: &[u8]| bool::from(token.ct_eq(shown.as_bytes())).then_some(());
+        self.which(is_it).map(|(number, token, ())| (number, token))
+    }
+
+    /// The token of which something is true, and what. They are read anew, so that a file that was replaced counts.
+    pub(crate) fn which<T>(&self, is_it: impl Fn(&[u8]) -> Option<T>) -> Option<(usize, &Token, T)> {
+        // Each is looked at, whatever the others say, so that the time tells nothing. Viewers come last and win: a token
         // that was given both roles has the smaller one.
-        self.iter().enumerate().fold(None, |admitted, (number, token)| {
-            if is_it(&token.reference, shown.as_bytes()) {
-                Some((number, token))
-            } else {
-                admitted
-            }
+        self.iter().enumerate().fold(None, |found, (number, token)| {
+            let value = value_of(&token.reference);
+            let is_it = value.and_then(|value| is_it(value.expose().as_bytes()));
+            is_it.map(|what| (number, token, what)).or(found)
         })
     }
 }
@@ -116,14 +124,13 @@ fn references(reader: &mut Reader, key: &str, role: Role, text: &str) -> Vec<Tok
     tokens
 }
 
-fn is_it(reference: &SecretRef, shown: &[u8]) -> bool {
+/// What could be guessed opens nothing.
+fn value_of(reference: &SecretRef) -> Option<Secret> {
     match reference.resolve() {
-        Ok(token) => {
-            token.expose().len() >= LEAST_BYTES && bool::from(token.expose().as_bytes().ct_eq(shown))
-        }
+        Ok(token) => (token.expose().len() >= LEAST_BYTES).then_some(token),
         Err(error) => {
             tracing::error!(%error, "a token of the API cannot be read");
-            false
+            None
         }
     }
 }

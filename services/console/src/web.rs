@@ -16,10 +16,12 @@ use runtime::web::read_body;
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
-use crate::audit;
+use crate::audit::{self, Deed};
 use crate::call::{Answer, Call, is_identifier};
 use crate::guard::{Client, Guard};
+use crate::lockout::LockOut;
 use crate::metrics::ConsoleMetrics;
+use crate::pages::{self, Page, Surroundings};
 use crate::problem::Problem;
 use crate::route::{Method, Route};
 
@@ -36,13 +38,17 @@ pub(crate) struct Desk {
     pub(crate) guard: Guard,
     pub(crate) metrics: ConsoleMetrics,
     pub(crate) tasks: Tasks,
+    /// Who may not try to sign in for now.
+    pub(crate) lock_out: LockOut,
+    /// What the pages are told about the world around them.
+    pub(crate) surroundings: Surroundings,
     /// Whose turn it is to read: one at a time, as a page may take many megabytes and two are no faster on one thread.
     pub(crate) reading: Semaphore,
 }
 
-/// All routes, and what is said where there is none.
-pub(crate) fn router(desk: Arc<Desk>, routes: Vec<Route>) -> Router {
-    let mut router = Router::new();
+/// All routes and pages, and what is said where there is none.
+pub(crate) fn router(desk: Arc<Desk>, routes: Vec<Route>, pages: Vec<Page>) -> Router {
+    let mut router = pages::router(pages);
     for route in routes {
         let (path, filter) = (route.path.clone(), route.method.filter());
         let route = Arc::new(route);
@@ -54,7 +60,11 @@ pub(crate) fn router(desk: Arc<Desk>, routes: Vec<Route>) -> Router {
     }
     router
         .fallback(async |State(desk): State<Arc<Desk>>, request: Request| {
-            desk.refuse(&request, Problem::NoRoute)
+            if request.uri().path().starts_with("/v1/") {
+                desk.refuse(&request, Problem::NoRoute)
+            } else {
+                pages::nowhere(&desk, &request)
+            }
         })
         .method_not_allowed_fallback(async |State(desk): State<Arc<Desk>>, request: Request| {
             desk.refuse(&request, Problem::WrongMethod)
@@ -96,7 +106,12 @@ async fn audited(
     request: Request,
 ) -> Result<Answer, Problem> {
     let done = work(&desk, &route, &client, &parameters, request).await;
-    audit::note(&desk.metrics, &route, &client, &id_of(&parameters), &done);
+    let deed = Deed {
+        action: &route.name,
+        client: &client,
+        id: &id_of(&parameters),
+    };
+    audit::note(&desk.metrics, &deed, done.as_ref().map(|answer| answer.written));
     done
 }
 
@@ -142,7 +157,7 @@ impl Desk {
         self.finish(Err(why), began)
     }
 
-    fn finish(&self, done: Result<Answer, Problem>, began: Instant) -> Response {
+    pub(crate) fn finish(&self, done: Result<Answer, Problem>, began: Instant) -> Response {
         self.metrics.answered(done.as_ref().err(), began.elapsed());
         match done {
             Ok(answer) => answer.into_response(),

@@ -67,6 +67,8 @@ fn what_becomes_of_records_and_dead_letters_has_a_status_of_its_own() {
     let wait = Duration::from_millis(1);
     assert_eq!(seen(Problem::TooManyRequests(wait)), (429, true));
     assert_eq!(seen(Problem::TooManyStrangers(wait)), (429, true));
+    assert_eq!(seen(Problem::LockedOut(wait)), (429, true));
+    assert_eq!(seen(Problem::ForeignForm), (403, false));
 }
 
 #[test]

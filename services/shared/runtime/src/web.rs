@@ -5,7 +5,7 @@ mod connections;
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use axum::Router;
@@ -19,6 +19,11 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a body may take to arrive: clients send theirs at once, and a slow one holds a place.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The address at the other end of a request's connection, which may be that of a proxy. Each request has it as an
+/// extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
 
 /// A socket that is bound and not served yet.
 pub struct Bound {
@@ -89,6 +94,8 @@ pub fn retry_after(wait: Duration) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
+    use axum::extract::Extension;
+    use axum::routing::get;
     use futures_util::stream;
 
     use super::*;

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::serve::Listener;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -13,6 +16,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
+use super::Peer;
 use crate::task::panic_text;
 
 /// For so long a connection may wait for its next request's headers to be whole. Longer than the 60 s for which gateways
@@ -29,8 +33,12 @@ pub(super) async fn serve(mut listener: TcpListener, router: Router, shutdown: C
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            (stream, _) = Listener::accept(&mut listener) => {
+            (stream, peer) = Listener::accept(&mut listener) => {
                 let service = TowerToHyperService::new(router.clone());
+                let service = service_fn(move |mut request: Request<Incoming>| {
+                    request.extensions_mut().insert(Peer(peer.ip()));
+                    service.call(request)
+                });
                 let connection = http.serve_connection(TokioIo::new(limited(stream)), service);
                 connections.spawn(graceful.watch(connection));
             }

@@ -1,0 +1,175 @@
+//! Conversations: which there were lately, and what was said in one.
+
+use std::sync::Arc;
+
+use maud::{Markup, html};
+use operations::conversations::{self, Recent, Summary, Turns};
+use proto_schemas::content::{IncomingFile, User, Utterance};
+use proto_schemas::context::{Conclusion, TurnResult};
+use proto_schemas::ids::ConversationId;
+use proto_schemas::transcript::{Receipt, Transcript};
+
+use super::format::ago;
+use super::page::{Page, Reply, Visit};
+use crate::call::bad_cursor;
+use crate::problem::Problem;
+use crate::web::Desk;
+
+const SECTION: &str = "/conversations";
+/// Conversations of a page.
+const LISTED: usize = 50;
+/// Turns of a page.
+const TURNS: usize = 50;
+
+pub(super) fn pages() -> Vec<Page> {
+    vec![
+        Page::new("/conversations", |desk, visit| Box::pin(list(desk, visit))),
+        Page::new("/conversations/{id}", |desk, visit| Box::pin(show(desk, visit))),
+    ]
+}
+
+async fn list(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
+    let recent = conversations::recent(&desk.bus, number(visit.asked("cursor"))?, LISTED).await?;
+    Ok(Reply::page(SECTION, "Conversations", listed(&recent)))
+}
+
+fn number(cursor: Option<&str>) -> Result<Option<u64>, Problem> {
+    cursor.map(str::parse).transpose().map_err(|_| bad_cursor())
+}
+
+fn listed(recent: &Recent) -> Markup {
+    html! {
+        @if recent.items.is_empty() && recent.next_cursor.is_none() {
+            p { "No turn has been finished yet." }
+        }
+        @if !recent.items.is_empty() {
+            div.wide {
+                table.stacked {
+                    thead { tr { th { "Who" } th { "Bot" } th { "Connection" } th { "Last turn" } th { "Conversation" } } }
+                    tbody { @for summary in &recent.items { (line(summary)) } }
+                }
+            }
+        }
+        @if let Some(cursor) = &recent.next_cursor {
+            p { a href={ "/conversations?cursor=" (cursor) } { "Earlier conversations" } }
+        }
+    }
+}
+
+fn line(summary: &Summary) -> Markup {
+    html! {
+        tr {
+            td data-label="Who" { (who(&summary.user)) }
+            td data-label="Bot" { (summary.bot) }
+            td data-label="Connection" { (summary.connection) " (" (summary.channel.as_str()) ")" }
+            td data-label="Last turn" { (ago(summary.concluded_at)) }
+            td data-label="Conversation" { a.mono href={ "/conversations/" (summary.id) } { (summary.id) } }
+        }
+    }
+}
+
+/// A user as people know them.
+fn who(user: &User) -> Markup {
+    html! {
+        (user.name.as_deref().unwrap_or(&user.id))
+        @if let Some(username) = &user.username { " " span.small { "@" (username) } }
+    }
+}
+
+async fn show(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
+    let nothing = || Problem::NotFound("no turn of such a conversation is stored");
+    let id = ConversationId::new(visit.name("id")).map_err(|_| nothing())?;
+    let from = number(visit.asked("cursor"))?;
+    let turns = conversations::turns(&desk.bus, &id, from.unwrap_or(0), TURNS).await?;
+    if from.is_none() && turns.items.is_empty() {
+        return Err(nothing());
+    }
+    Ok(Reply::page(SECTION, "Conversation", shown(&id, &turns)))
+}
+
+fn shown(id: &ConversationId, turns: &Turns) -> Markup {
+    html! {
+        @if let Some(turn) = turns.items.last() { (about(id, turn)) }
+        h2 #said { "What was said" }
+        ol.talk aria-labelledby="said" { @for turn in &turns.items { (talk(turn)) } }
+        @if let Some(cursor) = &turns.next_cursor {
+            p { a href={ "/conversations/" (id) "?cursor=" (cursor) } { "Later turns" } }
+        }
+    }
+}
+
+fn about(id: &ConversationId, turn: &Transcript) -> Markup {
+    html! {
+        dl.facts {
+            dt { "Who" } dd { (who(&turn.user)) " " span.small { "(" (turn.user.id) ")" } }
+            dt { "Bot" } dd { (turn.bot) }
+            dt { "Connection" } dd { (turn.connection) " (" (turn.channel.as_str()) ")" }
+            dt { "Identifier" } dd { code { (id) } }
+        }
+    }
+}
+
+/// A turn: what was asked, and what was answered.
+fn talk(turn: &Transcript) -> Markup {
+    html! {
+        @for utterance in &turn.question { (question(utterance)) }
+        (answer(turn))
+    }
+}
+
+fn question(utterance: &Utterance) -> Markup {
+    html! {
+        li.user {
+            (utterance.text)
+            @for file in &utterance.files { (sent_file(file)) }
+            p.small {
+                (ago(utterance.at))
+            }
+        }
+    }
+}
+
+fn sent_file(file: &IncomingFile) -> Markup {
+    html! {
+        p.small {
+            @match file {
+                IncomingFile::Stored(file) => { "File: " (file.name) " (" (file.mime_type) ", " (file.bytes) " bytes)" }
+                IncomingFile::Unavailable { name, reason } => { "File that could not be had: " (name) " (" (reason) ")" }
+            }
+        }
+    }
+}
+
+fn answer(turn: &Transcript) -> Markup {
+    let conclusion = &turn.conclusion;
+    let failed = matches!(conclusion.result, TurnResult::Failure { .. });
+    html! {
+        li.bot.failed[failed] {
+            (conclusion.result.text())
+            @for attachment in conclusion.result.attachments() { p.small { "File: " (attachment.url) } }
+            @for button in conclusion.result.buttons() { " " span.tag { (button.label) } }
+            p.small {
+                @match &conclusion.result {
+                    TurnResult::Reply { .. } => {}
+                    TurnResult::NoReply => { "The webhook had nothing to say. " }
+                    TurnResult::Failure { class, .. } => { span.tag.bad { "failed: " (class) } " " }
+                    TurnResult::Reset { .. } => { "The conversation starts afresh. " }
+                }
+                (webhook(conclusion)) (ago(turn.concluded_at))
+                @if let Receipt::Undeliverable { class } = &turn.receipt {
+                    " " span.tag.bad { "not delivered: " (class) }
+                }
+            }
+        }
+    }
+}
+
+fn webhook(conclusion: &Conclusion) -> Markup {
+    html! {
+        @if let Some(integration) = &conclusion.integration {
+            (integration) ", " (conclusion.webhook_millis) " ms"
+            @if conclusion.attempts > 1 { ", " (conclusion.attempts) " attempts" }
+            " · "
+        }
+    }
+}

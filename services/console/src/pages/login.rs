@@ -1,0 +1,233 @@
+//! Signing in, with a token or a link that is good for once, and out.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use bus::{BusError, TraceContext};
+use maud::{Markup, html};
+use proto_schemas::progress::UsedLink;
+use proto_schemas::subjects;
+use proto_schemas::topology::PROGRESS;
+use runtime::clock;
+use runtime::web::{Peer, read_body};
+
+use super::layout::{self, Frame};
+use super::page::fields;
+use super::take::{SEAL, check_origin, signed_in};
+use super::{headers, problem};
+use crate::audit::{self, Deed};
+use crate::guard::Client;
+use crate::problem::Problem;
+use crate::session;
+use crate::web::Desk;
+
+/// What the beginning of a session is called in the log and in metrics.
+pub(crate) const SIGN_IN: &str = "session.begin";
+/// Where one arrives.
+const START: &str = "/conversations";
+
+/// Who has a session now.
+struct SignedIn {
+    client: Client,
+    cookie: String,
+}
+
+/// The routes; they are for everybody.
+pub(super) fn router() -> Router<Arc<Desk>> {
+    Router::new()
+        .route(
+            "/",
+            get(async || headers::secured(Redirect::to(START).into_response())),
+        )
+        .route("/login", get(show).post(sign_in))
+        .route("/logout", post(sign_out))
+}
+
+async fn show(State(desk): State<Arc<Desk>>, request: Request) -> Response {
+    let query = fields(request.uri().query().unwrap_or_default().as_bytes());
+    let field = |name: &str| query.get(name).map_or("", String::as_str);
+    let next = local(field("next"));
+    let is_signed_in = matches!(signed_in(&desk, request.headers()), Ok(Some(_)));
+    if is_signed_in && field("code").is_empty() {
+        return headers::secured(Redirect::to(next).into_response());
+    }
+    page(StatusCode::OK, &form(field("code"), next))
+}
+
+async fn sign_in(State(desk): State<Arc<Desk>>, request: Request) -> Response {
+    let began = Instant::now();
+    let address = address_of(&desk, &request);
+    let headers = request.headers().clone();
+    let done = begin(&desk, address, request).await;
+    desk.metrics.answered(done.as_ref().err(), began.elapsed());
+    match done {
+        Ok((SignedIn { client, cookie }, next)) => {
+            let deed = Deed {
+                action: SIGN_IN,
+                client: &client,
+                id: "",
+            };
+            audit::note(&desk.metrics, &deed, Ok(None));
+            with_cookie(&headers, &cookie, local(&next))
+        }
+        Err(why) => {
+            why.log();
+            desk.metrics.changed(SIGN_IN, false);
+            let again = html! { (problem::told(&why)) (form("", START)) };
+            let status = match why.verdict().status {
+                StatusCode::UNAUTHORIZED => StatusCode::FORBIDDEN,
+                status => status,
+            };
+            page(status, &again)
+        }
+    }
+}
+
+/// Begins a session; the other thing is where to go then.
+async fn begin(desk: &Desk, address: IpAddr, request: Request) -> Result<(SignedIn, String), Problem> {
+    check_origin(request.headers())?;
+    if let Some(wait) = desk.lock_out.wait_of(address) {
+        return Err(Problem::LockedOut(wait));
+    }
+    let form = fields(&read_body(request).await?);
+    let field = |name: &str| form.get(name).map_or("", |value| value.trim());
+    let now = clock::now().as_secs();
+    let signed_in = match field("code") {
+        "" => desk.guard.sign_in(field("token"), now),
+        code => used_once(desk, code, now).await?,
+    };
+    let Some((client, cookie)) = signed_in else {
+        desk.lock_out.note_failure(address);
+        return Err(Problem::Unauthorized);
+    };
+    desk.lock_out.forgive(address);
+    Ok((SignedIn { client, cookie }, field("next").to_owned()))
+}
+
+/// The session that a login link opens, for who comes first over all replicas.
+async fn used_once(desk: &Desk, code: &str, now: u64) -> Result<Option<(Client, String)>, Problem> {
+    let Some((client, cookie, name)) = desk.guard.sign_in_by_link(code, now) else {
+        return Ok(None);
+    };
+    let (key, used) = (
+        subjects::used_link(&name),
+        UsedLink {
+            used_at: clock::now(),
+        },
+    );
+    let taken = desk
+        .bus
+        .compare_and_set(&PROGRESS, &key, 0, &used, TraceContext::new());
+    match taken.await {
+        Ok(_) => Ok(Some((client, cookie))),
+        Err(BusError::Conflict) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn sign_out(State(desk): State<Arc<Desk>>, request: Request) -> Response {
+    let headers = request.headers().clone();
+    let Ok(Some(session)) = signed_in(&desk, &headers) else {
+        return headers::secured(Redirect::to("/login").into_response());
+    };
+    let form = match read_body(request).await {
+        Ok(body) => fields(&body),
+        Err(error) => return page(StatusCode::BAD_REQUEST, &problem::told(&error.into())),
+    };
+    let is_ours = check_origin(&headers).is_ok()
+        && form
+            .get(SEAL)
+            .is_some_and(|seal| session::is_form_of(&session, seal));
+    if is_ours {
+        with_cookie(&headers, "", "/login")
+    } else {
+        page(StatusCode::FORBIDDEN, &problem::told(&Problem::ForeignForm))
+    }
+}
+
+fn with_cookie(asked: &HeaderMap, cookie: &str, next: &str) -> Response {
+    let mut response = Redirect::to(next).into_response();
+    if let Some(cookie) = session::set_cookie(asked, cookie) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    headers::secured(response)
+}
+
+fn page(status: StatusCode, body: &Markup) -> Response {
+    let frame = Frame {
+        title: "Sign in",
+        section: "",
+        session: None,
+        body: html! { (body) },
+    };
+    headers::secured((status, layout::framed(&frame)).into_response())
+}
+
+fn form(code: &str, next: &str) -> Markup {
+    html! {
+        form.narrow method="post" action="/login" {
+            input type="hidden" name="next" value=(next);
+            @if code.is_empty() {
+                label for="token" { "Token" }
+                input #token type="password" name="token" required autocomplete="current-password" autofocus
+                    aria-describedby="token-hint";
+                p.small #token-hint {
+                    "A token of the role operator or viewer, which the service was given as "
+                    code { "CONSOLE_OPERATOR_TOKEN" } " or " code { "CONSOLE_VIEWER_TOKEN" } "."
+                }
+            } @else {
+                input type="hidden" name="code" value=(code);
+                p { "This link signs you in once." }
+            }
+            button autofocus[!code.is_empty()] { "Sign in" }
+        }
+    }
+}
+
+/// An address of ours: whatever leads elsewhere leads to the start.
+fn local(next: &str) -> &str {
+    let is_ours = next.starts_with('/')
+        && !next.starts_with("//")
+        && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    if is_ours { next } else { START }
+}
+
+/// Whose failures are counted. What a proxy says is the last of its list, as it adds to what it was told.
+fn address_of(desk: &Desk, request: &Request) -> IpAddr {
+    let header = desk.surroundings.client_address_header.as_ref();
+    let told = header.and_then(|name| request.headers().get_all(name).into_iter().next_back());
+    let told = told
+        .and_then(|value| value.to_str().ok())
+        .and_then(|list| list.rsplit(',').next());
+    let peer = request.extensions().get::<Peer>().map(|Peer(address)| *address);
+    told.and_then(|address| address.trim().parse().ok())
+        .or(peer)
+        .unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_led_nowhere_else() {
+        assert_eq!(local("/dead-letters?class=a%20b"), "/dead-letters?class=a%20b");
+        for elsewhere in [
+            "",
+            "//evil.example",
+            "https://evil.example",
+            "/\\evil.example",
+            "/a\tb",
+            "/\r\nx",
+            "javascript:x",
+        ] {
+            assert_eq!(local(elsewhere), START, "{elsewhere:?}");
+        }
+    }
+}
