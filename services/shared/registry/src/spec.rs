@@ -374,10 +374,12 @@ impl ConnectionChannel {
 pub struct HttpConnection {
     /// Verifies what is pushed to us. More than one during a rotation.
     pub secrets: Vec<SecretRef>,
-    /// Where replies are posted.
-    pub callback_url: Url,
-    /// Signs them.
-    pub callback_secret: SecretRef,
+    /// Where replies are posted. Without it they are only kept in the transcript, as for the console's playground.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback_url: Option<Url>,
+    /// Signs them. It is there where an address is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback_secret: Option<SecretRef>,
 }
 
 /// A Telegram bot (`channels.md`, section 2).

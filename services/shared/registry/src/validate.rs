@@ -305,7 +305,13 @@ impl Report {
             ConnectionChannel::Http(http) => {
                 let path = format!("{path}.channel.http");
                 self.number(format!("{path}.secrets"), http.secrets.len() as u64, 1..=10);
-                self.http_url(format!("{path}.callback_url"), &http.callback_url);
+                if let Some(url) = &http.callback_url {
+                    self.http_url(format!("{path}.callback_url"), url);
+                }
+                if http.callback_url.is_some() != http.callback_secret.is_some() {
+                    let rule = "must be there with `callback_url`, and only with it";
+                    self.add(format!("{path}.callback_secret"), rule.to_owned());
+                }
             }
             ConnectionChannel::Telegram(telegram) => {
                 self.http_url(format!("{path}.channel.telegram.api_base"), &telegram.api_base);
@@ -365,6 +371,35 @@ mod tests {
 
     fn manifest(json: serde_json::Value) -> Manifest {
         serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn a_callback_has_an_address_and_what_signs_it_or_neither() {
+        let problems = |http: serde_json::Value| {
+            let bots = serde_json::json!([{"id": "b", "name": "B", "integration": "i"}]);
+            let integrations = serde_json::json!([{"id": "i", "url": "https://a.example/"}]);
+            let connection = serde_json::json!({"id": "c", "bot": "b", "channel": {"http": http}});
+            let all =
+                serde_json::json!({"bots": bots, "integrations": integrations, "connections": [connection]});
+            let problems = check_manifest(&manifest(all), &BTreeSet::new(), &BTreeSet::new());
+            problems
+                .into_iter()
+                .map(|problem| problem.path)
+                .collect::<Vec<_>>()
+        };
+        let callback = "connections.c.channel.http.callback_secret";
+        let (url, secret) = ("https://x/", "env:S");
+        assert_eq!(problems(serde_json::json!({"secrets": ["env:S"]})), [""; 0]);
+        let both = serde_json::json!({"secrets": ["env:S"], "callback_url": url, "callback_secret": secret});
+        assert_eq!(problems(both), [""; 0]);
+        assert_eq!(
+            problems(serde_json::json!({"secrets": ["env:S"], "callback_url": url})),
+            [callback]
+        );
+        assert_eq!(
+            problems(serde_json::json!({"secrets": ["env:S"], "callback_secret": secret})),
+            [callback]
+        );
     }
 
     #[test]

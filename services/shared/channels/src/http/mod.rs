@@ -19,16 +19,34 @@ use crate::download::{DownloadError, Downloaded, download_url, web_address};
 /// An account of the HTTP channel.
 pub struct Account {
     keys: Vec<SigningKey>,
-    callback_url: Url,
-    callback_key: SigningKey,
+    callback: Option<Callback>,
+}
+
+/// Where replies are posted, and what signs them.
+struct Callback {
+    url: Url,
+    key: SigningKey,
 }
 
 impl Account {
     pub(crate) fn open(spec: &HttpConnection) -> Result<Self, OpenError> {
         Ok(Self {
             keys: spec.secrets.iter().map(signing_key).collect::<Result<_, _>>()?,
-            callback_url: spec.callback_url.clone(),
-            callback_key: signing_key(&spec.callback_secret)?,
+            callback: spec
+                .callback_url
+                .as_ref()
+                .zip(spec.callback_secret.as_ref())
+                .map(|(url, secret)| Callback::open(url, secret))
+                .transpose()?,
+        })
+    }
+}
+
+impl Callback {
+    fn open(url: &Url, secret: &SecretRef) -> Result<Self, OpenError> {
+        Ok(Self {
+            url: url.clone(),
+            key: signing_key(secret)?,
         })
     }
 }

@@ -19,7 +19,7 @@ pub const MAX_CALLBACK_TEXT_BYTES: usize = 256 * 1024;
 
 /// The body of a callback.
 #[derive(Serialize)]
-struct Callback<'a> {
+struct Body<'a> {
     #[serde(rename = "type")]
     kind: ReplyKind,
     conversation_id: &'a str,
@@ -87,7 +87,11 @@ impl Account {
                 "this channel takes no uploads",
             ));
         };
-        let callback = Callback {
+        // Who asked for no callback reads the transcript.
+        let Some(callback) = &self.callback else {
+            return Ok(Sent::known_as(meta));
+        };
+        let body = Body {
             kind: meta.kind,
             conversation_id: &address.chat_id,
             thread_id: address.thread_id.as_deref(),
@@ -97,16 +101,16 @@ impl Account {
             attachments: links,
             buttons: &part.buttons,
         };
-        let body = serde_json::to_vec(&callback).expect("a struct of texts has a JSON form");
+        let body = serde_json::to_vec(&body).expect("a struct of texts has a JSON form");
         let response = client
-            .request(Method::POST, &self.callback_url)?
+            .request(Method::POST, &callback.url)?
             .timeout(SEND_DEADLINE)
             .header(CONTENT_TYPE, "application/json")
             .header(WEBHOOK_ID, meta.part_id)
             .header(WEBHOOK_TIMESTAMP, meta.now_secs)
             .header(
                 WEBHOOK_SIGNATURE,
-                signature::sign(&self.callback_key, meta.part_id, meta.now_secs, &body),
+                signature::sign(&callback.key, meta.part_id, meta.now_secs, &body),
             )
             .body(body)
             .send()
@@ -115,9 +119,16 @@ impl Account {
         check(&response, meta.now_secs)?;
         // The body means nothing; read, it leaves the connection free for the next call.
         drop(read_capped(response, MAX_ANSWER_BYTES).await);
-        Ok(Sent {
+        Ok(Sent::known_as(meta))
+    }
+}
+
+impl Sent {
+    /// The other side knows the message by our name for it.
+    fn known_as(meta: &SendMeta<'_>) -> Self {
+        Self {
             platform_message_id: meta.part_id.to_owned(),
-        })
+        }
     }
 }
 

@@ -49,6 +49,11 @@ pub(crate) fn http(callback_url: &str) -> Account {
         .unwrap()
 }
 
+/// One that asked for no callback.
+pub(crate) fn http_without_callback() -> Account {
+    open(json!({"http": {"secrets": [format!("secret:{NEW_SECRET}")]}})).unwrap()
+}
+
 pub(crate) fn telegram(api_base: &str, username: Option<&str>) -> Account {
     let secret = format!("secret:{WEBHOOK_SECRET}");
     let token = format!("secret:{TOKEN}");

@@ -59,6 +59,14 @@ async fn send(reply: Answer) -> (Result<Sent, SendError>, Vec<Seen>) {
 }
 
 #[tokio::test]
+async fn who_asked_for_no_callback_is_called_nowhere_and_the_reply_counts_as_taken() {
+    let part = &render("hi", &[])[0];
+    let account = accounts::http_without_callback();
+    let sent = account.send(&client(), &address(), part, &META).await;
+    assert_eq!(sent.unwrap().platform_message_id, "part-1");
+}
+
+#[tokio::test]
 async fn a_callback_is_signed_over_the_bytes_that_are_sent() {
     let (outcome, seen) = send(answer(200, "")).await;
     assert_eq!(
