@@ -52,6 +52,12 @@ test: tools build ## run all tests
 	cargo test --locked --workspace --doc
 	cargo test --locked --workspace --lib --bins --tests
 
+.PHONY: browser-tools
+
+# A chromium of the PATH and its driver, or by apt into .tools.
+browser-tools:
+	@python3 deploy/tools/chromium.py
+
 # Our code is safe Rust, so it runs without a sanitizer, on the compiler that builds everything else. What is found stays
 # in target/fuzz, and what breaks in tests/fuzz/artifacts; the seeds under tests/fuzz/corpus are only read.
 fuzz: .tools/bin/cargo-fuzz ## feed strange input to a parser: make fuzz TARGET=render SECONDS=600
