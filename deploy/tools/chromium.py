@@ -11,6 +11,7 @@ Ends with status 3, and one sentence, when there is no browser to be had on this
 """
 
 import argparse
+import contextlib
 import os
 import pathlib
 import re
@@ -133,21 +134,19 @@ def library_folders(unpacked):
     return sorted({library.parent for library in libraries})
 
 
-class fresh_place:
+@contextlib.contextmanager
+def fresh_place():
     """A folder that takes the place of PLACE if nothing goes wrong, so that nobody ever sees half of it."""
-
-    def __enter__(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=".chromium.", dir=TOOLS))
-        self.folder.chmod(0o755)
-        return self.folder
-
-    def __exit__(self, failed, *_):
-        if failed is None:
-            shutil.rmtree(PLACE, ignore_errors=True)
-            os.replace(self.folder, PLACE)
-            if not fits(BROWSER, DRIVER):
-                raise debian.Unavailable(f"{BROWSER} does not run on this machine, or its driver does not fit.")
-        shutil.rmtree(self.folder, ignore_errors=True)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix=".chromium.", dir=TOOLS))
+    folder.chmod(0o755)
+    try:
+        yield folder
+        shutil.rmtree(PLACE, ignore_errors=True)
+        os.replace(folder, PLACE)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    if not fits(BROWSER, DRIVER):
+        raise debian.Unavailable(f"{BROWSER} does not run on this machine, or its driver does not fit.")
 
 
 if __name__ == "__main__":

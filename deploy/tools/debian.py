@@ -27,13 +27,13 @@ class Archive:
     """
 
     def __init__(self, folder, absent=(), status=STATUS):
-        if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        if not (shutil.which("apt-get") and shutil.which("dpkg-deb") and status.is_file()):
             raise Unavailable("There is no apt here to fetch it with.")
         self.folder = pathlib.Path(folder)
         for part in ("lists/partial", "cache/archives/partial", "packages"):
             (self.folder / part).mkdir(parents=True)
         own_status = self.folder / "status"
-        own_status.write_text(without(status.read_text(), absent))
+        own_status.write_text(without(status.read_text("utf-8"), absent), "utf-8")
         settings = {
             "Dir::State::Lists": self.folder / "lists",
             "Dir::State::Status": own_status,
