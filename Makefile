@@ -1,7 +1,9 @@
 # Every target may be run at any time, from a fresh checkout on. `make help` lists them.
 
 NATS_SERVER_BIN ?= $(CURDIR)/.tools/nats-server
-export NATS_SERVER_BIN
+CHROMIUM_BIN ?= $(CURDIR)/.tools/chromium/chromium
+CHROMEDRIVER_BIN ?= $(CURDIR)/.tools/chromium/chromedriver
+export NATS_SERVER_BIN CHROMIUM_BIN CHROMEDRIVER_BIN
 
 # What `make image` builds for. The C library goes into the binary, so the image needs nothing else.
 TARGET ?= x86_64-unknown-linux-gnu
@@ -47,10 +49,23 @@ else
 	cargo run --locked -q -p chatbot -- demo
 endif
 
-# The end-to-end tests start the binaries, so these are built first.
+# The end-to-end tests start the binaries, so these are built first. Where no browser can be had (status 3), the script
+# says so and why, and no test of a page runs.
 test: tools build ## run all tests
 	cargo test --locked --workspace --doc
 	cargo test --locked --workspace --lib --bins --tests
+	@python3 deploy/tools/chromium.py; status=$$?; \
+	case $$status in 0) $(IN_A_BROWSER) ;; 3) ;; *) exit $$status ;; esac
+
+.PHONY: browser-tools browser
+IN_A_BROWSER = cargo test --locked --workspace --test browser --
+
+# A chromium of the PATH and its driver, or by apt into .tools.
+browser-tools:
+	@python3 deploy/tools/chromium.py
+
+browser: tools build browser-tools ## run the tests in a browser: make browser, or with TEST=part_of_a_name
+	$(IN_A_BROWSER) $(TEST)
 
 # Our code is safe Rust, so it runs without a sanitizer, on the compiler that builds everything else. What is found stays
 # in target/fuzz, and what breaks in tests/fuzz/artifacts; the seeds under tests/fuzz/corpus are only read.

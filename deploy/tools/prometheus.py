@@ -14,6 +14,8 @@ import subprocess
 import sys
 import tempfile
 
+import debian
+
 # What Debian 12 has. Rules and dashboards use nothing that is newer.
 MINIMUM = (2, 42)
 PACKAGE = "prometheus"
@@ -66,26 +68,14 @@ def place(program, make):
 
 
 def download():
-    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
-        give_up("There is no apt here to fetch them with.")
-    print(f"downloading the Debian package {PACKAGE}")
+    print(f"downloading the Debian package {PACKAGE}", flush=True)
     with tempfile.TemporaryDirectory(dir=TOOLS) as folder:
-        folder = pathlib.Path(folder)
-        lists, cache = folder / "lists", folder / "cache"
-        (lists / "partial").mkdir(parents=True)
-        (cache / "archives" / "partial").mkdir(parents=True)
-        # As root, apt would download as a user who may not write here.
-        apt = ["apt-get", "-qq", "-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={cache}",
-               "-o", "APT::Sandbox::User=root"]
-        for step in (["update"], ["download", PACKAGE]):
-            if subprocess.run(apt + step, cwd=folder).returncode != 0:
-                give_up(f"apt-get {' '.join(step)} failed; its own words stand above.")
-        packages = list(folder.glob("*.deb"))
-        if len(packages) != 1:
-            give_up(f"apt-get downloaded {len(packages)} packages where one was expected.")
-        unpacked = folder / "unpacked"
-        if subprocess.run(["dpkg-deb", "-x", str(packages[0]), str(unpacked)]).returncode != 0:
-            give_up(f"dpkg-deb could not unpack {packages[0].name}; its own words stand above.")
+        unpacked = pathlib.Path(folder) / "unpacked"
+        try:
+            [package] = debian.Archive(folder).download([PACKAGE])
+            debian.unpack(package, unpacked)
+        except debian.Unavailable as reason:
+            give_up(str(reason))
         for program in PROGRAMS:
             place(program, lambda spot: shutil.copy2(unpacked / "usr" / "bin" / program, spot))
 

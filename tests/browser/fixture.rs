@@ -1,0 +1,111 @@
+//! The whole platform with the console, and what lies outside: a webhook, and a receiver of replies.
+
+use proto_schemas::dead_letter::Stage;
+use registry::Manifest;
+use serde_json::{Value, json};
+use testkit::backend::FakeBackend;
+use testkit::callback::{CallbackReceiver, push, text_message};
+use testkit::condition::{PATIENCE, wait_until};
+use testkit::nats::NatsServer;
+use testkit::process::Service;
+use tests::broker::connect;
+use tests::fleet::{Fleet, environment};
+use tests::manifest::{bot, callback_secret, http, integration, push_secret};
+
+/// What an operator shows the console.
+pub(crate) const OPERATOR: &str = "an-operator-of-the-tests";
+/// What a viewer shows it.
+pub(crate) const VIEWER: &str = "a-viewer-of-the-tests";
+/// The integration, the bot behind it, and its connection, which is of the channel HTTP.
+pub(crate) const INTEGRATION: &str = "echo";
+pub(crate) const BOT: &str = "demo";
+pub(crate) const CONNECTION: &str = "web";
+
+/// How the console is started, beside what every service is.
+const CONSOLE: [(&str, &str); 3] = [
+    ("CONSOLE_OPERATOR_TOKEN", "env:OPERATOR"),
+    ("CONSOLE_VIEWER_TOKEN", "env:VIEWER"),
+    // A page may ask for much at once.
+    ("CONSOLE_REQUESTS_PER_SECOND", "1000"),
+];
+
+/// All services as processes, on a broker of their own.
+pub(crate) struct Platform {
+    // The processes go before their broker, so that they do not log its end.
+    console: Service,
+    fleet: Fleet,
+    /// The webhook of the bot.
+    pub(crate) backend: FakeBackend,
+    /// Where its replies go.
+    pub(crate) callbacks: CallbackReceiver,
+    _nats: NatsServer,
+}
+
+impl Platform {
+    /// Starts everything and waits until it is ready.
+    pub(crate) async fn start() -> Self {
+        let nats = NatsServer::start().await;
+        let backend = FakeBackend::start().await;
+        let callbacks = CallbackReceiver::start(&callback_secret()).await;
+        let bus = connect(nats.url()).await;
+        // Stored before the services start: what they have loaded when they are ready includes it.
+        manifest(&backend, &callbacks).store(&bus).await.unwrap();
+        let fleet = Fleet::start(environment(nats.url(), &[]), 1).await;
+        Self {
+            console: console(nats.url()).await,
+            fleet,
+            backend,
+            callbacks,
+            _nats: nats,
+        }
+    }
+
+    /// An address of the console; `path` begins with a slash.
+    pub(crate) async fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.console.address("http").await)
+    }
+
+    /// A user writes in a chat; ingress must accept it. Gives the conversation's id.
+    pub(crate) async fn say(&self, chat: &str, text: &str) -> String {
+        let ingress = &self.fleet.replicas(Stage::Ingress)[0];
+        let url = format!("http://{}", ingress.address("http").await);
+        let message = text_message(chat, "ada", text);
+        let answer = push(&url, CONNECTION, &push_secret(), &message).await;
+        assert_eq!(answer.status(), 202, "{text:?} is accepted");
+        let receipt: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+        receipt["conversation_id"].as_str().unwrap().to_owned()
+    }
+
+    /// As [`Platform::say`], and waits until this chat has one reply more.
+    pub(crate) async fn ask(&self, chat: &str, text: &str) -> String {
+        let before = self.replies(chat);
+        let conversation = self.say(chat, text).await;
+        wait_until(PATIENCE, &format!("the answer to {text:?}"), async || {
+            self.replies(chat) > before
+        })
+        .await;
+        conversation
+    }
+
+    fn replies(&self, chat: &str) -> usize {
+        let received = self.callbacks.received().into_iter();
+        received.filter(|reply| reply.conversation_id() == chat).count()
+    }
+}
+
+fn manifest(backend: &FakeBackend, callbacks: &CallbackReceiver) -> Manifest {
+    let manifest = json!({
+        "integrations": [integration(INTEGRATION, &backend.url(), json!({}))],
+        "bots": [bot(BOT, INTEGRATION, "queue", json!({}))],
+        "connections": [http(CONNECTION, BOT, &callbacks.url())],
+    });
+    serde_json::from_value(manifest).unwrap()
+}
+
+async fn console(nats_url: &str) -> Service {
+    let mut env = environment(nats_url, &CONSOLE);
+    env.extend([("OPERATOR", OPERATOR.to_owned()), ("VIEWER", VIEWER.to_owned())]);
+    let console = Service::start("console", &env).await;
+    console.ready().await;
+    console
+}
