@@ -72,8 +72,9 @@ impl Report {
 /// When axe-core fails.
 pub(crate) async fn audit(browser: &Browser) -> Report {
     browser.run(AXE, &[]).await;
-    let report = browser.session().execute_async(AUDIT, &[]).await.unwrap();
-    serde_json::from_value(report.clone()).unwrap_or_else(|error| panic!("axe-core: {error} in {report}"))
+    let report = browser.session().execute_async(AUDIT, []).await.unwrap();
+    let found = report.convert();
+    found.unwrap_or_else(|error| panic!("axe-core: {error} in {}", report.json()))
 }
 
 /// The page has no barriers. What is less than that is printed.

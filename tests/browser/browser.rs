@@ -4,19 +4,17 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use data_encoding::BASE64;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use testkit::client::client_with;
 use testkit::condition::{PATIENCE, wait_for, wait_until};
+use thirtyfour::cdp::Cdp;
+use thirtyfour::error::{WebDriverErrorInner, WebDriverResult};
+use thirtyfour::session::handle::SessionHandle;
+use thirtyfour::{BrowserLogEntry, By, Capabilities, WebDriver, WebElement};
 
 use crate::driver::{Driver, named};
-use crate::webdriver::{Refusal, Session};
-
-/// What the driver says while a dialog is open.
-const DIALOG_IS_OPEN: &str = "unexpected alert open";
-/// What it says when an element has left the page since it was found.
-const IS_GONE: &str = "stale element reference";
 
 /// How large the window is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,17 +36,16 @@ pub(crate) enum Scheme {
 #[derive(Debug)]
 pub(crate) struct Browser {
     test: &'static str,
-    session: Session,
+    session: Arc<SessionHandle>,
     driver: Driver,
 }
 
-/// A line of the browser's console.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Line {
-    /// `SEVERE` for errors, what the page's policy forbids and what cannot be loaded; `WARNING`; `INFO`.
-    pub(crate) level: String,
-    #[serde(rename = "message")]
-    pub(crate) text: String,
+/// What is done with a field or a button.
+#[derive(Debug, Clone, Copy)]
+enum Action<'a> {
+    Click,
+    Type(&'a str),
+    Clear,
 }
 
 impl Browser {
@@ -58,21 +55,19 @@ impl Browser {
     /// When there is no browser, or it does not start.
     pub(crate) async fn start(test: &'static str, window: Window, scheme: Scheme) -> Self {
         let driver = Driver::start().await;
-        let session = Session::create(driver.url(), &capabilities(&driver, window)).await;
+        let session = session(&driver, window).await;
         let name = match scheme {
             Scheme::Light => "light",
             Scheme::Dark => "dark",
         };
         let preference = json!({ "features": [{ "name": "prefers-color-scheme", "value": name }] });
-        session
-            .devtools("Emulation.setEmulatedMedia", &preference)
-            .await
-            .unwrap();
-        Self {
+        let browser = Self {
             test,
             session,
             driver,
-        }
+        };
+        browser.devtools("Emulation.setEmulatedMedia", preference).await;
+        browser
     }
 
     /// A usual window.
@@ -81,8 +76,17 @@ impl Browser {
     }
 
     /// What drives it, for what has no function here.
-    pub(crate) fn session(&self) -> &Session {
+    pub(crate) fn session(&self) -> &Arc<SessionHandle> {
         &self.session
+    }
+
+    /// Sends a command of Chrome's own protocol.
+    ///
+    /// # Panics
+    /// When chromium does not know it, or refuses.
+    pub(crate) async fn devtools(&self, command: &str, parameters: Value) -> Value {
+        let answer = Cdp::new(self.session.clone()).send_raw(command, parameters).await;
+        answer.unwrap_or_else(|error| panic!("{command}: {error}"))
     }
 
     /// The group of its processes.
@@ -95,17 +99,16 @@ impl Browser {
     /// # Panics
     /// When it cannot be loaded.
     pub(crate) async fn open(&self, url: &str) {
-        match self.session.post("url", &json!({ "url": url })).await {
-            Ok(_) => {}
-            Err(refusal) if refusal.error == DIALOG_IS_OPEN => {}
-            Err(refusal) => panic!("{url} is not loaded: {refusal:?}"),
+        match self.session.goto(url).await {
+            Ok(()) => {}
+            Err(error) if matches!(*error, WebDriverErrorInner::UnexpectedAlertOpen(_)) => {}
+            Err(error) => panic!("{url} is not loaded: {error}"),
         }
     }
 
     /// Where it is.
     pub(crate) async fn url(&self) -> String {
-        let url = self.session.get("url").await.unwrap();
-        url.as_str().unwrap().to_owned()
+        self.session.current_url().await.unwrap().into()
     }
 
     /// What a script returns, run as a function's body with `arguments`.
@@ -114,7 +117,8 @@ impl Browser {
     /// When it throws, or a dialog is open.
     pub(crate) async fn run(&self, script: &str, arguments: &[Value]) -> Value {
         let returned = self.session.execute(script, arguments).await;
-        returned.unwrap_or_else(|refusal| panic!("a script failed: {refusal:?}: {script}"))
+        let returned = returned.unwrap_or_else(|error| panic!("a script failed: {error}: {script}"));
+        returned.json().clone()
     }
 
     /// Waits until a script returns true. While a page is left for the next one, scripts fail: that is waited for, too.
@@ -123,8 +127,8 @@ impl Browser {
     /// When it does not in time.
     pub(crate) async fn wait_until(&self, what: &str, script: &str) {
         wait_until(PATIENCE, what, async || {
-            let returned = self.session.execute(script, &[]).await;
-            returned.is_ok_and(|returned| returned == true)
+            let returned = self.session.execute(script, []).await;
+            returned.is_ok_and(|returned| returned.json() == true)
         })
         .await;
     }
@@ -143,7 +147,7 @@ impl Browser {
     /// # Panics
     /// When there is none in time, or it cannot be clicked.
     pub(crate) async fn click(&self, selector: &str) {
-        self.act(selector, "click", &json!({})).await;
+        self.act(selector, Action::Click).await;
     }
 
     /// Types at the end of the first field of a CSS selector, key by key, when there is one.
@@ -151,7 +155,7 @@ impl Browser {
     /// # Panics
     /// When there is none in time, or it takes no text.
     pub(crate) async fn type_into(&self, selector: &str, text: &str) {
-        self.act(selector, "value", &json!({ "text": text })).await;
+        self.act(selector, Action::Type(text)).await;
     }
 
     /// Empties the first field of a CSS selector, when there is one.
@@ -159,17 +163,17 @@ impl Browser {
     /// # Panics
     /// When there is none in time, or it is no field.
     pub(crate) async fn clear(&self, selector: &str) {
-        self.act(selector, "clear", &json!({})).await;
+        self.act(selector, Action::Clear).await;
     }
 
-    async fn act(&self, selector: &str, action: &str, parameters: &Value) {
-        wait_for(PATIENCE, &format!("{selector} for {action}"), async || {
-            let element = self.session.find(selector).await.ok()?.into_iter().next()?;
-            let command = format!("element/{element}/{action}");
-            match self.session.post(&command, parameters).await {
-                Ok(_) => Some(()),
-                Err(refusal) if refusal.error == IS_GONE => None,
-                Err(refusal) => panic!("{action} of {selector}: {refusal:?}"),
+    async fn act(&self, selector: &str, action: Action<'_>) {
+        wait_for(PATIENCE, &format!("{selector} for {action:?}"), async || {
+            let element = self.session.find(By::Css(selector)).await.ok()?;
+            match action.on(&element).await {
+                Ok(()) => Some(()),
+                // It has left the page since it was found.
+                Err(error) if matches!(*error, WebDriverErrorInner::StaleElementReference(_)) => None,
+                Err(error) => panic!("{action:?} on {selector}: {error}"),
             }
         })
         .await;
@@ -177,10 +181,10 @@ impl Browser {
 
     /// What the open dialog says (`alert`, `confirm`, `prompt`); none without one. It stays open.
     pub(crate) async fn dialog(&self) -> Option<String> {
-        match self.session.get("alert/text").await {
-            Ok(text) => Some(text.as_str().unwrap_or_default().to_owned()),
-            Err(Refusal { error, .. }) if error == "no such alert" => None,
-            Err(refusal) => panic!("nobody knows of dialogs: {refusal:?}"),
+        match self.session.get_alert_text().await {
+            Ok(text) => Some(text),
+            Err(error) if matches!(*error, WebDriverErrorInner::NoSuchAlert(_)) => None,
+            Err(error) => panic!("nobody knows of dialogs: {error}"),
         }
     }
 
@@ -189,17 +193,17 @@ impl Browser {
     /// # Panics
     /// When there is none.
     pub(crate) async fn dismiss_dialog(&self) {
-        self.session.post("alert/dismiss", &json!({})).await.unwrap();
+        self.session.dismiss_alert().await.unwrap();
     }
 
     /// What was written to the console since this was asked last.
-    pub(crate) async fn console(&self) -> Vec<Line> {
-        let lines = self.session.post("se/log", &json!({ "type": "browser" })).await;
-        serde_json::from_value(lines.unwrap()).unwrap()
+    pub(crate) async fn console(&self) -> Vec<BrowserLogEntry> {
+        self.session.browser_log().await.unwrap()
     }
 
-    /// The errors and warnings of the console since it was asked last.
-    pub(crate) async fn complaints(&self) -> Vec<Line> {
+    /// The errors and warnings of the console since it was asked last: what scripts say, what the page's policy forbids,
+    /// and what cannot be loaded.
+    pub(crate) async fn complaints(&self) -> Vec<BrowserLogEntry> {
         let mut lines = self.console().await;
         lines.retain(|line| ["SEVERE", "WARNING"].contains(&line.level.as_str()));
         lines
@@ -210,14 +214,35 @@ impl Browser {
     /// # Panics
     /// When it cannot be stored.
     pub(crate) async fn screenshot(&self, name: &str) -> PathBuf {
-        let picture = self.session.get("screenshot").await.unwrap();
-        let picture = BASE64.decode(picture.as_str().unwrap().as_bytes()).unwrap();
         let folder = screenshots();
         std::fs::create_dir_all(&folder).unwrap();
         let path = folder.join(format!("{}-{name}.png", self.test));
-        std::fs::write(&path, picture).unwrap();
+        self.session.screenshot(&path).await.unwrap();
         path
     }
+}
+
+impl Action<'_> {
+    async fn on(self, element: &WebElement) -> WebDriverResult<()> {
+        match self {
+            Self::Click => element.click().await,
+            Self::Type(text) => element.send_keys(text).await,
+            Self::Clear => element.clear().await,
+        }
+    }
+}
+
+/// Opens a browser, which ends with the driver.
+async fn session(driver: &Driver, window: Window) -> Arc<SessionHandle> {
+    // Above the driver's own limits, so that it is the driver who says what takes too long.
+    let client = client_with(PATIENCE);
+    let opened = WebDriver::builder(driver.url(), capabilities(driver, window)).client(client);
+    let opened = opened
+        .await
+        .unwrap_or_else(|error| panic!("the browser does not start: {error}"));
+    let session = opened.handle().clone();
+    opened.leak().unwrap();
+    session
 }
 
 /// Beside what cargo builds: the tests lie in `target/debug/deps`.
@@ -226,7 +251,7 @@ fn screenshots() -> PathBuf {
     test.ancestors().nth(3).unwrap().join("screenshots")
 }
 
-fn capabilities(driver: &Driver, window: Window) -> Value {
+fn capabilities(driver: &Driver, window: Window) -> Capabilities {
     let mut options = json!({ "binary": named("CHROMIUM_BIN").to_str().unwrap(), "args": arguments(driver) });
     match window {
         Window::Desktop => {}
@@ -236,13 +261,18 @@ fn capabilities(driver: &Driver, window: Window) -> Value {
             options["mobileEmulation"] = json!({ "deviceMetrics": metrics });
         }
     }
-    json!({
-        "browserName": "chrome",
-        "goog:chromeOptions": options,
-        "goog:loggingPrefs": { "browser": "ALL" },
+    let wanted = [
+        ("browserName", json!("chrome")),
+        ("goog:chromeOptions", options),
+        ("goog:loggingPrefs", json!({ "browser": "ALL" })),
         // A dialog stays, so that a test sees it.
-        "unhandledPromptBehavior": "ignore",
-    })
+        ("unhandledPromptBehavior", json!("ignore")),
+    ];
+    let wanted: Map<String, Value> = wanted
+        .map(|(name, value)| (name.to_owned(), value))
+        .into_iter()
+        .collect();
+    wanted.into()
 }
 
 fn arguments(driver: &Driver) -> Vec<String> {

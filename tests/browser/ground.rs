@@ -94,7 +94,10 @@ async fn errors_in_the_console_are_found() {
     let browser = Browser::desktop("errors_in_the_console_are_found").await;
     browser.open(&server.url()).await;
     let lines = browser.console().await;
-    assert!(lines.iter().any(|line| line.text.contains("fine")), "{lines:?}");
+    assert!(
+        lines.iter().any(|line| line.message.contains("fine")),
+        "{lines:?}"
+    );
     let faults = [
         ("<script>console.error('said')</script>", "said"),
         ("<script>console.warn('warned')</script>", "warned"),
@@ -110,7 +113,7 @@ async fn errors_in_the_console_are_found() {
         browser.open(&server.url()).await;
         let complaints = browser.complaints().await;
         assert!(
-            complaints.iter().any(|line| line.text.contains(expected)),
+            complaints.iter().any(|line| line.message.contains(expected)),
             "{body}: {complaints:?}"
         );
     }
@@ -122,7 +125,7 @@ async fn errors_in_the_console_are_found() {
     browser.open(&server.url()).await;
     let complaints = browser.complaints().await;
     assert!(
-        complaints.iter().any(|line| line.text.contains("script-src")),
+        complaints.iter().any(|line| line.message.contains("script-src")),
         "{complaints:?}"
     );
 }

@@ -30,10 +30,10 @@ pub(crate) async fn findings(browser: &Browser, put_in: &[String]) -> Vec<String
         browser.dismiss_dialog().await;
         return vec![format!("a dialog was opened: {text:?}")];
     }
-    let look = browser.session().execute(LOOK, &[]).await;
+    let look = browser.session().execute(LOOK, []).await;
     let look: Look = match look {
-        Ok(look) => serde_json::from_value(look).unwrap(),
-        Err(refusal) => return vec![format!("the page cannot be looked at: {refusal:?}")],
+        Ok(look) => look.convert().unwrap(),
+        Err(error) => return vec![format!("the page cannot be looked at: {error}")],
     };
     let hostile = look.hostile.map(|number| format!("text {number} was run"));
     let made = look

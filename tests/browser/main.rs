@@ -16,4 +16,3 @@ mod driver;
 mod fixture;
 mod ground;
 mod hostile;
-mod webdriver;
