@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 
+use registry::SecretRef;
 use runtime::config::{FromEnvironment, Reader};
 
 use crate::token::Tokens;
@@ -16,6 +17,8 @@ pub struct Config {
     pub(crate) tokens: Tokens,
     /// How many requests a second each token has; as many may come at once.
     pub(crate) per_second: NonZeroU32,
+    /// Where the seed of the broker's user `forget` lies; conversations are removed with it.
+    pub(crate) forget_seed: Option<SecretRef>,
 }
 
 impl FromEnvironment for Config {
@@ -25,6 +28,7 @@ impl FromEnvironment for Config {
             http_listen: reader.listen("HTTP_LISTEN", any, "Where the API is. Put TLS before it."),
             tokens: Tokens::read(reader),
             per_second: per_second(reader),
+            forget_seed: forget_seed(reader),
         }
     }
 }
@@ -40,4 +44,17 @@ fn per_second(reader: &mut Reader) -> NonZeroU32 {
         .ok()
         .and_then(NonZeroU32::new)
         .unwrap_or(NonZeroU32::MIN)
+}
+
+fn forget_seed(reader: &mut Reader) -> Option<SecretRef> {
+    const KEY: &str = "CONSOLE_FORGET_NKEY_SEED";
+    let reference = reader.optional(
+        KEY,
+        "Reference to the seed of the broker's user `forget`, as file:PATH or env:NAME, read when a conversation is \
+         first removed. Without it the console removes none on a broker that knows its users.",
+    )?;
+    let reference = SecretRef::try_from(reference);
+    reference
+        .map_err(|error| reader.error(format!("{KEY}: {error}")))
+        .ok()
 }

@@ -7,13 +7,17 @@
 
 mod ab;
 mod audit;
+mod breakers;
 mod call;
 mod config;
 mod conversations;
 mod dead_letters;
+mod forgetting;
 mod guard;
+mod messages;
 mod metrics;
 mod openapi;
+mod overview;
 mod problem;
 mod records;
 mod route;
@@ -28,6 +32,7 @@ use runtime::{Process, Service, StartError};
 use tokio::sync::Semaphore;
 
 pub use config::Config;
+use forgetting::Forgetting;
 use guard::Guard;
 use metrics::ConsoleMetrics;
 use web::Desk;
@@ -47,6 +52,7 @@ impl Service for Console {
             bus: process.bus.clone(),
             registry: process.registry.clone(),
             guard: Guard::new(config.tokens, config.per_second),
+            forgetting: Forgetting::new(config.forget_seed),
             metrics: ConsoleMetrics::new(&process.metrics, &routes)?,
             tasks: process.tasks.clone(),
             reading: Semaphore::new(1),

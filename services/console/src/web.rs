@@ -18,6 +18,7 @@ use tracing::Instrument;
 
 use crate::audit;
 use crate::call::{Answer, Call, is_identifier};
+use crate::forgetting::Forgetting;
 use crate::guard::{Client, Guard};
 use crate::metrics::ConsoleMetrics;
 use crate::problem::Problem;
@@ -34,6 +35,7 @@ pub(crate) struct Desk {
     pub(crate) bus: Bus,
     pub(crate) registry: Registry,
     pub(crate) guard: Guard,
+    pub(crate) forgetting: Forgetting,
     pub(crate) metrics: ConsoleMetrics,
     pub(crate) tasks: Tasks,
     /// Whose turn it is to read: one at a time, as a page may take many megabytes and two are no faster on one thread.
