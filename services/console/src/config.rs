@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 
 use axum::http::HeaderName;
+use registry::SecretRef;
 use runtime::config::{FromEnvironment, Reader};
 use url::Url;
 
@@ -21,6 +22,8 @@ pub struct Config {
     pub(crate) per_second: NonZeroU32,
     /// What the pages are told about the world around them.
     pub(crate) surroundings: Surroundings,
+    /// Where the seed of the broker's user `forget` lies; conversations are removed with it.
+    pub(crate) forget_seed: Option<SecretRef>,
 }
 
 impl FromEnvironment for Config {
@@ -38,6 +41,7 @@ impl FromEnvironment for Config {
                 ),
                 client_address_header: header(reader),
             },
+            forget_seed: forget_seed(reader),
         }
     }
 }
@@ -76,4 +80,17 @@ fn per_second(reader: &mut Reader) -> NonZeroU32 {
         .ok()
         .and_then(NonZeroU32::new)
         .unwrap_or(NonZeroU32::MIN)
+}
+
+fn forget_seed(reader: &mut Reader) -> Option<SecretRef> {
+    const KEY: &str = "CONSOLE_FORGET_NKEY_SEED";
+    let reference = reader.optional(
+        KEY,
+        "Reference to the seed of the broker's user `forget`, as file:PATH or env:NAME, read when a conversation is \
+         first removed. Without it the console removes none on a broker that knows its users.",
+    )?;
+    let reference = SecretRef::try_from(reference);
+    reference
+        .map_err(|error| reader.error(format!("{KEY}: {error}")))
+        .ok()
 }

@@ -8,14 +8,18 @@
 
 mod ab;
 mod audit;
+mod breakers;
 mod call;
 mod config;
 mod conversations;
 mod dead_letters;
+mod forgetting;
 mod guard;
 mod lockout;
+mod messages;
 mod metrics;
 mod openapi;
+mod overview;
 mod pages;
 mod problem;
 mod records;
@@ -32,6 +36,7 @@ use runtime::{Process, Service, StartError};
 use tokio::sync::Semaphore;
 
 pub use config::Config;
+use forgetting::Forgetting;
 use guard::Guard;
 use lockout::LockOut;
 use metrics::ConsoleMetrics;
@@ -53,6 +58,7 @@ impl Service for Console {
             bus: process.bus.clone(),
             registry: process.registry.clone(),
             guard: Guard::new(config.tokens, config.per_second),
+            forgetting: Forgetting::new(config.forget_seed),
             metrics: ConsoleMetrics::new(&process.metrics, &routes, &pages)?,
             tasks: process.tasks.clone(),
             lock_out: LockOut::default(),

@@ -18,6 +18,7 @@ use tracing::Instrument;
 
 use crate::audit::{self, Deed};
 use crate::call::{Answer, Call, is_identifier};
+use crate::forgetting::Forgetting;
 use crate::guard::{Client, Guard};
 use crate::lockout::LockOut;
 use crate::metrics::ConsoleMetrics;
@@ -36,6 +37,7 @@ pub(crate) struct Desk {
     pub(crate) bus: Bus,
     pub(crate) registry: Registry,
     pub(crate) guard: Guard,
+    pub(crate) forgetting: Forgetting,
     pub(crate) metrics: ConsoleMetrics,
     pub(crate) tasks: Tasks,
     /// Who may not try to sign in for now.
