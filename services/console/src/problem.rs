@@ -105,6 +105,9 @@ pub(crate) enum Problem {
     /// webhook-caller did not answer in time.
     #[error("webhook-caller took the test and gave no report in time")]
     TimedOut,
+    /// ingress did not accept what the playground pushed.
+    #[error("ingress does not accept the message: {0}")]
+    Ingress(String),
     /// The broker.
     #[error("the broker cannot be reached or refuses")]
     Broker(#[source] BusError),
@@ -120,7 +123,7 @@ pub(crate) struct Verdict {
 
 impl Problem {
     /// All codes, each with its status: for metric series that are born at zero, and for the API's description.
-    pub(crate) const CODES: [(&str, u16); 36] = [
+    pub(crate) const CODES: [(&str, u16); 37] = [
         ("unauthorized", 401),
         ("forbidden", 403),
         ("too_many_requests", 429),
@@ -155,6 +158,7 @@ impl Problem {
         ("interrupted", 502),
         ("nobody_answers", 503),
         ("timed_out", 504),
+        ("ingress", 502),
         ("broker_unavailable", 503),
         ("broker_refused", 502),
     ];
@@ -188,6 +192,7 @@ impl Problem {
             Self::Refused { reason, .. } => refused(*reason),
             Self::NobodyAnswers => (S::SERVICE_UNAVAILABLE, "nobody_answers", Some(SHORT_WAIT)),
             Self::TimedOut => (S::GATEWAY_TIMEOUT, "timed_out", None),
+            Self::Ingress(_) => (S::BAD_GATEWAY, "ingress", None),
             Self::Broker(error) => of_broker(error),
         };
         Verdict {
@@ -201,7 +206,9 @@ impl Problem {
     pub(crate) fn log(&self) {
         match self {
             Self::Broker(error) => tracing::warn!(%error, "a request could not be passed on"),
-            Self::NobodyAnswers | Self::TimedOut => tracing::warn!(problem = %self, "no answer"),
+            Self::NobodyAnswers | Self::TimedOut | Self::Ingress(_) => {
+                tracing::warn!(problem = %self, "no answer");
+            }
             Self::ForgetUserRefused(cause) => {
                 tracing::warn!(cause, "conversations cannot be removed");
             }

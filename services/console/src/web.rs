@@ -23,8 +23,10 @@ use crate::guard::{Client, Guard};
 use crate::lockout::LockOut;
 use crate::metrics::ConsoleMetrics;
 use crate::pages::{self, Page, Surroundings};
+use crate::playground::Playground;
 use crate::problem::Problem;
 use crate::route::{Method, Route};
+use crate::vitals::Vitals;
 
 /// The largest body: a bot with the longest prompt, each byte of it escaped, and the rest.
 const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -42,6 +44,12 @@ pub(crate) struct Desk {
     pub(crate) tasks: Tasks,
     /// Who may not try to sign in for now.
     pub(crate) lock_out: LockOut,
+    /// How the pipeline did lately.
+    pub(crate) vitals: Vitals,
+    /// The playground's way in, if there is one.
+    pub(crate) playground: Option<Playground>,
+    /// Who watches a message on its way.
+    pub(crate) watching: Arc<Semaphore>,
     /// What the pages are told about the world around them.
     pub(crate) surroundings: Surroundings,
     /// Whose turn it is to read: one at a time, as a page may take many megabytes and two are no faster on one thread.
