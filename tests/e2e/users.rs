@@ -53,10 +53,20 @@ impl Pipeline {
 
     /// Starts the console, with its user.
     async fn console(&self) -> Service {
+        self.console_with(None).await
+    }
+
+    /// Starts the console, with its user and the key of another one to remove conversations with.
+    async fn console_with(&self, removes_as: Option<&str>) -> Service {
         let settings = [("CONSOLE_OPERATOR_TOKEN", "env:TOKEN")];
         let mut env = environment(&Secured::url(&self.nats), &settings);
         env.extend(self.users().environment("console"));
         env.push(("TOKEN", TOKEN.to_owned()));
+        if let Some(user) = removes_as {
+            let seed = self.users().identity(user).key.unwrap().seed().to_owned();
+            env.push(("CONSOLE_FORGET_NKEY_SEED", "env:FORGET_SEED".to_owned()));
+            env.push(("FORGET_SEED", seed));
+        }
         let console = Service::start("console", &env).await;
         console.ready().await;
         console
@@ -257,6 +267,8 @@ async fn a_bot_is_changed_back_and_a_dead_letter_replayed_through_the_console() 
         "/v1/bots/fragile/history",
         "/v1/bots/fragile/ab",
         "/v1/conversations",
+        "/v1/breakers",
+        "/v1/overview",
     ] {
         let read = operators(&console, Method::GET, read).await;
         assert_eq!(read.send().await.unwrap().status(), 200);
@@ -270,6 +282,44 @@ async fn a_bot_is_changed_back_and_a_dead_letter_replayed_through_the_console() 
     let left = pipeline.dead_letters().await;
     assert!(left.iter().all(|left| left.id != letter.id), "{left:?}");
     assert_unrefused(&console, "console").await;
+    pipeline.nobody_was_refused().await;
+}
+
+#[tokio::test]
+async fn the_console_removes_a_conversation_with_the_key_of_the_user_that_may() {
+    let pipeline = Pipeline::start(SECURED).await;
+    let conversation = pipeline.say(WEB, "ada", "hello").await.conversation;
+    pipeline.replies("ada", 1).await;
+    pipeline.settled().await;
+    let path = format!("/v1/conversations/{conversation}");
+    let forget = async |console: &Service| -> (u16, Value) {
+        let request = operators(console, Method::DELETE, &path).await;
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.bytes().await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
+    };
+    let console = pipeline.console().await;
+    let (status, refused) = forget(&console).await;
+    assert_eq!((status, &refused["code"]), (501, &"forget_user_missing".into()));
+    let detail = refused["detail"].as_str().unwrap();
+    assert!(detail.contains("CONSOLE_FORGET_NKEY_SEED"), "{detail}");
+    let reset = operators(&console, Method::POST, &format!("{path}/reset")).await;
+    assert_eq!(reset.body("{}").send().await.unwrap().status(), 200);
+    pipeline.replies("ada", 2).await;
+    pipeline.settled().await;
+    assert_unrefused(&console, "console").await;
+    drop(console);
+
+    let console = pipeline.console_with(Some(FORGETTING)).await;
+    let (status, forgotten) = forget(&console).await;
+    assert_eq!(
+        (status, &forgotten["interrupted"]),
+        (200, &0.into()),
+        "{forgotten}"
+    );
+    assert_eq!(forgotten["entries"]["transcripts"], 2, "{forgotten}");
+    assert!(pipeline.transcripts(&conversation).await.is_empty());
     pipeline.nobody_was_refused().await;
 }
 

@@ -1,7 +1,9 @@
 //! The users, each with what its service does.
 
 use super::{FileAccess, User};
-use crate::topology::{CONTEXT_EVENTS, DELIVERY_WORK, FETCH_WORK, INBOX_EVENTS, LIMITS, REGISTRY, TURN_WORK};
+use crate::topology::{
+    CONSUMERS, CONTEXT_EVENTS, DELIVERY_WORK, FETCH_WORK, INBOX_EVENTS, LIMITS, REGISTRY, TURN_WORK,
+};
 
 /// The user of the command line.
 pub const OPERATOR: &str = "chatbot";
@@ -132,9 +134,10 @@ pub const USERS: [User; 10] = [
     },
     User {
         name: "console",
-        // Changes of the configuration, tests; and what a dead letter goes back to.
+        // Changes of the configuration, closing breakers, tests; and what a dead letter goes back to.
         sends: &[
             "$KV.registry.*.*",
+            "$KV.limits.breakers.integrations.*",
             "integration-tests.*",
             "inbox.*",
             "turns.*",
@@ -143,8 +146,20 @@ pub const USERS: [User; 10] = [
             "$KV.progress.links.*",
         ],
         looks_up: &[("KV_progress", "$KV.progress.links.*")],
-        // Records as they are and were, what was given up, and what was said.
-        searches: &["KV_registry", "DEAD_LETTERS", "TRANSCRIPTS"],
+        // Records as they are and were, what was given up and what was said, where a message is, breakers; and how old the
+        // oldest work of each stage is.
+        searches: &[
+            "KV_registry",
+            "DEAD_LETTERS",
+            "TRANSCRIPTS",
+            "INBOX",
+            "KV_contexts",
+            "TURNS",
+            "FETCHES",
+            "DELIVERIES",
+            "KV_limits",
+        ],
+        measures: &CONSUMERS,
         // The payload of a dead letter that was too large for its stream.
         files: FileAccess::Reads,
         removes_from: &["DEAD_LETTERS"],

@@ -1,5 +1,7 @@
 //! `chatbot apply`: a manifest is checked as a whole, every error is told at once, then it is stored.
 
+mod over_server;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use registry::{Manifest, Problem, Registry, Snapshot};
 
 use crate::Failure;
 use crate::output::say;
+use crate::platform::Platform;
 
 /// How long reading what is stored may take.
 const LOAD_DEADLINE: Duration = Duration::from_secs(10);
@@ -25,11 +28,25 @@ pub(crate) struct Options {
 }
 
 /// Checks and stores.
-pub(crate) async fn apply(options: &Options, bus: &Bus) -> Result<(), Failure> {
-    let manifest = checked(&options.file, bus).await?;
-    if !options.dry_run {
-        manifest.store(bus).await.map_err(Failure::new)?;
-    }
+pub(crate) async fn apply(options: &Options, platform: &Platform) -> Result<(), Failure> {
+    let manifest = match platform {
+        Platform::Broker(bus) => {
+            let manifest = checked(&options.file, bus).await?;
+            if !options.dry_run {
+                manifest.store(bus).await.map_err(Failure::new)?;
+            }
+            manifest
+        }
+        Platform::Console(server) => {
+            let (manifest, mut problems) = parse(&text(&options.file)?)?;
+            problems.extend(over_server::check(server, &manifest).await?);
+            refuse(&options.file, &problems)?;
+            if !options.dry_run {
+                over_server::store(server, &manifest).await?;
+            }
+            manifest
+        }
+    };
     let done = if options.dry_run { "valid" } else { "stored" };
     say!(
         "{done}: {} integrations, {} bots, {} connections",
@@ -46,17 +63,26 @@ pub(crate) async fn apply_file(file: &Path, bus: &Bus) -> Result<(), Failure> {
 }
 
 async fn checked(file: &Path, bus: &Bus) -> Result<Manifest, Failure> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure(format!("cannot read {}: {error}", file.display())))?;
-    let (manifest, mut problems) = parse(&text)?;
+    let (manifest, mut problems) = parse(&text(file)?)?;
     let broken = operations::check(bus, &manifest).await.map_err(|error| {
         Failure(format!(
             "the stored configuration cannot be read: has the platform been started? ({error})"
         ))
     })?;
     problems.extend(broken);
+    refuse(file, &problems)?;
+    Ok(manifest)
+}
+
+fn text(file: &Path) -> Result<String, Failure> {
+    let read = std::fs::read_to_string(file);
+    read.map_err(|error| Failure(format!("cannot read {}: {error}", file.display())))
+}
+
+/// Tells all broken rules at once, if there are any.
+fn refuse(file: &Path, problems: &[Problem]) -> Result<(), Failure> {
     if problems.is_empty() {
-        return Ok(manifest);
+        return Ok(());
     }
     let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
     Err(Failure(format!(

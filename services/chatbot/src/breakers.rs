@@ -1,16 +1,14 @@
 //! `chatbot breakers`: which webhooks are left in peace, and how to have one asked again.
 
-use bus::{Bus, TraceContext};
 use clap::Subcommand;
+use operations::breakers::{self, Breaker, CloseError, Closed};
 use proto_schemas::ids::IntegrationId;
-use proto_schemas::limits::{Circuit, CircuitBreaker};
-use proto_schemas::subjects;
-use proto_schemas::topology::{LIMITS, REGISTRY, bucket_stream};
-use registry::Integration;
+use serde::Deserialize;
 
 use crate::Failure;
 use crate::output::say;
-use crate::trace::all;
+use crate::platform::Platform;
+use crate::server::{Server, Trouble};
 
 /// What to do.
 #[derive(Subcommand)]
@@ -24,84 +22,58 @@ pub(crate) enum Command {
     },
 }
 
-pub(crate) async fn run(command: Command, bus: &Bus) -> Result<(), Failure> {
+/// What the console lists.
+#[derive(Deserialize)]
+struct Open {
+    items: Vec<Breaker>,
+}
+
+pub(crate) async fn run(command: Command, platform: &Platform) -> Result<(), Failure> {
     match command {
-        Command::List => list(bus).await,
-        Command::Close { integration } => close(bus, &integration).await,
+        Command::List => list(platform).await,
+        Command::Close { integration } => close(platform, &integration).await,
     }
 }
 
-async fn list(bus: &Bus) -> Result<(), Failure> {
-    let subject = subjects::key(LIMITS.name, subjects::BREAKERS);
-    let mut count = 0;
-    for entry in all(bus, &bucket_stream(&LIMITS), &subject).await? {
-        // A marker of a removal holds nothing.
-        let Ok(record) = entry.decode::<CircuitBreaker>() else {
-            continue;
-        };
-        if let (Some(integration), Some(state)) = (
-            subjects::integration_of_breaker(&entry.subject),
-            told(&record.circuit),
-        ) && settings_of(bus, &integration).await? == Some(record.settings)
-        {
-            count += 1;
-            say!("{integration}  {state}  since {}", entry.stored_at);
-        }
+async fn list(platform: &Platform) -> Result<(), Failure> {
+    let open = match platform {
+        Platform::Broker(bus) => breakers::list(bus).await.map_err(Failure::new)?,
+        Platform::Console(server) => server.get::<Open>("/v1/breakers").await?.value.items,
+    };
+    for breaker in &open {
+        say!("{breaker}");
     }
-    say!("{count} integrations are left in peace");
+    say!("{} integrations are left in peace", open.len());
     Ok(())
 }
 
-/// The revision of an integration's settings: what was found under others counts no more.
-async fn settings_of(bus: &Bus, integration: &IntegrationId) -> Result<Option<u64>, Failure> {
-    let settings = bus
-        .get::<Integration>(&REGISTRY, &registry::integration_key(integration))
-        .await
-        .map_err(Failure::new)?;
-    Ok(settings.map(|settings| settings.revision))
-}
-
-/// In words; none when the webhook is asked.
-fn told(circuit: &Circuit) -> Option<String> {
-    let state = circuit.as_str();
-    match circuit {
-        Circuit::Closed => None,
-        Circuit::Open {
-            pause_millis,
-            times,
-            class,
-        } => Some(format!(
-            "{state}  {class}, found failing {times} times in a row, tried out after {} s",
-            pause_millis / 1000
-        )),
-        Circuit::HalfOpen { times, class, .. } => Some(format!(
-            "{state}  {class}, found failing {times} times in a row, is tried out"
-        )),
-        Circuit::Gone => Some(format!(
-            "{state}  answered 410; asked again when its settings change"
-        )),
-    }
-}
-
-async fn close(bus: &Bus, integration: &str) -> Result<(), Failure> {
+async fn close(platform: &Platform, integration: &str) -> Result<(), Failure> {
     let integration = IntegrationId::new(integration).map_err(Failure::new)?;
-    let key = subjects::integration_breaker(&integration);
-    let present = bus
-        .get::<CircuitBreaker>(&LIMITS, &key)
-        .await
-        .map_err(Failure::new)?;
-    let Some(present) = present.filter(|present| present.record.circuit != Circuit::Closed) else {
+    let is_closed = match platform {
+        Platform::Broker(bus) => match breakers::close(bus, &integration).await {
+            Ok(_) => false,
+            Err(CloseError::NotOpen) => true,
+            Err(error @ (CloseError::Changed | CloseError::Bus(_))) => return Err(Failure::new(error)),
+        },
+        Platform::Console(server) => closed_already(server, &integration).await?,
+    };
+    if is_closed {
         return Err(Failure(format!(
             "the circuit breaker of {integration} is closed, or there is no such integration"
         )));
-    };
-    let record = CircuitBreaker {
-        circuit: Circuit::Closed,
-        ..present.record
-    };
-    bus.compare_and_set(&LIMITS, &key, present.revision, &record, TraceContext::new())
-        .await
-        .map_err(Failure::new)?;
+    }
     say!("{integration} is asked again");
     Ok(())
+}
+
+/// Has the console close a breaker; whether it was closed.
+async fn closed_already(server: &Server, integration: &IntegrationId) -> Result<bool, Failure> {
+    let path = format!("/v1/breakers/{integration}/close");
+    match server.post::<Closed>(&path, &()).await {
+        Ok(_) => Ok(false),
+        Err(Trouble::Refused(refusal)) if ["breaker_closed", "not_found"].contains(&&*refusal.code) => {
+            Ok(true)
+        }
+        Err(trouble) => Err(trouble.into()),
+    }
 }

@@ -1,11 +1,13 @@
 //! `chatbot dead-letters`: what was given up, why, and what to do with it.
 
+mod over_server;
+
 use std::num::NonZeroU32;
 use std::time::{Duration, UNIX_EPOCH};
 
 use bus::Bus;
 use clap::{Args, Subcommand};
-use operations::dead_letters::{self, Buried};
+use operations::dead_letters::{self, Buried, Replayed, Summary};
 use proto_schemas::dead_letter::Stage;
 use proto_schemas::ids::{DeadLetterId, UnixMillis};
 use runtime::clock;
@@ -13,6 +15,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::Failure;
 use crate::output::say;
+use crate::platform::Platform;
 
 /// What to do.
 #[derive(Subcommand)]
@@ -74,12 +77,12 @@ pub(crate) struct Replay {
 }
 
 /// Does it.
-pub(crate) async fn run(command: Command, bus: &Bus) -> Result<(), Failure> {
+pub(crate) async fn run(command: Command, platform: &Platform) -> Result<(), Failure> {
     match command {
-        Command::List(filter) => list(bus, &filter).await,
-        Command::Show { id } => show(bus, &id).await,
-        Command::Replay(options) => replay_all(bus, &options).await,
-        Command::Purge(selection) => purge(bus, &selection).await,
+        Command::List(filter) => list(platform, &filter).await,
+        Command::Show { id } => show(platform, &id).await,
+        Command::Replay(options) => replay_all(platform, &options).await,
+        Command::Purge(selection) => purge(platform, &selection).await,
     }
 }
 
@@ -108,35 +111,50 @@ fn stage(name: &str) -> Result<Stage, Failure> {
     })
 }
 
-async fn selected(bus: &Bus, selection: &Selection) -> Result<Vec<Buried>, Failure> {
-    let filter = selection.filter.parsed()?;
+/// All that a filter lets through, oldest first.
+async fn all(platform: &Platform, filter: &Filter) -> Result<Vec<Summary>, Failure> {
+    let filter = filter.parsed()?;
+    match platform {
+        Platform::Broker(bus) => {
+            let found = dead_letters::all(bus, &filter).await.map_err(Failure::new)?;
+            Ok(found.iter().map(|buried| Summary::from(&buried.letter)).collect())
+        }
+        Platform::Console(server) => Ok(over_server::all(server, filter).await?),
+    }
+}
+
+async fn selected(platform: &Platform, selection: &Selection) -> Result<Vec<DeadLetterId>, Failure> {
     match &selection.id {
-        Some(id) => Ok(vec![found(bus, id).await?]),
-        None if selection.all => dead_letters::all(bus, &filter).await.map_err(Failure::new),
+        Some(id) => Ok(vec![DeadLetterId::new(id).map_err(Failure::new)?]),
+        None if selection.all => {
+            let found = all(platform, &selection.filter).await?;
+            Ok(found.into_iter().map(|summary| summary.id).collect())
+        }
         None => Err(Failure::new(
             "say which: an identifier, or --all (with --stage or --class)",
         )),
     }
 }
 
-async fn found(bus: &Bus, id: &str) -> Result<Buried, Failure> {
-    let id = DeadLetterId::new(id).map_err(Failure::new)?;
-    let found = dead_letters::find(bus, &id).await.map_err(Failure::new)?;
-    found.ok_or_else(|| Failure(format!("there is no dead letter {id}")))
+async fn found(bus: &Bus, id: &DeadLetterId) -> Result<Buried, Failure> {
+    let found = dead_letters::find(bus, id).await.map_err(Failure::new)?;
+    found.ok_or_else(|| unknown(id))
 }
 
-async fn list(bus: &Bus, filter: &Filter) -> Result<(), Failure> {
-    let found = dead_letters::all(bus, &filter.parsed()?)
-        .await
-        .map_err(Failure::new)?;
-    for Buried { letter, .. } in &found {
+fn unknown(id: &DeadLetterId) -> Failure {
+    Failure(format!("there is no dead letter {id}"))
+}
+
+async fn list(platform: &Platform, filter: &Filter) -> Result<(), Failure> {
+    let found = all(platform, filter).await?;
+    for letter in &found {
         say!(
             "{}  {}  {}  {}  {} attempts  {}",
             letter.id,
             humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(letter.buried_at.0)),
             letter.stage.as_str(),
             letter.class,
-            letter.attempts.len(),
+            letter.attempts,
             letter.cause
         );
     }
@@ -144,26 +162,32 @@ async fn list(bus: &Bus, filter: &Filter) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn show(bus: &Bus, id: &str) -> Result<(), Failure> {
-    let letter = found(bus, id).await?.letter;
+async fn show(platform: &Platform, id: &str) -> Result<(), Failure> {
+    let id = DeadLetterId::new(id).map_err(Failure::new)?;
+    let letter = match platform {
+        Platform::Broker(bus) => found(bus, &id).await?.letter,
+        Platform::Console(server) => over_server::show(server, &id)
+            .await?
+            .ok_or_else(|| unknown(&id))?,
+    };
     say!("{}", serde_json::to_string_pretty(&letter).map_err(Failure::new)?);
     Ok(())
 }
 
-async fn replay_all(bus: &Bus, options: &Replay) -> Result<(), Failure> {
+async fn replay_all(platform: &Platform, options: &Replay) -> Result<(), Failure> {
     let mut pace = interval(Duration::from_secs(1) / options.per_second.get());
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut done, mut left) = (0, 0);
-    for buried in selected(bus, &options.selection).await? {
+    for id in selected(platform, &options.selection).await? {
         pace.tick().await;
-        match dead_letters::replay(bus, &buried, clock::now()).await {
+        match replay(platform, &id).await {
             Ok(what) => {
                 done += 1;
-                say!("{}  {what}", buried.letter.id);
+                say!("{id}  {what}");
             }
             Err(error) => {
                 left += 1;
-                say!("{}  left as it is: {error}", buried.letter.id);
+                say!("{id}  left as it is: {error}");
             }
         }
     }
@@ -175,11 +199,38 @@ async fn replay_all(bus: &Bus, options: &Replay) -> Result<(), Failure> {
     }
 }
 
-async fn purge(bus: &Bus, selection: &Selection) -> Result<(), Failure> {
-    let found = selected(bus, selection).await?;
-    for buried in &found {
-        dead_letters::remove(bus, buried).await.map_err(Failure::new)?;
+async fn replay(platform: &Platform, id: &DeadLetterId) -> Result<Replayed, Failure> {
+    match platform {
+        Platform::Broker(bus) => {
+            let buried = found(bus, id).await?;
+            let replayed = dead_letters::replay(bus, &buried, clock::now()).await;
+            replayed.map_err(Failure::new)
+        }
+        Platform::Console(server) => over_server::replay(server, id).await,
     }
-    say!("{} removed", found.len());
+}
+
+async fn purge(platform: &Platform, selection: &Selection) -> Result<(), Failure> {
+    let removed = match platform {
+        Platform::Broker(bus) => {
+            let ids = selected(platform, selection).await?;
+            for id in &ids {
+                let buried = found(bus, id).await?;
+                dead_letters::remove(bus, &buried).await.map_err(Failure::new)?;
+            }
+            ids.len()
+        }
+        Platform::Console(server) if selection.id.is_none() && selection.all => {
+            over_server::purge(server, selection.filter.parsed()?).await?
+        }
+        Platform::Console(server) => {
+            let ids = selected(platform, selection).await?;
+            for id in &ids {
+                over_server::remove(server, id).await?;
+            }
+            ids.len()
+        }
+    };
+    say!("{removed} removed");
     Ok(())
 }

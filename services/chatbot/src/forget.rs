@@ -1,21 +1,17 @@
 //! `chatbot forget`: removes what is stored of a conversation, or of all conversations of a user.
 
-mod removal;
-mod stores;
-mod users;
-
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bus::Bus;
 use clap::Args;
 use domain::ids;
+use operations::forget::{self, Removed, Store};
 use proto_schemas::ids::{ConnectionId, ConversationId};
 
 use crate::Failure;
 use crate::output::say;
-use removal::Removed;
-use stores::Store;
+use crate::server::{Server, Trouble};
 
 /// Which conversations, and whether they are removed.
 #[derive(Args)]
@@ -45,26 +41,21 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    async fn conversations(&self, bus: &Bus) -> Result<BTreeMap<ConversationId, ()>, Failure> {
+    async fn conversations(&self, bus: &Bus) -> Result<BTreeSet<ConversationId>, Failure> {
         let Some(connection) = &self.connection else {
-            let named = self
-                .conversation
-                .iter()
-                .map(|id| Ok((ConversationId::new(id)?, ())));
-            return named
-                .collect::<Result<_, proto_schemas::ids::InvalidId>>()
-                .map_err(Failure::new);
+            let named = self.conversation.iter().map(ConversationId::new);
+            return named.collect::<Result<_, _>>().map_err(Failure::new);
         };
         let connection = ConnectionId::new(connection).map_err(Failure::new)?;
         let user = self.user.as_deref();
         match (&self.chat, user) {
             (Some(chat), user) => {
                 let id = ids::conversation_id(&connection, chat, self.thread.as_deref(), user);
-                Ok(BTreeMap::from([(id, ())]))
+                Ok(BTreeSet::from([id]))
             }
             (None, Some(user)) => {
                 say!("looking for the conversations of {user} in all that is stored");
-                users::conversations(bus, &connection, user)
+                forget::of_user(bus, &connection, user)
                     .await
                     .map_err(Failure::new)
             }
@@ -76,28 +67,47 @@ impl Options {
 /// Shows what is stored, and removes it if that is wanted.
 pub(crate) async fn forget(options: &Options, bus: &Bus) -> Result<(), Failure> {
     let conversations = options.conversations(bus).await?;
-    for conversation in conversations.keys() {
+    for conversation in &conversations {
         say!("{conversation}");
     }
-    let held = stores::held(bus, &Store::ALL, &conversations)
-        .await
-        .map_err(Failure::new)?;
-    if held.is_empty() {
+    let kept = forget::kept(bus, &conversations).await.map_err(Failure::new)?;
+    let Some(kept) = kept else {
         say!("nothing is stored");
         return Ok(());
-    }
+    };
     if options.yes {
-        let removed = Box::pin(removal::forget(bus, &conversations, options.patience)).await;
+        let removed = Box::pin(forget::forget(bus, &conversations, options.patience)).await;
         return report(&removed.map_err(Failure::new)?);
     }
-    let mut amounts = BTreeMap::new();
-    for held in &held {
-        *amounts.entry(held.store).or_default() += 1;
-    }
-    let files = removal::files_of(bus, &held).await.map_err(Failure::new)?;
     say!("stored:");
-    list(&amounts, files.len());
+    list(&kept.entries, kept.files);
     say!("nothing is removed without --yes");
+    Ok(())
+}
+
+/// Has a console remove what is stored of conversations, one after the other.
+pub(crate) async fn over_server(options: &Options, server: &Server) -> Result<(), Failure> {
+    if options.connection.is_some() || !options.yes {
+        return Err(Failure::new(
+            "a console removes conversations by their identifier and shows nothing before: with --server, give \
+             --conversation and --yes",
+        ));
+    }
+    let mut failed = 0;
+    for id in &options.conversation {
+        let id = ConversationId::new(id).map_err(Failure::new)?;
+        say!("{id}");
+        match server.delete::<Removed>(&format!("/v1/conversations/{id}")).await {
+            Ok(removed) => failed += usize::from(report(&removed).is_err()),
+            Err(Trouble::Refused(refusal)) if refusal.code == "not_found" => say!("nothing is stored"),
+            Err(trouble) => return Err(trouble.into()),
+        }
+    }
+    if failed > 0 {
+        return Err(Failure(format!(
+            "of {failed} conversations replies or fetches were still under way; run the same again in some minutes"
+        )));
+    }
     Ok(())
 }
 

@@ -12,9 +12,11 @@ mod nats_keys;
 mod nats_server;
 mod output;
 mod pipeline;
+mod platform;
 mod playground;
 mod run_dir;
 mod send;
+mod server;
 mod test_integration;
 mod trace;
 mod up;
@@ -26,6 +28,7 @@ use clap::{Parser, Subcommand};
 use proto_schemas::access::{BOOTSTRAP, FORGETTING};
 
 use broker::Broker;
+use platform::Platform;
 use run_dir::RunDir;
 
 /// Puts any HTTPS backend behind a chat bot.
@@ -39,6 +42,8 @@ struct Cli {
     run_dir: PathBuf,
     #[command(flatten)]
     broker: Broker,
+    #[command(flatten)]
+    server: server::Options,
 }
 
 #[derive(Subcommand)]
@@ -113,23 +118,32 @@ fn fail(failure: &Failure) {
 
 async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let run_dir = RunDir::new(cli.run_dir);
-    let connect = async || cli.broker.connect(&run_dir).await;
+    let reach = async || match cli.server.open()? {
+        Some(server) => Ok(Platform::Console(server)),
+        None => cli.broker.connect(&run_dir).await.map(Platform::Broker),
+    };
     match cli.command {
         Command::Up(options) => return Box::pin(up::up(options, &run_dir)).await,
         Command::Demo(binary) => return Box::pin(demo::demo(&binary)).await,
         Command::Send(options) => send::send(&options, &run_dir).await?,
-        Command::Apply(options) => apply::apply(&options, &connect().await?).await?,
+        Command::Apply(options) => apply::apply(&options, &reach().await?).await?,
         Command::Trace { message } => {
-            output::write(format_args!("{}", trace::of(&connect().await?, &message).await?))
+            output::write(format_args!("{}", trace::find(&reach().await?, &message).await?))
         }
-        Command::Ab(options) => ab::ab(&options, &connect().await?).await?,
-        Command::TestIntegration(options) => return test_integration::run(options, &connect().await?).await,
-        Command::DeadLetters(command) => dead_letters::run(command, &connect().await?).await?,
-        Command::Forget(options) => {
-            forget::forget(&options, &cli.broker.connect_as(FORGETTING, &run_dir, 1).await?).await?
-        }
-        Command::Breakers(command) => breakers::run(command, &connect().await?).await?,
+        Command::Ab(options) => ab::ab(&options, &reach().await?).await?,
+        Command::TestIntegration(options) => return test_integration::run(options, &reach().await?).await,
+        Command::DeadLetters(command) => dead_letters::run(command, &reach().await?).await?,
+        Command::Forget(options) => match cli.server.open()? {
+            Some(server) => forget::over_server(&options, &server).await?,
+            None => forget::forget(&options, &cli.broker.connect_as(FORGETTING, &run_dir, 1).await?).await?,
+        },
+        Command::Breakers(command) => breakers::run(command, &reach().await?).await?,
         Command::Bootstrap(options) => {
+            if cli.server.is_given() {
+                return Err(Failure::new(
+                    "bootstrap works on the broker: leave out --server and CONSOLE_URL",
+                ));
+            }
             let replicas = options.replicas.into();
             let bus = cli.broker.connect_as(BOOTSTRAP, &run_dir, replicas).await?;
             bootstrap::bootstrap(&options, &bus).await?;

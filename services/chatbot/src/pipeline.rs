@@ -90,12 +90,18 @@ impl Pipeline {
         services.push(start::<Egress>(&variables, &shutdown).await?);
         services.push(start::<WebhookCaller>(&variables, &shutdown).await?);
         services.push(start::<ContextBuilder>(&variables, &shutdown).await?);
+        let mut of_ingress = variables.clone();
+        of_ingress.insert("HTTP_LISTEN".to_owned(), listen);
+        let ingress = start::<Ingress>(&of_ingress, &shutdown).await?;
+        let entrance = format!("http://{}", address(&ingress, "http")?);
+        for key in ["INGRESS_URL", "INGRESS_PUBLIC_URL"] {
+            variables.insert(key.to_owned(), entrance.clone());
+        }
+        variables.insert("CONSOLE_PLAYGROUND_SECRET".to_owned(), secret_of(&push));
         let console = start::<Console>(&variables, &shutdown).await?;
-        variables.insert("HTTP_LISTEN".to_owned(), listen);
-        let ingress = start::<Ingress>(&variables, &shutdown).await?;
         let addresses = Addresses {
             nats: nats.url.clone(),
-            ingress: format!("http://{}", address(&ingress, "http")?),
+            ingress: entrance,
             replies: format!("{base}/replies"),
             secret: read(&push)?,
             console: format!("http://{}", address(&console, "http")?),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use bus::{AskError, Bus};
+use bus::AskError;
 use clap::Args;
 use operations::TestError;
 use proto_schemas::content::{Attachment, Button};
@@ -15,6 +15,8 @@ use serde_json::{Map, Value};
 
 use crate::Failure;
 use crate::output::{self, say};
+use crate::platform::Platform;
+use crate::server::Server;
 
 /// Options of `test-integration`.
 #[derive(Args)]
@@ -33,8 +35,8 @@ pub(crate) struct Options {
 }
 
 /// Tests, and prints what came of it. The code says whether the webhook gave a usable answer.
-pub(crate) async fn run(options: Options, bus: &Bus) -> Result<ExitCode, Failure> {
-    let report = ask(&options, bus).await?;
+pub(crate) async fn run(options: Options, platform: &Platform) -> Result<ExitCode, Failure> {
+    let report = ask(&options, platform).await?;
     if let TestOutcome::Refused { detail, .. } = &report.outcome {
         return Err(Failure::new(detail));
     }
@@ -49,13 +51,17 @@ pub(crate) async fn run(options: Options, bus: &Bus) -> Result<ExitCode, Failure
     })
 }
 
-async fn ask(options: &Options, bus: &Bus) -> Result<IntegrationTestReport, Failure> {
+async fn ask(options: &Options, platform: &Platform) -> Result<IntegrationTestReport, Failure> {
     if options.message.len() > MAX_MESSAGE_BYTES {
         return Err(Failure(format!(
             "the message is longer than {MAX_MESSAGE_BYTES} bytes"
         )));
     }
     let integration = IntegrationId::new(&options.id).map_err(Failure::new)?;
+    let bus = match platform {
+        Platform::Broker(bus) => bus,
+        Platform::Console(server) => return ask_console(options, server, &integration).await,
+    };
     let asked =
         operations::test_integration(bus, integration.clone(), options.message.clone(), options.preview)
             .await;
@@ -68,6 +74,20 @@ async fn ask(options: &Options, bus: &Bus) -> Result<IntegrationTestReport, Fail
         )),
         TestError::Ask(AskError::Bus(error)) => Failure::new(error),
     })
+}
+
+async fn ask_console(
+    options: &Options,
+    server: &Server,
+    integration: &IntegrationId,
+) -> Result<IntegrationTestReport, Failure> {
+    let (verb, body) = if options.preview {
+        ("preview", serde_json::json!({"message": options.message}))
+    } else {
+        ("test", serde_json::json!({"message": options.message}))
+    };
+    let path = format!("/v1/integrations/{integration}/{verb}");
+    Ok(server.post(&path, &body).await?)
 }
 
 /// The report for people.

@@ -39,6 +39,7 @@ fn command(run_dir: &Path, arguments: &[&str]) -> Command {
         .args(arguments)
         .env("NATS_SERVER_BIN", testkit::nats::locate())
         .env_remove("NATS_URL")
+        .env_remove("CONSOLE_URL")
         .kill_on_drop(true);
     command
 }
@@ -532,6 +533,194 @@ async fn a_test_without_anyone_to_make_it_says_so() {
         "{}",
         no_broker.err
     );
+}
+
+impl Up {
+    /// Runs a command over the admin API, with nothing that leads to the broker.
+    async fn run_over_server(&self, arguments: &[&str]) -> Said {
+        let announced = std::fs::read(self.folder.path().join("up.json")).unwrap();
+        let announced: serde_json::Value = serde_json::from_slice(&announced).unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        command(elsewhere.path(), arguments)
+            .env("CONSOLE_URL", announced["console"].as_str().unwrap())
+            .env("CONSOLE_TOKEN", announced["console_token"].as_str().unwrap())
+            .output()
+            .await
+            .unwrap()
+            .into()
+    }
+
+    async fn succeed_over_server(&self, arguments: &[&str]) -> String {
+        let said = self.run_over_server(arguments).await;
+        assert!(
+            said.status.success(),
+            "{arguments:?}: {}{}\n{}",
+            said.out,
+            said.err,
+            self.log()
+        );
+        said.out
+    }
+}
+
+#[tokio::test]
+async fn over_a_console_commands_print_what_they_print_over_the_broker() {
+    let up = Up::start().await;
+    let broken = up.manifest(
+        "integrations:\n  - id: broken\n    url: 'http://127.0.0.1:9/'\n    retry: {attempts: 1, max_age: 0s}\n    \
+         limits: {breaker: {calls: 1, pause: 60s}}\n\
+         bots:\n  - {id: demo, name: Echo, integration: broken}\n",
+    );
+    let stored = up.succeed_over_server(&["apply", "-f", &broken]).await;
+    assert_eq!(stored, "stored: 1 integrations, 1 bots, 0 connections\n");
+    let sent = up.succeed(&["send", "first"]).await;
+    assert!(sent.contains("Sorry"), "{sent}");
+    let message = word(&sent, "msg_").to_owned();
+    wait_until(PATIENCE, "the breaker to be open", async || {
+        up.succeed(&["breakers", "list"]).await.starts_with("broken")
+    })
+    .await;
+    wait_until(PATIENCE, "the transcript", async || {
+        up.succeed(&["trace", &message]).await.contains("egress")
+    })
+    .await;
+    let story = up.succeed(&["trace", &message]).await;
+    let letter = word(&story, "dl_").to_owned();
+    for arguments in [
+        &["trace", &*message][..],
+        &["breakers", "list"],
+        &["dead-letters", "list"],
+        &["dead-letters", "list", "--class", "connect", "--since", "1h"],
+        &["dead-letters", "list", "--stage", "egress"],
+        &["dead-letters", "show", &letter],
+        &["ab", "demo"],
+        &["ab", "demo", "--json"],
+    ] {
+        let over_broker = up.succeed(arguments).await;
+        assert_eq!(
+            up.succeed_over_server(arguments).await,
+            over_broker,
+            "{arguments:?}"
+        );
+    }
+    for arguments in [
+        &["trace", "msg_a_b"][..],
+        &["trace", "nonsense"],
+        &["breakers", "close", "echo"],
+        &["dead-letters", "show", "dl_none"],
+        &["dead-letters", "purge"],
+        &["dead-letters", "list", "--stage", "nonsense"],
+    ] {
+        let (over_broker, over_server) = (up.run(arguments).await, up.run_over_server(arguments).await);
+        assert!(!over_server.status.success(), "{arguments:?}");
+        assert_eq!(over_server.err, over_broker.err, "{arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn over_a_console_dead_letters_breakers_and_conversations_are_dealt_with() {
+    let up = Up::start().await;
+    let broken = up.manifest(
+        "integrations:\n  - id: broken\n    url: 'http://127.0.0.1:9/'\n    retry: {attempts: 1, max_age: 0s}\n    \
+         limits: {breaker: {calls: 1, pause: 60s}}\n\
+         bots:\n  - {id: demo, name: Echo, integration: broken}\n",
+    );
+    up.succeed_over_server(&["apply", "-f", &broken]).await;
+    let sent = up.succeed(&["send", "first", "-c", "one"]).await;
+    let story = up.succeed(&["trace", word(&sent, "msg_")]).await;
+    let conversation = conversation_of(word(&story, "dl_"), &up).await;
+    wait_until(PATIENCE, "the breaker to be open", async || {
+        up.succeed(&["breakers", "list"]).await.starts_with("broken")
+    })
+    .await;
+    assert_eq!(
+        up.succeed_over_server(&["breakers", "close", "broken"]).await,
+        "broken is asked again\n"
+    );
+    let mended = up.manifest("bots:\n  - {id: demo, name: Echo, integration: echo}\n");
+    up.succeed_over_server(&["apply", "-f", &mended]).await;
+    let replayed = up.succeed_over_server(&["dead-letters", "replay", "--all"]).await;
+    assert!(
+        replayed.contains("asked again as msg_") && replayed.ends_with("1 replayed, 0 left\n"),
+        "{replayed}"
+    );
+    let purge = ["dead-letters", "purge", "--all", "--class", "connect"];
+    assert_eq!(up.succeed_over_server(&purge).await, "0 removed\n");
+
+    let unasked = up
+        .run_over_server(&["forget", "--conversation", &conversation])
+        .await;
+    assert!(unasked.err.contains("--yes"), "{}", unasked.err);
+    let forget = ["forget", "--conversation", &conversation, "--yes"];
+    let forgotten = up.succeed_over_server(&forget).await;
+    assert!(forgotten.contains("removed:\n"), "{forgotten}");
+    let tested = up
+        .succeed_over_server(&["test-integration", "echo", "-m", "Hello!"])
+        .await;
+    assert!(tested.contains("You said: Hello!"), "{tested}");
+    let preview = ["test-integration", "echo", "-m", "Hello!", "--preview"];
+    let previewed = up.succeed_over_server(&preview).await;
+    assert!(previewed.ends_with("Nothing was sent.\n"), "{previewed}");
+}
+
+#[tokio::test]
+async fn a_console_refuses_a_manifest_whole_and_says_when_it_has_no_use_for_a_command_or_a_token() {
+    let up = Up::start().await;
+    let bad = up.manifest(
+        "integrations:\n  - {id: slow, url: 'https://a.example/', timeout: 20m, timeot: 1s}\n\
+         bots:\n  - {id: b, name: B, integration: nowhere}\n  - {id: c, name: C, integration: echo}\n",
+    );
+    let (over_server, over_broker) = (
+        up.run_over_server(&["apply", "-f", &bad]).await,
+        up.run(&["apply", "-f", &bad]).await,
+    );
+    assert!(!over_server.status.success());
+    assert_eq!(over_server.err, over_broker.err);
+    let unknown = up.run_over_server(&["ab", "c"]).await;
+    assert!(unknown.err.contains("there is no bot c"), "{}", unknown.err);
+
+    let bootstrap = up.run_over_server(&["bootstrap"]).await;
+    assert!(bootstrap.err.contains("works on the broker"), "{}", bootstrap.err);
+    let folder = up.folder.path();
+    let at = async |server: &str, token: Option<&str>| -> Said {
+        let mut asking = command(folder, &["--server", server, "breakers", "list"]);
+        asking.env_remove("CONSOLE_TOKEN");
+        asking.envs(token.map(|token| ("CONSOLE_TOKEN", token)));
+        asking.output().await.unwrap().into()
+    };
+    let announced = std::fs::read(folder.join("up.json")).unwrap();
+    let announced: serde_json::Value = serde_json::from_slice(&announced).unwrap();
+    let console = announced["console"].as_str().unwrap();
+    let none = at(console, None).await;
+    assert!(none.err.contains("no token for the console"), "{}", none.err);
+    let wrong = at(console, Some("a-wrong-token-of-the-tests")).await;
+    assert!(
+        wrong.err.contains("show a token of the console") && !wrong.err.contains("a-wrong-token"),
+        "{}",
+        wrong.err
+    );
+    let nobody = at("http://127.0.0.1:9", Some("any")).await;
+    assert!(nobody.err.contains("does not answer"), "{}", nobody.err);
+    let ingress = at(announced["ingress"].as_str().unwrap(), Some("any")).await;
+    assert!(ingress.err.contains("not as a console does"), "{}", ingress.err);
+}
+
+#[tokio::test]
+async fn a_token_is_read_from_its_file() {
+    let up = Up::start().await;
+    let announced = std::fs::read(up.folder.path().join("up.json")).unwrap();
+    let announced: serde_json::Value = serde_json::from_slice(&announced).unwrap();
+    let file = up.folder.path().join("token");
+    std::fs::write(&file, announced["console_token"].as_str().unwrap()).unwrap();
+    let arguments = [
+        "--server",
+        announced["console"].as_str().unwrap(),
+        "--server-token-file",
+        file.to_str().unwrap(),
+        "breakers",
+        "list",
+    ];
+    assert_eq!(up.succeed(&arguments).await, "0 integrations are left in peace\n");
 }
 
 #[tokio::test]

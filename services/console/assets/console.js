@@ -49,10 +49,14 @@ for (const part of document.querySelectorAll("[data-every]")) {
 for (const part of document.querySelectorAll("[data-events]")) {
   const events = new EventSource(part.dataset.events);
   let refreshing = Promise.resolve();
-  events.addEventListener("changed", () => {
+  const again = () => {
     refreshing = refreshing.then(() => refresh(part)).catch(() => {});
+  };
+  events.addEventListener("changed", again);
+  events.addEventListener("finished", () => {
+    events.close();
+    again();
   });
-  events.addEventListener("finished", () => events.close());
 }
 
 // A form that was sent once is not sent again before there is an answer.

@@ -4,10 +4,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 
 use axum::http::HeaderName;
+use registry::SecretRef;
 use runtime::config::{FromEnvironment, Reader};
 use url::Url;
 
 use crate::pages::Surroundings;
+use crate::playground::PlaygroundConfig;
 use crate::token::Tokens;
 
 /// What an operator may set.
@@ -19,8 +21,12 @@ pub struct Config {
     pub(crate) tokens: Tokens,
     /// How many requests a second each token has; as many may come at once.
     pub(crate) per_second: NonZeroU32,
+    /// The playground's way in, if it has one.
+    pub(crate) playground: Option<PlaygroundConfig>,
     /// What the pages are told about the world around them.
     pub(crate) surroundings: Surroundings,
+    /// Where the seed of the broker's user `forget` lies; conversations are removed with it.
+    pub(crate) forget_seed: Option<SecretRef>,
 }
 
 impl FromEnvironment for Config {
@@ -30,6 +36,7 @@ impl FromEnvironment for Config {
             http_listen: reader.listen("HTTP_LISTEN", any, "Where the API is. Put TLS before it."),
             tokens: Tokens::read(reader),
             per_second: per_second(reader),
+            playground: playground(reader),
             surroundings: Surroundings {
                 ingress_public_url: url(
                     reader,
@@ -38,8 +45,36 @@ impl FromEnvironment for Config {
                 ),
                 client_address_header: header(reader),
             },
+            forget_seed: forget_seed(reader),
         }
     }
+}
+
+fn playground(reader: &mut Reader) -> Option<PlaygroundConfig> {
+    const SECRET: &str = "CONSOLE_PLAYGROUND_SECRET";
+    const INGRESS: &str = "INGRESS_URL";
+    let ingress = url(
+        reader,
+        INGRESS,
+        "Where the console reaches ingress, for its playground. There is none when empty.",
+    );
+    let secret = reader.optional(
+        SECRET,
+        "Reference to the key (whsec_…) that signs what the playground pushes. Connections of the HTTP channel that name the \
+         same reference take it.",
+    );
+    let secret = secret.and_then(|text| match SecretRef::try_from(text) {
+        Ok(secret) => Some(secret),
+        Err(error) => {
+            reader.error(format!("{SECRET}: {error}"));
+            None
+        }
+    });
+    if ingress.is_some() != secret.is_some() {
+        reader.error(format!("{SECRET}: must be set with {INGRESS}, and only with it"));
+    }
+    let (ingress, secret) = ingress.zip(secret)?;
+    Some(PlaygroundConfig { ingress, secret })
 }
 
 fn url(reader: &mut Reader, key: &'static str, help: &'static str) -> Option<Url> {
@@ -76,4 +111,17 @@ fn per_second(reader: &mut Reader) -> NonZeroU32 {
         .ok()
         .and_then(NonZeroU32::new)
         .unwrap_or(NonZeroU32::MIN)
+}
+
+fn forget_seed(reader: &mut Reader) -> Option<SecretRef> {
+    const KEY: &str = "CONSOLE_FORGET_NKEY_SEED";
+    let reference = reader.optional(
+        KEY,
+        "Reference to the seed of the broker's user `forget`, as file:PATH or env:NAME, read when a conversation is \
+         first removed. Without it the console removes none on a broker that knows its users.",
+    )?;
+    let reference = SecretRef::try_from(reference);
+    reference
+        .map_err(|error| reader.error(format!("{KEY}: {error}")))
+        .ok()
 }

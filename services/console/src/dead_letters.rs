@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use operations::dead_letters::{self, Buried, Filter, Replayed, Summary};
+use operations::dead_letters::{self, Bulk, Buried, Filter, Replayed, Summary};
 use proto_schemas::dead_letter::{DeadLetter, Stage};
 use proto_schemas::ids::{DeadLetterId, UnixMillis};
 use runtime::clock;
@@ -37,6 +37,30 @@ struct Query {
     cursor: Option<String>,
 }
 
+/// Which dead letters are replayed or removed: at least one of the first five has to be said, or `all`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Selection {
+    /// Those of this stage.
+    stage: Option<Stage>,
+    /// Those of this class, as `timeout`.
+    class: Option<String>,
+    /// Those for which this integration was asked.
+    integration: Option<String>,
+    /// Those of this conversation.
+    conversation: Option<String>,
+    /// Those given up at this moment or later, in milliseconds since 1970.
+    since: Option<UnixMillis>,
+    /// All that the rest lets through.
+    #[serde(default)]
+    all: bool,
+    /// The most that one request handles; 50 when absent.
+    #[schemars(range(min = 1, max = 100))]
+    limit: Option<usize>,
+    /// The `next_cursor` of the answer before.
+    cursor: Option<String>,
+}
+
 /// Some dead letters, oldest first. May hold none although more follow.
 #[derive(Serialize, JsonSchema)]
 struct DeadLetters {
@@ -59,7 +83,7 @@ pub(crate) fn routes() -> Vec<Route> {
     let name = |verb: &str| format!("{KIND}.{verb}");
     use Method::{Delete, Get, Post};
     vec![
-        Route::new::<DeadLetters>(Get, all, name("list"), |desk, call| Box::pin(list(desk, call)))
+        Route::new::<DeadLetters>(Get, &all, name("list"), |desk, call| Box::pin(list(desk, call)))
             .about("Lists what was given up, oldest first.")
             .queries::<Query>(),
         Route::new::<DeadLetter>(Get, &one, name("show"), |desk, call| Box::pin(show(desk, call)))
@@ -75,7 +99,48 @@ pub(crate) fn routes() -> Vec<Route> {
         .about("Sends its work through the pipeline again, and removes it.")
         .for_operators()
         .problems(&["not_replayable", "place_taken", "payload_lost"]),
+        Route::new::<Bulk>(
+            Post,
+            format!("{all}/replay"),
+            name("replay_some"),
+            |desk, call| Box::pin(replay_some(desk, call)),
+        )
+        .about("Replays those that a filter lets through, some at a time, and tells which stay and why.")
+        .for_operators()
+        .takes::<Selection>()
+        .problems(&["unusable"]),
+        Route::new::<Bulk>(Post, format!("{all}/purge"), name("purge_some"), |desk, call| {
+            Box::pin(purge_some(desk, call))
+        })
+        .about("Removes those that a filter lets through, some at a time.")
+        .for_operators()
+        .takes::<Selection>()
+        .problems(&["unusable"]),
     ]
+}
+
+impl Selection {
+    /// The filter, where to begin, and how many are handled at most.
+    ///
+    /// # Errors
+    /// [`Problem::Unusable`] when it selects nothing by name, or a bound is none.
+    fn parsed(self) -> Result<(Filter, u64, usize), Problem> {
+        let unusable = |text: &str| Problem::Unusable(text.to_owned());
+        let limit = limit_of(self.limit).map_err(|_| unusable("`limit` is 1 to 100"))?;
+        let from = self.cursor.map_or(Ok(0), |cursor| cursor.parse());
+        let from = from.map_err(|_| unusable("`cursor` is none that was given out"))?;
+        let filter = Filter {
+            stage: self.stage,
+            class: self.class,
+            integration: self.integration,
+            conversation: self.conversation,
+            since: self.since,
+        };
+        if filter == Filter::default() && !self.all {
+            return Err(unusable("say which: by a part of the filter, or `all`"));
+        }
+        Ok((filter, from, limit))
+    }
 }
 
 async fn list(desk: Arc<Desk>, call: Call) -> Result<Answer, Problem> {
@@ -115,6 +180,16 @@ async fn delete(desk: Arc<Desk>, call: Call) -> Result<Answer, Problem> {
 async fn replay(desk: Arc<Desk>, call: Call) -> Result<Answer, Problem> {
     let buried = found(&desk, &call).await?;
     Answer::of(&dead_letters::replay(&desk.bus, &buried, clock::now()).await?)
+}
+
+async fn replay_some(desk: Arc<Desk>, call: Call) -> Result<Answer, Problem> {
+    let (filter, from, limit) = call.json::<Selection>()?.parsed()?;
+    Answer::of(&dead_letters::replay_some(&desk.bus, &filter, from, limit, clock::now()).await?)
+}
+
+async fn purge_some(desk: Arc<Desk>, call: Call) -> Result<Answer, Problem> {
+    let (filter, from, limit) = call.json::<Selection>()?.parsed()?;
+    Answer::of(&dead_letters::purge_some(&desk.bus, &filter, from, limit).await?)
 }
 
 async fn found(desk: &Desk, call: &Call) -> Result<Buried, Problem> {

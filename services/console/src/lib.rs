@@ -8,15 +8,20 @@
 
 mod ab;
 mod audit;
+mod breakers;
 mod call;
 mod config;
 mod conversations;
 mod dead_letters;
+mod forgetting;
 mod guard;
 mod lockout;
+mod messages;
 mod metrics;
 mod openapi;
+mod overview;
 mod pages;
+mod playground;
 mod problem;
 mod records;
 mod route;
@@ -24,6 +29,7 @@ mod routes;
 mod session;
 mod test_integration;
 mod token;
+mod vitals;
 mod web;
 
 use std::sync::Arc;
@@ -32,11 +38,17 @@ use runtime::{Process, Service, StartError};
 use tokio::sync::Semaphore;
 
 pub use config::Config;
+use forgetting::Forgetting;
 use guard::Guard;
 use lockout::LockOut;
 use metrics::ConsoleMetrics;
 pub use pages::login_link;
+use playground::Playground;
+use vitals::Vitals;
 use web::Desk;
+
+/// How many may watch a message of the playground at once.
+const MOST_WATCHERS: usize = 32;
 
 /// The service.
 pub struct Console;
@@ -49,13 +61,18 @@ impl Service for Console {
     async fn start(config: Config, process: Process) -> Result<(), StartError> {
         config.tokens.check()?;
         let (routes, pages) = (routes::all(), pages::all());
+        let vitals = Vitals::default();
         let desk = Desk {
             bus: process.bus.clone(),
             registry: process.registry.clone(),
             guard: Guard::new(config.tokens, config.per_second),
+            forgetting: Forgetting::new(config.forget_seed),
             metrics: ConsoleMetrics::new(&process.metrics, &routes, &pages)?,
             tasks: process.tasks.clone(),
             lock_out: LockOut::default(),
+            vitals: vitals.clone(),
+            playground: config.playground.map(Playground::new).transpose()?,
+            watching: Arc::new(Semaphore::new(MOST_WATCHERS)),
             surroundings: config.surroundings,
             reading: Semaphore::new(1),
         };
@@ -64,6 +81,7 @@ impl Service for Console {
         let shutdown = process.tasks.shutdown().clone();
         let serving = bound.serve(web::router(Arc::new(desk), routes, pages), shutdown);
         process.tasks.critical("http", serving);
+        process.tasks.endless("vitals", vitals.watch(process.bus));
         Ok(())
     }
 }

@@ -6,15 +6,21 @@
 //! - a form is taken only from a page of the session that sends it.
 
 mod assets;
+mod chart;
 mod conversations;
 mod dead_letters;
 mod format;
 mod headers;
 mod layout;
 mod login;
+mod messages;
+mod overview;
 mod page;
+mod playground;
 mod problem;
 mod take;
+mod timeline;
+mod watch;
 
 use std::sync::Arc;
 
@@ -46,7 +52,14 @@ pub(crate) struct Surroundings {
 
 /// All pages and forms.
 pub(crate) fn all() -> Vec<Page> {
-    [conversations::pages(), dead_letters::pages()].concat()
+    [
+        overview::pages(),
+        conversations::pages(),
+        messages::pages(),
+        dead_letters::pages(),
+        playground::pages(),
+    ]
+    .concat()
 }
 
 /// The routes of all pages, and of what they are made of.

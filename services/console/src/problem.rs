@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use bus::{AskError, BusError};
 use operations::RecordError;
+use operations::breakers::CloseError;
 use operations::dead_letters::ReplayError;
 use proto_schemas::integration_test::Refusal;
 use runtime::web::BodyError;
@@ -61,6 +62,23 @@ pub(crate) enum Problem {
     /// Why a dead letter was not replayed.
     #[error("{0}")]
     Replay(#[source] ReplayError),
+    /// Why a circuit breaker was not closed.
+    #[error("{0}")]
+    Breaker(#[source] CloseError),
+    /// The broker knows its users, and the console has no key of the one that may remove.
+    #[error(
+        "the console may not remove conversations: the broker knows its users, and CONSOLE_FORGET_NKEY_SEED names no key \
+         of the user `forget`"
+    )]
+    NoForgetUser,
+    /// The broker does not take the console as that user, or the key cannot be read.
+    #[error(
+        "the broker does not take the key that CONSOLE_FORGET_NKEY_SEED names; the console's log says why"
+    )]
+    ForgetUserRefused(String),
+    /// Another conversation is being removed.
+    #[error("another conversation is being removed just now")]
+    Busy,
     /// The record that is stored was written by another build.
     #[error("this build cannot read what is stored: replace it, or go back to a revision of its history")]
     Unreadable,
@@ -87,6 +105,9 @@ pub(crate) enum Problem {
     /// webhook-caller did not answer in time.
     #[error("webhook-caller took the test and gave no report in time")]
     TimedOut,
+    /// ingress did not accept what the playground pushed.
+    #[error("ingress does not accept the message: {0}")]
+    Ingress(String),
     /// The broker.
     #[error("the broker cannot be reached or refuses")]
     Broker(#[source] BusError),
@@ -102,7 +123,7 @@ pub(crate) struct Verdict {
 
 impl Problem {
     /// All codes, each with its status: for metric series that are born at zero, and for the API's description.
-    pub(crate) const CODES: [(&str, u16); 31] = [
+    pub(crate) const CODES: [(&str, u16); 37] = [
         ("unauthorized", 401),
         ("forbidden", 403),
         ("too_many_requests", 429),
@@ -118,6 +139,11 @@ impl Problem {
         ("not_replayable", 409),
         ("place_taken", 409),
         ("payload_lost", 410),
+        ("breaker_closed", 409),
+        ("breaker_changed", 409),
+        ("forget_user_missing", 501),
+        ("forget_user_refused", 502),
+        ("busy", 503),
         ("changed", 412),
         ("invalid", 422),
         ("in_use", 409),
@@ -132,6 +158,7 @@ impl Problem {
         ("interrupted", 502),
         ("nobody_answers", 503),
         ("timed_out", 504),
+        ("ingress", 502),
         ("broker_unavailable", 503),
         ("broker_refused", 502),
     ];
@@ -151,8 +178,12 @@ impl Problem {
             Self::ConditionMissing => (S::PRECONDITION_REQUIRED, "condition_missing", None),
             Self::BadCondition => (S::BAD_REQUEST, "bad_condition", None),
             Self::Unreadable => (S::INTERNAL_SERVER_ERROR, "unreadable", None),
+            Self::NoForgetUser => (S::NOT_IMPLEMENTED, "forget_user_missing", None),
+            Self::ForgetUserRefused(_) => (S::BAD_GATEWAY, "forget_user_refused", None),
+            Self::Busy => (S::SERVICE_UNAVAILABLE, "busy", Some(SHORT_WAIT)),
             Self::Record(error) => of_record(error),
             Self::Replay(error) => of_replay(error),
+            Self::Breaker(error) => of_breaker(error),
             Self::NoRoute => (S::NOT_FOUND, "no_route", None),
             Self::WrongMethod => (S::METHOD_NOT_ALLOWED, "wrong_method", None),
             Self::BadBody => (S::BAD_REQUEST, "bad_body", None),
@@ -161,6 +192,7 @@ impl Problem {
             Self::Refused { reason, .. } => refused(*reason),
             Self::NobodyAnswers => (S::SERVICE_UNAVAILABLE, "nobody_answers", Some(SHORT_WAIT)),
             Self::TimedOut => (S::GATEWAY_TIMEOUT, "timed_out", None),
+            Self::Ingress(_) => (S::BAD_GATEWAY, "ingress", None),
             Self::Broker(error) => of_broker(error),
         };
         Verdict {
@@ -174,7 +206,12 @@ impl Problem {
     pub(crate) fn log(&self) {
         match self {
             Self::Broker(error) => tracing::warn!(%error, "a request could not be passed on"),
-            Self::NobodyAnswers | Self::TimedOut => tracing::warn!(problem = %self, "no answer"),
+            Self::NobodyAnswers | Self::TimedOut | Self::Ingress(_) => {
+                tracing::warn!(problem = %self, "no answer");
+            }
+            Self::ForgetUserRefused(cause) => {
+                tracing::warn!(cause, "conversations cannot be removed");
+            }
             Self::Unreadable => tracing::error!("a record that is stored is unreadable"),
             Self::Unauthorized => tracing::info!("refused a request without a token of ours"),
             Self::LockedOut(_) => tracing::warn!("an address that has shown many wrong tokens has to wait"),
@@ -187,8 +224,11 @@ impl Problem {
             | Self::BadQuery(_)
             | Self::ConditionMissing
             | Self::BadCondition
+            | Self::NoForgetUser
+            | Self::Busy
             | Self::Record(_)
             | Self::Replay(_)
+            | Self::Breaker(_)
             | Self::NoRoute
             | Self::WrongMethod
             | Self::BadBody
@@ -214,10 +254,19 @@ fn of_record(error: &RecordError) -> (StatusCode, &'static str, Option<Duration>
 fn of_replay(error: &ReplayError) -> (StatusCode, &'static str, Option<Duration>) {
     use StatusCode as S;
     match error {
-        ReplayError::Impossible(_) => (S::CONFLICT, "not_replayable", None),
-        ReplayError::PlaceTaken => (S::CONFLICT, "place_taken", Some(SHORT_WAIT)),
-        ReplayError::Payload(_) => (S::GONE, "payload_lost", None),
+        ReplayError::Impossible(_) => (S::CONFLICT, error.code(), None),
+        ReplayError::PlaceTaken => (S::CONFLICT, error.code(), Some(SHORT_WAIT)),
+        ReplayError::Payload(_) => (S::GONE, error.code(), None),
         ReplayError::Bus(error) => of_broker(error),
+    }
+}
+
+fn of_breaker(error: &CloseError) -> (StatusCode, &'static str, Option<Duration>) {
+    use StatusCode as S;
+    match error {
+        CloseError::NotOpen => (S::CONFLICT, "breaker_closed", None),
+        CloseError::Changed => (S::CONFLICT, "breaker_changed", Some(SHORT_WAIT)),
+        CloseError::Bus(error) => of_broker(error),
     }
 }
 
@@ -265,6 +314,15 @@ impl From<ReplayError> for Problem {
             ReplayError::Impossible(_) | ReplayError::PlaceTaken | ReplayError::Payload(_) => {
                 Self::Replay(error)
             }
+        }
+    }
+}
+
+impl From<CloseError> for Problem {
+    fn from(error: CloseError) -> Self {
+        match error {
+            CloseError::Bus(error) => Self::Broker(error),
+            CloseError::NotOpen | CloseError::Changed => Self::Breaker(error),
         }
     }
 }

@@ -18,12 +18,15 @@ use tracing::Instrument;
 
 use crate::audit::{self, Deed};
 use crate::call::{Answer, Call, is_identifier};
+use crate::forgetting::Forgetting;
 use crate::guard::{Client, Guard};
 use crate::lockout::LockOut;
 use crate::metrics::ConsoleMetrics;
 use crate::pages::{self, Page, Surroundings};
+use crate::playground::Playground;
 use crate::problem::Problem;
 use crate::route::{Method, Route};
+use crate::vitals::Vitals;
 
 /// The largest body: a bot with the longest prompt, each byte of it escaped, and the rest.
 const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -36,10 +39,17 @@ pub(crate) struct Desk {
     pub(crate) bus: Bus,
     pub(crate) registry: Registry,
     pub(crate) guard: Guard,
+    pub(crate) forgetting: Forgetting,
     pub(crate) metrics: ConsoleMetrics,
     pub(crate) tasks: Tasks,
     /// Who may not try to sign in for now.
     pub(crate) lock_out: LockOut,
+    /// How the pipeline did lately.
+    pub(crate) vitals: Vitals,
+    /// The playground's way in, if there is one.
+    pub(crate) playground: Option<Playground>,
+    /// Who watches a message on its way.
+    pub(crate) watching: Arc<Semaphore>,
     /// What the pages are told about the world around them.
     pub(crate) surroundings: Surroundings,
     /// Whose turn it is to read: one at a time, as a page may take many megabytes and two are no faster on one thread.

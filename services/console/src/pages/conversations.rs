@@ -110,7 +110,7 @@ fn about(id: &ConversationId, turn: &Transcript) -> Markup {
 }
 
 /// A turn: what was asked, and what was answered.
-fn talk(turn: &Transcript) -> Markup {
+pub(super) fn talk(turn: &Transcript) -> Markup {
     html! {
         @for utterance in &turn.question { (question(utterance)) }
         (answer(turn))
@@ -124,6 +124,9 @@ fn question(utterance: &Utterance) -> Markup {
             @for file in &utterance.files { (sent_file(file)) }
             p.small {
                 (ago(utterance.at))
+                @if let Some(message) = &utterance.message_id {
+                    " · " a href={ "/messages/" (message) } aria-label={ "Trace of " (message) } { "trace" }
+                }
             }
         }
     }

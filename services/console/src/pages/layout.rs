@@ -7,9 +7,11 @@ use super::take::SEAL;
 use crate::session::Session;
 
 /// The sections, in the order of the navigation.
-const SECTIONS: [(&str, &str); 2] = [
+const SECTIONS: [(&str, &str); 4] = [
+    ("/overview", "Overview"),
     ("/conversations", "Conversations"),
     ("/dead-letters", "Dead letters"),
+    ("/playground", "Playground"),
 ];
 
 /// A page before it has its frame.

@@ -30,7 +30,7 @@ use crate::web::Desk;
 /// What the beginning of a session is called in the log and in metrics.
 pub(crate) const SIGN_IN: &str = "session.begin";
 /// Where one arrives.
-const START: &str = "/conversations";
+const START: &str = "/overview";
 
 /// Who has a session now.
 struct SignedIn {

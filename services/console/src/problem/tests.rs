@@ -64,6 +64,19 @@ fn what_becomes_of_records_and_dead_letters_has_a_status_of_its_own() {
         errors.map(|error| seen(error.into())),
         [(409, false), (409, true), (410, false), (503, true)]
     );
+    let errors = [
+        CloseError::NotOpen,
+        CloseError::Changed,
+        CloseError::Bus(BusError::Unavailable(String::new())),
+    ];
+    assert_eq!(
+        errors.map(|error| seen(error.into())),
+        [(409, false), (409, true), (503, true)]
+    );
+    let refused = Problem::ForgetUserRefused(String::new());
+    assert_eq!(seen(refused), (502, false));
+    assert_eq!(seen(Problem::NoForgetUser), (501, false));
+    assert_eq!(seen(Problem::Busy), (503, true));
     let wait = Duration::from_millis(1);
     assert_eq!(seen(Problem::TooManyRequests(wait)), (429, true));
     assert_eq!(seen(Problem::TooManyStrangers(wait)), (429, true));

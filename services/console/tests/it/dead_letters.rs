@@ -24,6 +24,11 @@ impl Fixture {
         answer(self.request(Method::POST, &path)).await
     }
 
+    async fn many(&self, verb: &str, body: Value) -> Answer {
+        let request = self.request(Method::POST, &format!("/v1/dead-letters/{verb}"));
+        answer(request.body(body.to_string())).await
+    }
+
     /// The identifiers of a list.
     async fn listed(&self, query: &str) -> Vec<Value> {
         let listed = self.get(&format!("/v1/dead-letters{query}")).await;
@@ -111,4 +116,60 @@ async fn what_cannot_be_replayed_stays() {
     console.bury("one", "ingress", None).await;
     console.replay("one").await.is(409, "not_replayable");
     assert_eq!(console.listed("").await, ["one"]);
+}
+
+#[tokio::test]
+async fn many_dead_letters_are_replayed_and_what_stays_is_told_with_its_cause() {
+    let console = Fixture::start().await;
+    console.bury("one", "context-builder", Some(INBOX.name)).await;
+    console.bury("outside", "ingress", None).await;
+    console.bury("two", "context-builder", Some(INBOX.name)).await;
+    let first = console
+        .many("replay", json!({"class": "timeout", "limit": 2}))
+        .await;
+    assert_eq!(first.status, 200, "{}", first.body);
+    let published = json!({"kind": "published", "subject": "inbox.conv_a"});
+    assert_eq!(first.body["done"], json!([{"id": "one", "replayed": published}]));
+    let left = &first.body["failed"][0];
+    assert_eq!(
+        (&left["id"], &left["code"]),
+        (&"outside".into(), &"not_replayable".into())
+    );
+    let next = json!({"all": true, "cursor": first.body["next_cursor"]});
+    let second = console.many("replay", next).await;
+    assert_eq!(second.body["done"][0]["id"], "two");
+    assert_eq!(
+        (second.body["failed"].clone(), &second.body["next_cursor"]),
+        (json!([]), &Value::Null)
+    );
+    assert_eq!(console.listed("").await, ["outside"]);
+}
+
+#[tokio::test]
+async fn many_dead_letters_are_removed_by_operators_who_say_which() {
+    let console = Fixture::start().await;
+    for (id, stage) in [("one", "egress"), ("two", "ingress"), ("three", "egress")] {
+        console.bury(id, stage, Some(INBOX.name)).await;
+    }
+    for verb in ["purge", "replay"] {
+        for bad in [
+            json!({}),
+            json!({"all": false}),
+            json!({"all": true, "limit": 101}),
+            json!({"all": true, "limit": 0}),
+            json!({"all": true, "cursor": "x"}),
+            json!({"stage": "nonsense"}),
+            json!({"what": 1}),
+        ] {
+            console.many(verb, bad).await.is(422, "unusable");
+        }
+        let path = format!("/v1/dead-letters/{verb}");
+        let viewer = console.request_as(VIEWER, Method::POST, &path);
+        answer(viewer.body("{\"all\": true}")).await.is(403, "forbidden");
+    }
+    let removed = console.many("purge", json!({"stage": "egress"})).await;
+    assert_eq!(removed.body["done"], json!([{"id": "one"}, {"id": "three"}]));
+    assert_eq!(console.listed("").await, ["two"]);
+    let none = console.many("purge", json!({"stage": "egress"})).await;
+    assert_eq!((none.status, &none.body["done"]), (200, &json!([])));
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is their report")]
 
 mod ab;
+mod afresh;
 mod answers;
 mod audit;
 mod binary;
@@ -11,6 +12,7 @@ mod dead_letters;
 mod description;
 mod fixture;
 mod hostile;
+mod pipeline;
 mod records;
 mod refusals;
 mod roles;

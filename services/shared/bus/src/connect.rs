@@ -10,7 +10,7 @@ use proto_schemas::access::inbox_prefix;
 use rand::RngExt;
 use tokio::sync::watch;
 
-use crate::{BusError, Identity, Spans};
+use crate::{BusError, Identity, Spans, UserKey};
 
 /// A dead peer is noticed after about two of these; the client's own default takes minutes.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
@@ -99,6 +99,39 @@ impl Bus {
     /// # Errors
     /// As for [`Bus::connect`].
     pub async fn connect_as(config: BusConfig, identity: Identity) -> Result<Self, BusError> {
+        let options = options(&config, &identity).retry_on_initial_connect();
+        Self::open(config, identity, options).await
+    }
+
+    /// One more connection to the same broker, as another of its users. It stands when this returns, and is kept then.
+    ///
+    /// # Errors
+    /// [`BusError::Refused`] when the broker is away or does not take the key.
+    pub async fn beside(&self, name: &str, key: UserKey) -> Result<Self, BusError> {
+        let config = BusConfig {
+            name: name.to_owned(),
+            ..self.config.as_ref().clone()
+        };
+        let identity = Identity {
+            key: Some(key),
+            roots: self.identity.roots.clone(),
+        };
+        let options = options(&config, &identity);
+        let bus = Self::open(config, identity, options).await?;
+        let mut connected = bus.connected();
+        let told = tokio::time::timeout(REQUEST_TIMEOUT, connected.wait_for(|connected| *connected));
+        match told.await {
+            Ok(Ok(_)) => Ok(bus),
+            Ok(Err(_)) | Err(_) => Err(BusError::Unavailable("connecting took too long".to_owned())),
+        }
+    }
+
+    /// Whether the broker was shown a key: it knows its users, then.
+    pub fn shows_a_key(&self) -> bool {
+        self.identity.key.is_some()
+    }
+
+    async fn open(config: BusConfig, identity: Identity, options: ConnectOptions) -> Result<Self, BusError> {
         let (state, connected) = watch::channel(false);
         let (losses, reconnects) = watch::channel(0);
         let permission_errors = Arc::default();
@@ -107,12 +140,10 @@ impl Bus {
             reconnects: losses,
             permission_errors: Arc::clone(&permission_errors),
         };
-        let options = options(&config, &identity)
-            .retry_on_initial_connect()
-            .event_callback(move |event| {
-                noted.note(&event);
-                std::future::ready(())
-            });
+        let options = options.event_callback(move |event| {
+            noted.note(&event);
+            std::future::ready(())
+        });
         let client = options
             .connect(servers(&config.url))
             .await

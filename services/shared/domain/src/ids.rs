@@ -50,6 +50,16 @@ pub fn replay_message_id(original: &MessageId, n: u32) -> MessageId {
     in_conversation(original.conversation().as_ref(), &token)
 }
 
+/// The message by which an operator has `conversation` start afresh, told from other such messages by `request`.
+pub fn reset_message_id(conversation: &ConversationId, request: &str) -> MessageId {
+    let token = token(
+        "reset",
+        &[Some(conversation.as_str()), Some(request)],
+        LOCAL_BYTES,
+    );
+    in_conversation(Some(conversation), &token)
+}
+
 /// The turn whose oldest message is `first`. Named after its oldest message, a turn is tied to one revision of
 /// the context: the next revision has answered that message.
 pub fn turn_id(first: &MessageId) -> TurnId {
@@ -123,6 +133,10 @@ mod tests {
         assert_eq!(
             replay_message_id(&message, 1).as_str(),
             "msg_mzu6dot63pzbxkznliiambjk4u_4fwvbw66cty62gbx"
+        );
+        assert_eq!(
+            reset_message_id(&chat, "789").as_str(),
+            "msg_mzu6dot63pzbxkznliiambjk4u_d335uzupd4trvhjy"
         );
         assert_eq!(
             dead_letter_id(Stage::Egress, "INBOX/17").as_str(),

@@ -11,7 +11,7 @@ use proto_schemas::topology::{REGISTRY, TRANSCRIPTS};
 use proto_schemas::transcript::Transcript;
 use registry::Arm;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use tally::Tally;
 pub use tally::{Line, Percentiles};
@@ -19,7 +19,7 @@ pub use tally::{Line, Percentiles};
 const ALL_TRANSCRIPTS: &str = "transcripts.*";
 
 /// How the arms of a bot did.
-#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "ArmReport")]
 pub struct Report {
     /// A line for each arm that the split has or that had turns.

@@ -34,14 +34,18 @@ pub fn read<T: DeserializeOwned>(document: Value) -> Result<(T, Vec<Problem>), s
 /// # Errors
 /// [`BusError`] when the broker is away or refuses.
 pub async fn check(bus: &Bus, manifest: &Manifest) -> Result<Vec<Problem>, BusError> {
-    let bots = manifest
-        .connections
-        .iter()
-        .map(|connection| connection.bot.as_str());
-    let integrations = manifest.bots.iter().flat_map(integrations_of);
-    let bots = stored::<Bot>(bus, bots.collect()).await?;
-    let integrations = stored::<Integration>(bus, integrations.collect()).await?;
+    let (bots, integrations) = named_by(manifest);
+    let bots = stored::<Bot>(bus, bots).await?;
+    let integrations = stored::<Integration>(bus, integrations).await?;
     Ok(check_manifest(manifest, &bots, &integrations))
+}
+
+/// The bots and the integrations that a manifest refers to.
+pub fn named_by(manifest: &Manifest) -> (BTreeSet<&str>, BTreeSet<&str>) {
+    let connections = manifest.connections.iter();
+    let bots = connections.map(|connection| connection.bot.as_str());
+    let integrations = manifest.bots.iter().flat_map(integrations_of);
+    (bots.collect(), integrations.collect())
 }
 
 async fn stored<T: Record>(bus: &Bus, ids: BTreeSet<&str>) -> Result<BTreeSet<String>, BusError> {

@@ -1,17 +1,20 @@
 //! What was given up: listed, shown, sent through the pipeline again, removed.
 
+mod bulk;
+
 use std::collections::BTreeSet;
 
 use bus::{Bus, BusError, Entry};
 use proto_schemas::dead_letter::{DeadLetter, Payload, Stage};
-use proto_schemas::ids::{ConversationId, DeadLetterId, IntegrationId, UnixMillis};
+use proto_schemas::ids::{BrokerMicros, ConversationId, DeadLetterId, IntegrationId, UnixMillis};
 use proto_schemas::subjects;
 use proto_schemas::topology::DEAD_LETTERS;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::replay;
 pub use crate::replay::{ReplayError, Replayed};
+pub use bulk::{Bulk, Handled, Left, purge_some, replay_some};
 
 /// How many pages of the broker are looked at for one of ours, so that a filter that fits none costs no more.
 const LOOKED_AT: usize = 4;
@@ -42,7 +45,7 @@ pub struct Buried {
 }
 
 /// A dead letter without its attempts and its payload.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "DeadLetterSummary")]
 pub struct Summary {
     /// The dead letter.
@@ -56,16 +59,16 @@ pub struct Summary {
     /// How often a webhook was called.
     pub attempts: usize,
     /// The webhook that was called last.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integration: Option<IntegrationId>,
     /// The conversation, where its work names one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation: Option<ConversationId>,
     /// When it was given up.
     pub buried_at: UnixMillis,
 }
 
-/// Some dead letters, oldest first.
+/// Some dead letters, oldest first, with their place.
 #[derive(Debug, Clone)]
 pub struct Letters {
     /// Those that the filter lets through. May be none although more follow.
@@ -149,8 +152,12 @@ fn fitting(filter: &Filter, entry: &Entry) -> Option<Buried> {
 /// # Errors
 /// As for [`list`].
 pub async fn all(bus: &Bus, filter: &Filter) -> Result<Vec<Buried>, BusError> {
+    all_from(bus, filter, 0).await
+}
+
+async fn all_from(bus: &Bus, filter: &Filter, from: u64) -> Result<Vec<Buried>, BusError> {
     let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
-    bus.each(DEAD_LETTERS.name, ALL, 0, |entry| {
+    bus.each(DEAD_LETTERS.name, ALL, from, |entry| {
         let fresh = fitting(filter, &entry).filter(|buried| seen.insert(buried.letter.id.clone()));
         found.extend(fresh);
     })
@@ -158,14 +165,19 @@ pub async fn all(bus: &Bus, filter: &Filter) -> Result<Vec<Buried>, BusError> {
     Ok(found)
 }
 
-/// The dead letters whose work names something, as a message's identifier.
+/// The dead letters whose work names something, as a message's identifier, and that were stored at this moment of the
+/// broker's clock or later.
 ///
 /// # Errors
 /// As for [`list`].
-pub async fn about(bus: &Bus, needle: &str) -> Result<Vec<DeadLetter>, BusError> {
+pub async fn about(bus: &Bus, needle: &str, since: UnixMillis) -> Result<Vec<DeadLetter>, BusError> {
+    let moment = BrokerMicros(since.0.saturating_mul(1000));
+    let Some(first) = bus.first_since(DEAD_LETTERS.name, ALL, moment).await? else {
+        return Ok(Vec::new());
+    };
     let names_it =
         |letter: &DeadLetter| matches!(&letter.payload, Payload::Text(text) if text.contains(needle));
-    let all = all(bus, &Filter::default()).await?;
+    let all = all_from(bus, &Filter::default(), first.sequence).await?;
     Ok(all
         .into_iter()
         .map(|buried| buried.letter)

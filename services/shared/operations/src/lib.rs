@@ -7,15 +7,20 @@
 //!   same, into a URL or a plain header, is shown.
 
 pub mod ab;
+pub mod breakers;
 mod check;
 pub mod conversations;
 pub mod dead_letters;
+pub mod forget;
+pub mod overview;
 mod record;
 mod records;
 mod replay;
+pub mod reset;
 mod test_integration;
+pub mod trace;
 
-pub use check::{check, read};
+pub use check::{check, named_by, read};
 pub use record::Record;
 pub use records::{
     Condition, Page, Past, RecordError, Stored, Written, delete, history, list, put, roll_back, show,

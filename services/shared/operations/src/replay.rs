@@ -18,7 +18,7 @@ use proto_schemas::topology::{CONTEXTS, bucket_stream};
 use proto_schemas::turn::Turn;
 use proto_schemas::wire::{MESSAGE_TYPE, TRACEPARENT, decode};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The largest payload that is brought back from the object store.
 const MAX_PAYLOAD_BYTES: usize = 8 * 1024 * 1024;
@@ -26,7 +26,7 @@ const MAX_PAYLOAD_BYTES: usize = 8 * 1024 * 1024;
 const FIRST_REPLAY: u32 = 1;
 
 /// What became of given-up work.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Replayed {
     /// Its messages are asked again.
@@ -74,6 +74,26 @@ pub enum ReplayError {
     /// The broker.
     #[error(transparent)]
     Bus(#[from] BusError),
+}
+
+impl ReplayError {
+    /// What programs know it by.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Impossible(_) => "not_replayable",
+            Self::PlaceTaken => "place_taken",
+            Self::Payload(_) => "payload_lost",
+            Self::Bus(BusError::Unavailable(_)) => "broker_unavailable",
+            Self::Bus(
+                BusError::SlotTaken
+                | BusError::Conflict
+                | BusError::TooLarge
+                | BusError::Refused { .. }
+                | BusError::Unencodable(_)
+                | BusError::Undecodable(_),
+            ) => "broker_refused",
+        }
+    }
 }
 
 /// Replays one dead letter. It may be removed then.

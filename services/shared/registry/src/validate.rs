@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Bot, Breaker, Connection, ConnectionChannel, DiscordConnection, HeaderValue, Integration, Manifest,
@@ -39,7 +39,7 @@ const DISCORD_KEY_DIGITS: usize = 64;
 const MAX_RETRY_AGE: Duration = Duration::from_secs(3 * 60 * 60);
 
 /// A broken rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// Where, as `integrations.echo.timeout`.
     pub path: String,

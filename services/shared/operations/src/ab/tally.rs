@@ -7,7 +7,7 @@ use proto_schemas::ids::IntegrationId;
 use proto_schemas::transcript::Transcript;
 use registry::Arm;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Report;
 
@@ -32,7 +32,7 @@ struct Counts {
 }
 
 /// How an arm, or an integration outside a split, did.
-#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "ArmLine")]
 pub struct Line {
     /// The integration.
@@ -58,7 +58,7 @@ pub struct Line {
 }
 
 /// Exact percentiles, by the nearest rank.
-#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Percentiles {
     /// Half took at most this.
     pub p50: u64,

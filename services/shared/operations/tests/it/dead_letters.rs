@@ -1,7 +1,9 @@
 //! What was given up: found again, by pages and filters, replayed and removed.
 
 use bus::{Outgoing, TraceContext};
-use operations::dead_letters::{Filter, ReplayError, Replayed, all, find, list, remove, replay};
+use operations::dead_letters::{
+    Filter, ReplayError, Replayed, all, find, list, purge_some, remove, replay, replay_some,
+};
 use proto_schemas::dead_letter::{DeadLetter, Stage};
 use proto_schemas::ids::{DeadLetterId, UnixMillis};
 use proto_schemas::topology::INBOX;
@@ -160,4 +162,30 @@ async fn what_came_from_outside_stays_a_dead_letter() {
     let refused = replay(&broker.bus, &buried, NOW).await;
     assert!(matches!(refused, Err(ReplayError::Impossible(_))), "{refused:?}");
     assert!(find(&broker.bus, &id).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn dead_letters_are_handled_some_at_a_time_and_each_once() {
+    let broker = Broker::start().await;
+    for number in 0..3 {
+        broker
+            .bury(&letter(&format!("dl{number}"), "timeout", number))
+            .await;
+    }
+    broker.bury_as(&letter("dl0", "timeout", 9), "again").await;
+    broker.bury(&letter("other", "refused", 9)).await;
+    let filter = Filter {
+        class: Some("timeout".to_owned()),
+        ..Filter::default()
+    };
+    let first = replay_some(&broker.bus, &filter, 0, 2, NOW).await.unwrap();
+    let ids = |bulk: &operations::dead_letters::Bulk| -> Vec<String> {
+        bulk.done.iter().map(|done| done.id.to_string()).collect()
+    };
+    assert_eq!(ids(&first), ["dl1", "dl2"], "the newest of a subject stays");
+    let from = first.next_cursor.unwrap().parse().unwrap();
+    let rest = purge_some(&broker.bus, &filter, from, 100).await.unwrap();
+    assert_eq!(ids(&rest), ["dl0"]);
+    assert_eq!((rest.next_cursor, rest.done[0].replayed.as_ref()), (None, None));
+    assert_eq!(broker.ids(&Filter::default()).await, ["other"]);
 }

@@ -1,5 +1,5 @@
 //! The conversations in which a user has written. The broker has no index of users, so all entries that name one are
-//! read; a command line may.
+//! read: not for the hot path.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ struct Named {
 }
 
 /// The conversations of a connection in which the user of this platform identifier has written.
-pub(crate) async fn conversations(
+pub(super) async fn conversations(
     bus: &Bus,
     connection: &ConnectionId,
     user: &str,

@@ -11,6 +11,8 @@ use proto_schemas::subjects;
 use proto_schemas::topology::{
     CONTEXTS, DEAD_LETTERS, DELIVERIES, FETCHES, INBOX, PROGRESS, TRANSCRIPTS, TURNS, bucket_stream,
 };
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// The length of a file's key.
 const KEY_CHARS: usize = KEY_PREFIX.len() + 64;
@@ -19,21 +21,31 @@ const KEY_PREFIX: &str = "sha256/";
 const MAX_PAYLOAD_BYTES: usize = 8 * 1024 * 1024;
 
 /// A stream or bucket, in the order in which entries are removed. Transcripts and dead letters go last: a user's
-/// conversations are found by them when the command was cut off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Store {
+/// conversations are found by them when the removal was cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Store {
+    /// What was said so far.
     Contexts,
+    /// Questions to the webhook.
     Turns,
+    /// What arrived.
     Inbox,
+    /// Files to bring in.
     Fetches,
+    /// Replies to send.
     Deliveries,
+    /// How far work got.
     Progress,
+    /// What was given up.
     DeadLetters,
+    /// Finished turns.
     Transcripts,
 }
 
 impl Store {
-    pub(crate) const ALL: [Self; 8] = [
+    /// All of them, in their order.
+    pub const ALL: [Self; 8] = [
         Self::Contexts,
         Self::Turns,
         Self::Inbox,
@@ -45,7 +57,7 @@ impl Store {
     ];
 
     /// What it holds, for people.
-    pub(crate) fn entries(self) -> &'static str {
+    pub fn entries(self) -> &'static str {
         match self {
             Self::Contexts => "contexts",
             Self::Turns => "turns",
@@ -59,7 +71,7 @@ impl Store {
     }
 
     /// Its stream.
-    pub(crate) fn stream(self) -> String {
+    pub(super) fn stream(self) -> String {
         match self {
             Self::Contexts => bucket_stream(&CONTEXTS),
             Self::Turns => TURNS.name.to_owned(),
@@ -85,7 +97,7 @@ impl Store {
     }
 
     /// The conversation that an entry belongs to; none where nothing tells.
-    pub(crate) fn owner(self, entry: &Entry) -> Option<ConversationId> {
+    pub(super) fn owner(self, entry: &Entry) -> Option<ConversationId> {
         match self {
             Self::DeadLetters => subjects::named_conversation(&entry.decode::<DeadLetter>().ok()?.subject),
             Self::Contexts
@@ -110,27 +122,27 @@ impl Store {
     }
 
     /// Visits all that it holds, a page at a time.
-    pub(crate) async fn each(self, bus: &Bus, visit: impl FnMut(Entry)) -> Result<(), BusError> {
+    pub(super) async fn each(self, bus: &Bus, visit: impl FnMut(Entry)) -> Result<(), BusError> {
         bus.each(&self.stream(), ">", 1, visit).await
     }
 }
 
 /// An entry of a conversation.
-pub(crate) struct Held {
-    pub(crate) store: Store,
-    pub(crate) conversation: ConversationId,
-    pub(crate) entry: Entry,
+pub(super) struct Held {
+    pub(super) store: Store,
+    pub(super) conversation: ConversationId,
+    pub(super) entry: Entry,
 }
 
 impl Held {
     /// Where the payload of a dead letter lies that is too large for the letter.
-    pub(crate) fn object(&self) -> Option<String> {
+    pub(super) fn object(&self) -> Option<String> {
         self.store.object(&self.entry)
     }
 }
 
 /// What these stores hold of conversations. Markers of what was removed are nothing.
-pub(crate) async fn held<T>(
+pub(super) async fn held<T>(
     bus: &Bus,
     stores: &[Store],
     conversations: &BTreeMap<ConversationId, T>,
@@ -168,7 +180,7 @@ pub(crate) async fn held<T>(
 }
 
 /// The files that other conversations refer to as well, or else nobody.
-pub(crate) async fn shared<T>(
+pub(super) async fn shared<T>(
     bus: &Bus,
     files: &BTreeSet<String>,
     conversations: &BTreeMap<ConversationId, T>,
@@ -196,7 +208,7 @@ pub(crate) async fn shared<T>(
 }
 
 /// A payload that lies in the object store; empty when it is gone.
-pub(crate) async fn large_payload(bus: &Bus, object: &str) -> Result<Bytes, BusError> {
+pub(super) async fn large_payload(bus: &Bus, object: &str) -> Result<Bytes, BusError> {
     match bus.file(object, MAX_PAYLOAD_BYTES).await {
         Ok(payload) => Ok(payload),
         Err(ObjectError::Bus(error)) => Err(error),
@@ -207,7 +219,7 @@ pub(crate) async fn large_payload(bus: &Bus, object: &str) -> Result<Bytes, BusE
 }
 
 /// The keys of files in a text, whatever it is.
-pub(crate) fn keys_in(payload: &[u8]) -> impl Iterator<Item = String> + use<> {
+pub(super) fn keys_in(payload: &[u8]) -> impl Iterator<Item = String> + use<> {
     let text = String::from_utf8_lossy(payload).into_owned();
     let starts: Vec<usize> = text.match_indices(KEY_PREFIX).map(|(start, _)| start).collect();
     starts.into_iter().filter_map(move |start| {

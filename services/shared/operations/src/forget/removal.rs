@@ -1,5 +1,5 @@
 //! Removes what is stored of conversations, while the pipeline runs, in an order in which being cut off at any point is
-//! harmless and the command can be repeated:
+//! harmless and the removal can be repeated:
 //!
 //! 1. Files, as long as something tells which they were. A link to one that is gone is answered with 404.
 //! 2. The inbox, up to its newest entry. Nothing of it can be asked any more, and what was answered is not asked again
@@ -18,6 +18,8 @@ use proto_schemas::ids::{ConversationId, UnixMillis};
 use proto_schemas::inbox::InboxEntry;
 use proto_schemas::subjects;
 use proto_schemas::topology::{CONTEXTS, bucket_stream};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
 use super::stores::{self, Held, Store};
@@ -50,22 +52,24 @@ struct Found {
 }
 
 /// What was removed.
-#[derive(Debug, Default)]
-pub(crate) struct Removed {
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Forgotten")]
+pub struct Removed {
     /// How many entries of each store.
-    pub(crate) entries: BTreeMap<Store, usize>,
+    pub entries: BTreeMap<Store, usize>,
     /// The files.
-    pub(crate) files: BTreeSet<String>,
+    pub files: BTreeSet<String>,
     /// Those that other conversations refer to as well, and that stay.
-    pub(crate) shared: BTreeSet<String>,
+    pub shared: BTreeSet<String>,
     /// Those that the broker does not have: they lie in S3, or have lapsed.
-    pub(crate) elsewhere: BTreeSet<String>,
-    /// How many fetches and deliveries were still under way when they were removed.
-    pub(crate) interrupted: usize,
+    pub elsewhere: BTreeSet<String>,
+    /// How many fetches and deliveries were still under way when they were removed: the same again, some minutes later,
+    /// removes what they leave behind.
+    pub interrupted: usize,
 }
 
 /// Removes everything that is stored of conversations, and waits at most so long for what is under way.
-pub(crate) async fn forget(
+pub(super) async fn forget(
     bus: &Bus,
     conversations: &BTreeMap<ConversationId, ()>,
     patience: Duration,
@@ -200,7 +204,7 @@ async fn remove_files(
 }
 
 /// The files that entries refer to.
-pub(crate) async fn files_of(bus: &Bus, held: &[Held]) -> Result<BTreeSet<String>, BusError> {
+pub(super) async fn files_of(bus: &Bus, held: &[Held]) -> Result<BTreeSet<String>, BusError> {
     let mut files = BTreeSet::new();
     for held in held {
         files.extend(stores::keys_in(&held.entry.payload));
