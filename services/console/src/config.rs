@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 
 use axum::http::HeaderName;
+use files::FilesConfig;
 use runtime::config::{FromEnvironment, Reader};
 use url::Url;
 
@@ -21,6 +22,8 @@ pub struct Config {
     pub(crate) per_second: NonZeroU32,
     /// What the pages are told about the world around them.
     pub(crate) surroundings: Surroundings,
+    /// Where files are.
+    pub(crate) files: FilesConfig,
 }
 
 impl FromEnvironment for Config {
@@ -38,6 +41,7 @@ impl FromEnvironment for Config {
                 ),
                 client_address_header: header(reader),
             },
+            files: FilesConfig::read(reader),
         }
     }
 }

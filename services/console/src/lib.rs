@@ -35,6 +35,7 @@ pub use config::Config;
 use guard::Guard;
 use lockout::LockOut;
 use metrics::ConsoleMetrics;
+use pages::Attachments;
 pub use pages::login_link;
 use web::Desk;
 
@@ -57,6 +58,7 @@ impl Service for Console {
             tasks: process.tasks.clone(),
             lock_out: LockOut::default(),
             surroundings: config.surroundings,
+            attachments: Attachments::new(config.files.open(process.bus.clone())?),
             reading: Semaphore::new(1),
         };
         let bound = runtime::web::bind(config.http_listen).await?;

@@ -6,14 +6,19 @@
 //! - a form is taken only from a page of the session that sends it.
 
 mod assets;
+mod attachments;
+mod bots;
+mod connections;
 mod conversations;
 mod dead_letters;
 mod format;
 mod headers;
+mod integrations;
 mod layout;
 mod login;
 mod page;
 mod problem;
+mod records;
 mod take;
 
 use std::sync::Arc;
@@ -31,6 +36,7 @@ use crate::problem::Problem;
 use crate::session::{Purpose, sealed};
 use crate::web::Desk;
 
+pub(crate) use attachments::Attachments;
 pub(crate) use login::SIGN_IN;
 pub(crate) use page::Page;
 use take::Names;
@@ -46,12 +52,22 @@ pub(crate) struct Surroundings {
 
 /// All pages and forms.
 pub(crate) fn all() -> Vec<Page> {
-    [conversations::pages(), dead_letters::pages()].concat()
+    [
+        bots::pages(),
+        integrations::pages(),
+        connections::pages(),
+        conversations::pages(),
+        dead_letters::pages(),
+    ]
+    .concat()
 }
 
 /// The routes of all pages, and of what they are made of.
 pub(crate) fn router(pages: Vec<Page>) -> Router<Arc<Desk>> {
-    let mut router = Router::new().merge(assets::router()).merge(login::router());
+    let mut router = Router::new()
+        .merge(assets::router())
+        .merge(login::router())
+        .merge(attachments::router());
     for page in pages {
         let (path, filter) = (page.path, page.method.filter());
         let page = Arc::new(page);

@@ -7,7 +7,10 @@ use super::take::SEAL;
 use crate::session::Session;
 
 /// The sections, in the order of the navigation.
-const SECTIONS: [(&str, &str); 2] = [
+const SECTIONS: [(&str, &str); 5] = [
+    ("/bots", "Bots"),
+    ("/integrations", "Integrations"),
+    ("/connections", "Connections"),
     ("/conversations", "Conversations"),
     ("/dead-letters", "Dead letters"),
 ];
