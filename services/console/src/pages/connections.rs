@@ -150,11 +150,15 @@ fn account_fields(kind: ChannelKind) -> Vec<Field> {
                 "Secret of pushes",
                 "Verifies what is pushed. A reference, env:NAME or file:PATH, to whsec_ and base64; never the secret itself.",
             ),
-            Field::required("callback_url", "Callback URL", "Where replies are posted."),
-            Field::required(
+            Field::optional(
+                "callback_url",
+                "Callback URL",
+                "Where replies are posted. Without it they are only kept in the transcript.",
+            ),
+            Field::optional(
                 "callback_secret",
                 "Secret of callbacks",
-                "Signs them. A reference as above.",
+                "Signs them, where there is an address. A reference as above.",
             ),
         ],
     }
@@ -216,8 +220,9 @@ fn secrets(channel: &ConnectionChannel) -> Vec<(&'static str, &SecretRef)> {
     match channel {
         ConnectionChannel::Http(http) => {
             let pushes = http.secrets.iter().map(|secret| ("Secret of pushes", secret));
+            let callbacks = http.callback_secret.iter();
             pushes
-                .chain([("Secret of callbacks", &http.callback_secret)])
+                .chain(callbacks.map(|secret| ("Secret of callbacks", secret)))
                 .collect()
         }
         ConnectionChannel::Telegram(telegram) => vec![

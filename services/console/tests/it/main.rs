@@ -11,6 +11,7 @@ mod dead_letters;
 mod description;
 mod fixture;
 mod hostile;
+mod pages;
 mod records;
 mod refusals;
 mod roles;

@@ -141,7 +141,10 @@ fn http_steps(http: &HttpConnection, address: &str) -> Markup {
             Some(reference) => (copied("push", &push(&secret(reference), address))),
             None => p { "There is no secret yet." },
         }
-        p { "Replies are posted to " code { (http.callback_url) } "." }
+        @match &http.callback_url {
+            Some(url) => p { "Replies are posted to " code { (url) } "." },
+            None => p { "Replies are posted nowhere: they are kept in the transcript." },
+        }
     }
 }
 
