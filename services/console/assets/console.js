@@ -81,3 +81,16 @@ for (const box of document.querySelectorAll("textarea[data-enter]")) {
     box.form.requestSubmit();
   });
 }
+
+// A button that copies a text: `data-copy` is the id of what holds it. It stays hidden where nothing can be copied.
+if (navigator.clipboard) {
+  for (const button of document.querySelectorAll("button[data-copy]")) {
+    button.hidden = false;
+    const name = button.textContent;
+    button.addEventListener("click", async () => {
+      const text = document.getElementById(button.dataset.copy).textContent;
+      button.textContent = await navigator.clipboard.writeText(text).then(() => "Copied", () => "Not copied");
+      setTimeout(() => (button.textContent = name), 2000);
+    });
+  }
+}

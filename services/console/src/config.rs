@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 
 use axum::http::HeaderName;
+use files::FilesConfig;
 use registry::SecretRef;
 use runtime::config::{FromEnvironment, Reader};
 use url::Url;
@@ -27,6 +28,8 @@ pub struct Config {
     pub(crate) surroundings: Surroundings,
     /// Where the seed of the broker's user `forget` lies; conversations are removed with it.
     pub(crate) forget_seed: Option<SecretRef>,
+    /// Where files are.
+    pub(crate) files: FilesConfig,
 }
 
 impl FromEnvironment for Config {
@@ -46,6 +49,7 @@ impl FromEnvironment for Config {
                 client_address_header: header(reader),
             },
             forget_seed: forget_seed(reader),
+            files: FilesConfig::read(reader),
         }
     }
 }

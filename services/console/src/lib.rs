@@ -42,6 +42,7 @@ use forgetting::Forgetting;
 use guard::Guard;
 use lockout::LockOut;
 use metrics::ConsoleMetrics;
+use pages::Attachments;
 pub use pages::login_link;
 use playground::Playground;
 use vitals::Vitals;
@@ -74,6 +75,7 @@ impl Service for Console {
             playground: config.playground.map(Playground::new).transpose()?,
             watching: Arc::new(Semaphore::new(MOST_WATCHERS)),
             surroundings: config.surroundings,
+            attachments: Attachments::new(config.files.open(process.bus.clone())?),
             reading: Semaphore::new(1),
         };
         let bound = runtime::web::bind(config.http_listen).await?;

@@ -6,11 +6,15 @@
 //! - a form is taken only from a page of the session that sends it.
 
 mod assets;
+mod attachments;
+mod bots;
 mod chart;
+mod connections;
 mod conversations;
 mod dead_letters;
 mod format;
 mod headers;
+mod integrations;
 mod layout;
 mod login;
 mod messages;
@@ -18,6 +22,7 @@ mod overview;
 mod page;
 mod playground;
 mod problem;
+mod records;
 mod take;
 mod timeline;
 mod watch;
@@ -37,6 +42,7 @@ use crate::problem::Problem;
 use crate::session::{Purpose, sealed};
 use crate::web::Desk;
 
+pub(crate) use attachments::Attachments;
 pub(crate) use login::SIGN_IN;
 pub(crate) use page::Page;
 use take::Names;
@@ -54,6 +60,9 @@ pub(crate) struct Surroundings {
 pub(crate) fn all() -> Vec<Page> {
     [
         overview::pages(),
+        bots::pages(),
+        integrations::pages(),
+        connections::pages(),
         conversations::pages(),
         messages::pages(),
         dead_letters::pages(),
@@ -64,7 +73,10 @@ pub(crate) fn all() -> Vec<Page> {
 
 /// The routes of all pages, and of what they are made of.
 pub(crate) fn router(pages: Vec<Page>) -> Router<Arc<Desk>> {
-    let mut router = Router::new().merge(assets::router()).merge(login::router());
+    let mut router = Router::new()
+        .merge(assets::router())
+        .merge(login::router())
+        .merge(attachments::router());
     for page in pages {
         let (path, filter) = (page.path, page.method.filter());
         let page = Arc::new(page);

@@ -70,6 +70,19 @@ async fn preview(desk: Arc<Desk>, call: Call) -> Result<Answer, Problem> {
 }
 
 async fn ask(desk: &Desk, id: &str, message: String, preview_only: bool) -> Result<Answer, Problem> {
+    Answer::of(&made(desk, id, message, preview_only).await?)
+}
+
+/// Has a test made, or only the request shown.
+///
+/// # Errors
+/// [`Problem`] when there is no report, or it says that the test was not made.
+pub(crate) async fn made(
+    desk: &Desk,
+    id: &str,
+    message: String,
+    preview_only: bool,
+) -> Result<IntegrationTestReport, Problem> {
     let unknown = || Problem::Refused {
         reason: Refusal::UnknownIntegration,
         detail: "there is no such integration".to_owned(),
@@ -85,6 +98,6 @@ async fn ask(desk: &Desk, id: &str, message: String, preview_only: bool) -> Resu
         TestOutcome::Preview
         | TestOutcome::Reply { .. }
         | TestOutcome::NoReply { .. }
-        | TestOutcome::Failure { .. } => Answer::of(&report),
+        | TestOutcome::Failure { .. } => Ok(report),
     }
 }

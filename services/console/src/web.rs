@@ -22,7 +22,7 @@ use crate::forgetting::Forgetting;
 use crate::guard::{Client, Guard};
 use crate::lockout::LockOut;
 use crate::metrics::ConsoleMetrics;
-use crate::pages::{self, Page, Surroundings};
+use crate::pages::{self, Attachments, Page, Surroundings};
 use crate::playground::Playground;
 use crate::problem::Problem;
 use crate::route::{Method, Route};
@@ -52,6 +52,8 @@ pub(crate) struct Desk {
     pub(crate) watching: Arc<Semaphore>,
     /// What the pages are told about the world around them.
     pub(crate) surroundings: Surroundings,
+    /// The files of users.
+    pub(crate) attachments: Attachments,
     /// Whose turn it is to read: one at a time, as a page may take many megabytes and two are no faster on one thread.
     pub(crate) reading: Semaphore,
 }

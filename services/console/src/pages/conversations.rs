@@ -9,6 +9,7 @@ use proto_schemas::context::{Conclusion, TurnResult};
 use proto_schemas::ids::ConversationId;
 use proto_schemas::transcript::{Receipt, Transcript};
 
+use super::attachments;
 use super::format::ago;
 use super::page::{Page, Reply, Visit};
 use crate::call::bad_cursor;
@@ -136,7 +137,7 @@ fn sent_file(file: &IncomingFile) -> Markup {
     html! {
         p.small {
             @match file {
-                IncomingFile::Stored(file) => { "File: " (file.name) " (" (file.mime_type) ", " (file.bytes) " bytes)" }
+                IncomingFile::Stored(file) => { "File: " a href=(attachments::address(file)) { (file.name) } " (" (file.mime_type) ", " (file.bytes) " bytes)" }
                 IncomingFile::Unavailable { name, reason } => { "File that could not be had: " (name) " (" (reason) ")" }
             }
         }

@@ -7,8 +7,11 @@ use super::take::SEAL;
 use crate::session::Session;
 
 /// The sections, in the order of the navigation.
-const SECTIONS: [(&str, &str); 4] = [
+const SECTIONS: [(&str, &str); 7] = [
     ("/overview", "Overview"),
+    ("/bots", "Bots"),
+    ("/integrations", "Integrations"),
+    ("/connections", "Connections"),
     ("/conversations", "Conversations"),
     ("/dead-letters", "Dead letters"),
     ("/playground", "Playground"),

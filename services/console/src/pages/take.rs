@@ -85,9 +85,15 @@ async fn audited(
     request: Request,
 ) -> Result<Reply, Problem> {
     let client = session.client.clone();
-    let id = names.get("id").cloned().unwrap_or_default();
+    let mut id = names.get("id").cloned().unwrap_or_default();
     let done = match visit(&page, session, names, request).await {
-        Ok(visit) => (page.work)(Arc::clone(&desk), visit).await,
+        Ok(visit) => {
+            // What is new has its identifier in its form.
+            if id.is_empty() {
+                visit.field("id").clone_into(&mut id);
+            }
+            (page.work)(Arc::clone(&desk), visit).await
+        }
         Err(problem) => Err(problem),
     };
     let deed = Deed {

@@ -12,6 +12,7 @@ mod dead_letters;
 mod description;
 mod fixture;
 mod hostile;
+mod pages;
 mod pipeline;
 mod records;
 mod refusals;

@@ -1,0 +1,125 @@
+//! The pages, as a browser without a script asks for them.
+
+mod attachments;
+mod bots;
+mod connections;
+mod integrations;
+mod records;
+
+use reqwest::{Client, Method, Response, redirect};
+use testkit::client::client;
+
+use crate::fixture::{Fixture, OPERATOR, VIEWER};
+
+/// Who is signed in.
+pub(crate) struct Browser<'a> {
+    console: &'a Fixture,
+    client: Client,
+    cookie: String,
+}
+
+/// A page, or where a form leads.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) status: u16,
+    /// The address that it leads to.
+    pub(crate) location: Option<String>,
+    pub(crate) html: String,
+}
+
+impl Fixture {
+    /// Signs in with this token.
+    pub(crate) async fn sign_in(&self, token: &str) -> Browser<'_> {
+        // The shared one installs what ours needs for TLS, and follows redirects, which loses the cookie.
+        client();
+        let client = Client::builder().no_proxy().redirect(redirect::Policy::none());
+        let mut browser = Browser {
+            console: self,
+            client: client.pool_max_idle_per_host(0).build().unwrap(),
+            cookie: String::new(),
+        };
+        let response = browser.send(Method::POST, "/login", &[("token", token)]).await;
+        let cookie = response.headers()["set-cookie"].to_str().unwrap();
+        cookie.split(';').next().unwrap().clone_into(&mut browser.cookie);
+        browser
+    }
+
+    pub(crate) async fn operator(&self) -> Browser<'_> {
+        self.sign_in(OPERATOR).await
+    }
+
+    pub(crate) async fn viewer(&self) -> Browser<'_> {
+        self.sign_in(VIEWER).await
+    }
+}
+
+impl Browser<'_> {
+    /// Sends a request as it is.
+    pub(crate) async fn send(&self, method: Method, path: &str, form: &[(&str, &str)]) -> Response {
+        let (_, request) = self.console.stranger(method.clone(), path).build_split();
+        let mut request = self.client.request(method, request.unwrap().url().clone());
+        request = request.header("cookie", &self.cookie);
+        if !form.is_empty() {
+            let mut body = url::form_urlencoded::Serializer::new(String::new());
+            request = request.body(body.extend_pairs(form).finish());
+        }
+        request.send().await.unwrap()
+    }
+
+    /// A page.
+    pub(crate) async fn get(&self, path: &str) -> Shown {
+        Shown::of(self.send(Method::GET, path, &[]).await).await
+    }
+
+    /// Sends a form as a page of this session does.
+    pub(crate) async fn post(&self, path: &str, form: &[(&str, &str)]) -> Shown {
+        let seal = self.get("/bots").await.value("seal");
+        let form = [&[("seal", seal.as_str())], form].concat();
+        Shown::of(self.send(Method::POST, path, &form).await).await
+    }
+}
+
+impl Shown {
+    async fn of(response: Response) -> Self {
+        let location = response.headers().get("location");
+        Self {
+            status: response.status().as_u16(),
+            location: location.map(|location| location.to_str().unwrap().to_owned()),
+            html: response.text().await.unwrap(),
+        }
+    }
+
+    /// Checks that it is a page of this status that holds all this.
+    #[track_caller]
+    pub(crate) fn holds(&self, status: u16, parts: &[&str]) -> &Self {
+        assert_eq!(self.status, status, "{}", self.html);
+        for part in parts {
+            assert!(self.html.contains(part), "no {part:?} in {}", self.html);
+        }
+        self
+    }
+
+    /// Checks that nothing of this is on it.
+    #[track_caller]
+    pub(crate) fn lacks(&self, parts: &[&str]) -> &Self {
+        for part in parts {
+            assert!(!self.html.contains(part), "{part:?} in {}", self.html);
+        }
+        self
+    }
+
+    /// Checks that a form was taken and leads there.
+    #[track_caller]
+    pub(crate) fn leads_to(&self, address: &str) {
+        let found = (self.status, self.location.as_deref());
+        assert_eq!(found, (303, Some(address)), "{}", self.html);
+    }
+
+    /// What the first field of this name holds.
+    #[track_caller]
+    pub(crate) fn value(&self, name: &str) -> String {
+        let field = format!("name=\"{name}\" value=\"");
+        let (_, rest) = self.html.split_once(&field).expect(name);
+        rest.split('"').next().unwrap().to_owned()
+    }
+}
