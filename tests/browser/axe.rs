@@ -71,7 +71,9 @@ impl Report {
 /// # Panics
 /// When axe-core fails.
 pub(crate) async fn audit(browser: &Browser) -> Report {
-    browser.run(AXE, &[]).await;
+    if browser.run("return typeof axe", &[]).await == "undefined" {
+        browser.run(AXE, &[]).await;
+    }
     let report = browser.session().execute_async(AUDIT, []).await.unwrap();
     let found = report.convert();
     found.unwrap_or_else(|error| panic!("axe-core: {error} in {}", report.json()))

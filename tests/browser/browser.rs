@@ -56,17 +56,12 @@ impl Browser {
     pub(crate) async fn start(test: &'static str, window: Window, scheme: Scheme) -> Self {
         let driver = Driver::start().await;
         let session = session(&driver, window).await;
-        let name = match scheme {
-            Scheme::Light => "light",
-            Scheme::Dark => "dark",
-        };
-        let preference = json!({ "features": [{ "name": "prefers-color-scheme", "value": name }] });
         let browser = Self {
             test,
             session,
             driver,
         };
-        browser.devtools("Emulation.setEmulatedMedia", preference).await;
+        browser.prefer(scheme).await;
         browser
     }
 
@@ -106,6 +101,16 @@ impl Browser {
         }
     }
 
+    /// From now on the reader's system is light or dark.
+    pub(crate) async fn prefer(&self, scheme: Scheme) {
+        let name = match scheme {
+            Scheme::Light => "light",
+            Scheme::Dark => "dark",
+        };
+        let preference = json!({ "features": [{ "name": "prefers-color-scheme", "value": name }] });
+        self.devtools("Emulation.setEmulatedMedia", preference).await;
+    }
+
     /// Where it is.
     pub(crate) async fn url(&self) -> String {
         self.session.current_url().await.unwrap().into()
@@ -142,12 +147,24 @@ impl Browser {
         self.wait_until(&format!("the text {text:?}"), &script).await;
     }
 
+    /// Waits until it is at this path, with whatever query, and the page is whole.
+    ///
+    /// # Panics
+    /// When it is not in time.
+    pub(crate) async fn wait_for_path(&self, path: &str) {
+        let script = format!(
+            "return location.pathname === {} && document.readyState === 'complete'",
+            json!(path)
+        );
+        self.wait_until(&format!("the page {path}"), &script).await;
+    }
+
     /// Clicks the first element of a CSS selector, when there is one.
     ///
     /// # Panics
     /// When there is none in time, or it cannot be clicked.
     pub(crate) async fn click(&self, selector: &str) {
-        self.act(selector, Action::Click).await;
+        self.act(By::Css(selector), Action::Click).await;
     }
 
     /// Types at the end of the first field of a CSS selector, key by key, when there is one.
@@ -155,7 +172,15 @@ impl Browser {
     /// # Panics
     /// When there is none in time, or it takes no text.
     pub(crate) async fn type_into(&self, selector: &str, text: &str) {
-        self.act(selector, Action::Type(text)).await;
+        self.act(By::Css(selector), Action::Type(text)).await;
+    }
+
+    /// Clicks the first link of this text, when there is one.
+    ///
+    /// # Panics
+    /// When there is none in time, or it cannot be clicked.
+    pub(crate) async fn follow(&self, text: &str) {
+        self.act(By::LinkText(text), Action::Click).await;
     }
 
     /// Empties the first field of a CSS selector, when there is one.
@@ -163,17 +188,18 @@ impl Browser {
     /// # Panics
     /// When there is none in time, or it is no field.
     pub(crate) async fn clear(&self, selector: &str) {
-        self.act(selector, Action::Clear).await;
+        self.act(By::Css(selector), Action::Clear).await;
     }
 
-    async fn act(&self, selector: &str, action: Action<'_>) {
-        wait_for(PATIENCE, &format!("{selector} for {action:?}"), async || {
-            let element = self.session.find(By::Css(selector)).await.ok()?;
+    async fn act(&self, element: By, action: Action<'_>) {
+        let what = format!("{element} for {action:?}");
+        wait_for(PATIENCE, &what, async || {
+            let element = self.session.find(element.clone()).await.ok()?;
             match action.on(&element).await {
                 Ok(()) => Some(()),
                 // It has left the page since it was found.
                 Err(error) if matches!(*error, WebDriverErrorInner::StaleElementReference(_)) => None,
-                Err(error) => panic!("{action:?} on {selector}: {error}"),
+                Err(error) => panic!("{what}: {error}"),
             }
         })
         .await;

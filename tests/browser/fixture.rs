@@ -1,10 +1,11 @@
 //! The whole platform with the console, and what lies outside: a webhook, and a receiver of replies.
 
+use bus::Bus;
 use proto_schemas::dead_letter::Stage;
 use registry::Manifest;
 use serde_json::{Value, json};
 use testkit::backend::FakeBackend;
-use testkit::callback::{CallbackReceiver, push, text_message};
+use testkit::callback::{CallbackReceiver, new_secret, push, text_message};
 use testkit::condition::{PATIENCE, wait_until};
 use testkit::nats::NatsServer;
 use testkit::process::Service;
@@ -21,10 +22,14 @@ pub(crate) const INTEGRATION: &str = "echo";
 pub(crate) const BOT: &str = "demo";
 pub(crate) const CONNECTION: &str = "web";
 
+/// The variable that holds what signs the playground's messages.
+pub(crate) const PLAYGROUND: &str = "PLAYGROUND_SECRET";
+
 /// How the console is started, beside what every service is.
-const CONSOLE: [(&str, &str); 3] = [
+const CONSOLE: [(&str, &str); 4] = [
     ("CONSOLE_OPERATOR_TOKEN", "env:OPERATOR"),
     ("CONSOLE_VIEWER_TOKEN", "env:VIEWER"),
+    ("CONSOLE_PLAYGROUND_SECRET", "env:PLAYGROUND_SECRET"),
     // A page may ask for much at once.
     ("CONSOLE_REQUESTS_PER_SECOND", "1000"),
 ];
@@ -38,25 +43,39 @@ pub(crate) struct Platform {
     pub(crate) backend: FakeBackend,
     /// Where its replies go.
     pub(crate) callbacks: CallbackReceiver,
-    _nats: NatsServer,
+    /// The broker, as an observer.
+    pub(crate) bus: Bus,
+    nats: NatsServer,
 }
 
 impl Platform {
     /// Starts everything and waits until it is ready.
     pub(crate) async fn start() -> Self {
+        Self::start_with(json!({})).await
+    }
+
+    /// The same, with these fields of the integration besides.
+    pub(crate) async fn start_with(settings: Value) -> Self {
         let nats = NatsServer::start().await;
         let backend = FakeBackend::start().await;
         let callbacks = CallbackReceiver::start(&callback_secret()).await;
         let bus = connect(nats.url()).await;
         // Stored before the services start: what they have loaded when they are ready includes it.
-        manifest(&backend, &callbacks).store(&bus).await.unwrap();
-        let fleet = Fleet::start(environment(nats.url(), &[]), 1).await;
+        manifest(&backend, &callbacks, settings)
+            .store(&bus)
+            .await
+            .unwrap();
+        let mut env = environment(nats.url(), &[]);
+        env.push((PLAYGROUND, new_secret("playground")));
+        let fleet = Fleet::start(env, 1).await;
+        let ingress = entrance(&fleet).await;
         Self {
-            console: console(nats.url()).await,
+            console: console(nats.url(), &ingress, OPERATOR).await,
             fleet,
             backend,
             callbacks,
-            _nats: nats,
+            bus,
+            nats,
         }
     }
 
@@ -65,13 +84,25 @@ impl Platform {
         format!("http://{}{path}", self.console.address("http").await)
     }
 
+    /// One more console, whose operators show this.
+    pub(crate) async fn console_with(&self, operator: &str) -> Service {
+        console(self.nats.url(), &self.ingress().await, operator).await
+    }
+
+    /// Where platforms reach ingress.
+    pub(crate) async fn ingress(&self) -> String {
+        entrance(&self.fleet).await
+    }
+
     /// A user writes in a chat; ingress must accept it. Gives the conversation's id.
     pub(crate) async fn say(&self, chat: &str, text: &str) -> String {
-        let ingress = &self.fleet.replicas(Stage::Ingress)[0];
-        let url = format!("http://{}", ingress.address("http").await);
-        let message = text_message(chat, "ada", text);
-        let answer = push(&url, CONNECTION, &push_secret(), &message).await;
-        assert_eq!(answer.status(), 202, "{text:?} is accepted");
+        self.push(&text_message(chat, "ada", text)).await
+    }
+
+    /// A message of the channel HTTP; ingress must accept it. Gives the conversation's id.
+    pub(crate) async fn push(&self, message: &Value) -> String {
+        let answer = push(&self.ingress().await, CONNECTION, &push_secret(), message).await;
+        assert_eq!(answer.status(), 202, "{message} is accepted");
         let receipt: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
         receipt["conversation_id"].as_str().unwrap().to_owned()
     }
@@ -87,24 +118,36 @@ impl Platform {
         conversation
     }
 
-    fn replies(&self, chat: &str) -> usize {
+    /// How many replies a chat has.
+    pub(crate) fn replies(&self, chat: &str) -> usize {
         let received = self.callbacks.received().into_iter();
         received.filter(|reply| reply.conversation_id() == chat).count()
     }
 }
 
-fn manifest(backend: &FakeBackend, callbacks: &CallbackReceiver) -> Manifest {
+fn manifest(backend: &FakeBackend, callbacks: &CallbackReceiver, settings: Value) -> Manifest {
     let manifest = json!({
-        "integrations": [integration(INTEGRATION, &backend.url(), json!({}))],
+        "integrations": [integration(INTEGRATION, &backend.url(), settings)],
         "bots": [bot(BOT, INTEGRATION, "queue", json!({}))],
         "connections": [http(CONNECTION, BOT, &callbacks.url())],
     });
     serde_json::from_value(manifest).unwrap()
 }
 
-async fn console(nats_url: &str) -> Service {
+async fn entrance(fleet: &Fleet) -> String {
+    let ingress = &fleet.replicas(Stage::Ingress)[0];
+    format!("http://{}", ingress.address("http").await)
+}
+
+async fn console(nats_url: &str, ingress: &str, operator: &str) -> Service {
     let mut env = environment(nats_url, &CONSOLE);
-    env.extend([("OPERATOR", OPERATOR.to_owned()), ("VIEWER", VIEWER.to_owned())]);
+    env.extend([
+        ("OPERATOR", operator.to_owned()),
+        ("VIEWER", VIEWER.to_owned()),
+        (PLAYGROUND, new_secret("playground")),
+        ("INGRESS_URL", ingress.to_owned()),
+        ("INGRESS_PUBLIC_URL", ingress.to_owned()),
+    ]);
     let console = Service::start("console", &env).await;
     console.ready().await;
     console

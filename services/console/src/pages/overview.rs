@@ -156,7 +156,7 @@ fn open_breaker(breaker: &Breaker, session: &Session, is_operator: bool) -> Mark
         @if is_operator {
             form method="post" action={ "/breakers/" (breaker.integration) "/close" } {
                 (seal(session))
-                button.quiet aria-label={ "Ask " (breaker.integration) " again now" } { "Ask it again now" }
+                button.quiet { "Ask " (breaker.integration) " again now" }
             }
         }
     }
