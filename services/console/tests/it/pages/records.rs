@@ -107,15 +107,40 @@ async fn who_comes_later_is_told_and_sees_what_would_differ() {
         .leads_to("/integrations/support?done=put");
 
     let taken = [("id", "support"), ("url", "https://b.example/")];
-    operator
-        .post("/new-integration", &taken)
-        .await
-        .holds(412, &["https://b.example/"]);
+    operator.post("/new-integration", &taken).await.holds(
+        412,
+        &[
+            "https://b.example/",
+            "There is one of this identifier: <a href=\"/integrations/support\"",
+        ],
+    );
     let stale = [("revision", &*stale)];
     operator
         .post("/integrations/support/delete", &stale)
         .await
         .holds(412, &["has changed meanwhile"]);
+}
+
+#[tokio::test]
+async fn what_somebody_else_has_removed_can_be_made_anew() {
+    let console = Fixture::start().await;
+    let operator = console.operator().await;
+    let stale = operator.get("/integrations/support/edit").await.value("revision");
+    let removal = [("revision", stale.as_str())];
+    operator
+        .post("/integrations/support/delete", &removal)
+        .await
+        .leads_to("/integrations/support/history?done=delete");
+    let text = "id: support\nurl: https://a.example/\n";
+    let late = [("revision", stale.as_str()), ("text", text)];
+    let refused = operator.post("/integrations/support/edit", &late).await;
+    refused.holds(412, &["Somebody else has removed it"]);
+    let absent = refused.value("revision");
+    let anew = [("revision", absent.as_str()), ("text", text)];
+    operator
+        .post("/integrations/support/edit", &anew)
+        .await
+        .leads_to("/integrations/support?done=put");
 }
 
 #[tokio::test]
