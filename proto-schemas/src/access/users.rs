@@ -184,7 +184,7 @@ pub const USERS: [User; 10] = [
             ("TURNS", "turns.*"),
             ("DELIVERIES", "deliveries.*"),
         ],
-        searches: &["INBOX", "TRANSCRIPTS", "DEAD_LETTERS", "KV_limits"],
+        searches: &["KV_registry", "INBOX", "TRANSCRIPTS", "DEAD_LETTERS", "KV_limits"],
         files: FileAccess::Reads,
         removes_from: &["DEAD_LETTERS"],
         ..NOTHING

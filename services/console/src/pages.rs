@@ -8,6 +8,7 @@
 mod assets;
 mod attachments;
 mod bots;
+mod bulk;
 mod chart;
 mod connections;
 mod conversations;
@@ -66,6 +67,7 @@ pub(crate) fn all() -> Vec<Page> {
         conversations::pages(),
         messages::pages(),
         dead_letters::pages(),
+        bulk::pages(),
         playground::pages(),
     ]
     .concat()

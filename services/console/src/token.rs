@@ -1,5 +1,8 @@
 //! The bearer tokens of the API's clients, each with what it opens.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use axum::http::{HeaderMap, header};
 use registry::{Secret, SecretRef};
 use runtime::StartError;
@@ -35,6 +38,8 @@ pub(crate) struct Token {
     pub(crate) role: Role,
     /// Where it lies; also its name in the log.
     pub(crate) reference: SecretRef,
+    /// Whether it could not be read when it was last looked at: told once, as any stranger has it looked at.
+    is_unreadable: Arc<AtomicBool>,
 }
 
 /// All tokens; more than one of a role for several clients, or while one is changed.
@@ -70,7 +75,7 @@ impl Tokens {
     /// # Errors
     /// [`StartError`] when one cannot be read or is too short.
     pub(crate) fn check(&self) -> Result<(), StartError> {
-        for Token { role, reference } in &self.0 {
+        for Token { role, reference, .. } in &self.0 {
             let refused = |error: String| {
                 let error = format!("a token of the role {}: {error}", role.as_str());
                 StartError::Other(error)
@@ -106,7 +111,7 @@ impl Tokens {
         // Each is looked at, whatever the others say, so that the time tells nothing. Viewers come last and win: a token
         // that was given both roles has the smaller one.
         self.iter().enumerate().fold(None, |found, (number, token)| {
-            let value = value_of(&token.reference);
+            let value = token.value();
             let is_it = value.and_then(|value| is_it(value.expose().as_bytes()));
             is_it.map(|what| (number, token, what)).or(found)
         })
@@ -117,21 +122,41 @@ fn references(reader: &mut Reader, key: &str, role: Role, text: &str) -> Vec<Tok
     let mut tokens = Vec::new();
     for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
         match SecretRef::try_from(entry.to_owned()) {
-            Ok(reference) => tokens.push(Token { role, reference }),
+            Ok(reference) => tokens.push(Token::new(role, reference)),
             Err(error) => reader.error(format!("{key}: {error}")),
         }
     }
     tokens
 }
 
-/// What could be guessed opens nothing.
-fn value_of(reference: &SecretRef) -> Option<Secret> {
-    match reference.resolve() {
-        Ok(token) => (token.expose().len() >= LEAST_BYTES).then_some(token),
-        Err(error) => {
-            tracing::error!(%error, "a token of the API cannot be read");
-            None
+impl Token {
+    fn new(role: Role, reference: SecretRef) -> Self {
+        Self {
+            role,
+            reference,
+            is_unreadable: Arc::default(),
         }
+    }
+
+    /// What it is now; none while it cannot be read, or could be guessed.
+    fn value(&self) -> Option<Secret> {
+        let token = self.reference.resolve();
+        let is_news = self.note(token.is_ok());
+        match token {
+            Ok(token) => (token.expose().len() >= LEAST_BYTES).then_some(token),
+            Err(error) => {
+                if is_news {
+                    tracing::error!(%error, "a token of the API cannot be read");
+                }
+                None
+            }
+        }
+    }
+
+    /// Whether it is unreadable and was not before.
+    fn note(&self, is_readable: bool) -> bool {
+        let was_unreadable = self.is_unreadable.swap(!is_readable, Ordering::Relaxed);
+        !is_readable && !was_unreadable
     }
 }
 
@@ -154,10 +179,9 @@ mod tests {
         let kept = texts.iter().enumerate().map(|(number, text)| {
             let path = folder.path().join(number.to_string());
             std::fs::write(&path, text).unwrap();
-            Token {
-                role: if number == 0 { Role::Operator } else { Role::Viewer },
-                reference: SecretRef::try_from(format!("file:{}", path.display())).unwrap(),
-            }
+            let role = if number == 0 { Role::Operator } else { Role::Viewer };
+            let reference = SecretRef::try_from(format!("file:{}", path.display()));
+            Token::new(role, reference.unwrap())
         });
         Tokens(kept.collect())
     }
@@ -209,6 +233,14 @@ mod tests {
     }
 
     #[test]
+    fn that_a_token_cannot_be_read_is_told_once_until_it_can() {
+        let reference = SecretRef::try_from("env:NO_SUCH_VARIABLE_HERE".to_owned()).unwrap();
+        let token = Token::new(Role::Viewer, reference);
+        let told = [true, false, false, true, false].map(|is_readable| token.note(is_readable));
+        assert_eq!(told, [false, true, false, false, true]);
+    }
+
+    #[test]
     fn a_token_of_both_roles_has_the_smaller_one() {
         let folder = tempfile::tempdir().unwrap();
         let tokens = tokens(&folder, &[TOKEN, TOKEN]);
@@ -225,11 +257,7 @@ mod tests {
             .to_string();
         assert!(error.contains("shorter") && !error.contains("hunter2"), "{error}");
         let missing = SecretRef::try_from("env:NO_SUCH_VARIABLE_HERE".to_owned()).unwrap();
-        let role = Role::Viewer;
-        let missing = Token {
-            role,
-            reference: missing,
-        };
+        let missing = Token::new(Role::Viewer, missing);
         assert!(Tokens(vec![missing]).check().is_err());
     }
 }

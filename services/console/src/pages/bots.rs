@@ -223,3 +223,19 @@ fn counted(line: &Line, columns: &[&str; 8]) -> Markup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_that_is_not_of_all_turns_says_so() {
+        let counted = |is_whole| {
+            let (arms, outside) = (Vec::new(), Vec::new());
+            let report = ab::Report { arms, outside };
+            counts(&Counted { report, is_whole }).into_string()
+        };
+        assert!(counted(false).contains("There are more turns"));
+        assert!(!counted(true).contains("There are more turns"));
+    }
+}

@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use maud::{Markup, html};
 use operations::conversations::{self, Recent, Summary, Turns};
+use operations::reset::reset;
 use proto_schemas::content::{IncomingFile, User, Utterance};
 use proto_schemas::context::{Conclusion, TurnResult};
 use proto_schemas::ids::ConversationId;
 use proto_schemas::transcript::{Receipt, Transcript};
+use rand::RngExt;
+use runtime::clock;
 
 use super::attachments;
 use super::format::ago;
+use super::layout::{done, seal};
 use super::page::{Page, Reply, Visit};
-use crate::call::bad_cursor;
+use crate::call::{bad_cursor, is_identifier};
 use crate::problem::Problem;
 use crate::web::Desk;
 
@@ -26,12 +30,26 @@ pub(super) fn pages() -> Vec<Page> {
     vec![
         Page::new("/conversations", |desk, visit| Box::pin(list(desk, visit))),
         Page::new("/conversations/{id}", |desk, visit| Box::pin(show(desk, visit))),
+        Page::form(
+            "/conversations/{id}/reset",
+            "conversations.reset",
+            |desk, visit| Box::pin(start_afresh(desk, visit)),
+        ),
+        Page::form(
+            "/conversations/{id}/forget",
+            "conversations.forget",
+            |desk, visit| Box::pin(forget(desk, visit)),
+        ),
     ]
 }
 
 async fn list(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
     let recent = conversations::recent(&desk.bus, number(visit.asked("cursor"))?, LISTED).await?;
-    Ok(Reply::page(SECTION, "Conversations", listed(&recent)))
+    let body = html! {
+        @if visit.asked("done") == Some("forget") { (done("What was stored of the conversation is removed.")) }
+        (listed(&recent))
+    };
+    Ok(Reply::page(SECTION, "Conversations", body))
 }
 
 fn number(cursor: Option<&str>) -> Result<Option<u64>, Problem> {
@@ -85,7 +103,52 @@ async fn show(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
     if from.is_none() && turns.items.is_empty() {
         return Err(nothing());
     }
-    Ok(Reply::page(SECTION, "Conversation", shown(&id, &turns)))
+    let body = html! {
+        @if visit.asked("done") == Some("reset") {
+            (done("It starts afresh as soon as what was written before is answered; its user is told."))
+        }
+        @if visit.is_operator() { (actions(&visit, &id)) }
+        (shown(&id, &turns))
+    };
+    Ok(Reply::page(SECTION, "Conversation", body))
+}
+
+fn actions(visit: &Visit, id: &ConversationId) -> Markup {
+    // Names the request, so that a form that is sent twice is done once.
+    let request: u64 = rand::rng().random();
+    html! {
+        div.actions {
+            form method="post" action={ "/conversations/" (id) "/reset" } {
+                (seal(&visit.session))
+                input type="hidden" name="request" value={ "console-" (format!("{request:016x}")) };
+                button.quiet { "Start it afresh" }
+            }
+            details {
+                summary { "Remove" }
+                form method="post" action={ "/conversations/" (id) "/forget" } {
+                    (seal(&visit.session))
+                    p.small { "All that is stored of it, files included, is gone for good then. This takes up to half a minute." }
+                    button.danger { "Remove the conversation" }
+                }
+            }
+        }
+    }
+}
+
+async fn start_afresh(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
+    let nothing = || Problem::NotFound("the inbox has nothing of such a conversation");
+    let id = ConversationId::new(visit.name("id")).map_err(|_| nothing())?;
+    let request = visit.sent("request").filter(|name| is_identifier(name));
+    let asked = reset(&desk.bus, &id, request, clock::now()).await?;
+    asked.ok_or_else(nothing)?;
+    Ok(Reply::elsewhere(format!("/conversations/{id}?done=reset")))
+}
+
+async fn forget(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
+    let nothing = || Problem::NotFound("nothing is stored of such a conversation");
+    let id = ConversationId::new(visit.name("id")).map_err(|_| nothing())?;
+    desk.forgetting.forget(&desk.bus, id).await?.ok_or_else(nothing)?;
+    Ok(Reply::elsewhere("/conversations?done=forget"))
 }
 
 fn shown(id: &ConversationId, turns: &Turns) -> Markup {

@@ -9,6 +9,7 @@ use proto_schemas::ids::DeadLetterId;
 use runtime::clock;
 use url::form_urlencoded;
 
+use super::bulk;
 use super::format::{ago, exactly};
 use super::layout::{done, seal};
 use super::page::{Page, Reply, Visit};
@@ -16,7 +17,9 @@ use crate::call::bad_cursor;
 use crate::problem::Problem;
 use crate::web::Desk;
 
-const SECTION: &str = "/dead-letters";
+pub(super) const SECTION: &str = "/dead-letters";
+/// What a list is filtered by: the fields of the query.
+pub(super) const FILTERS: [&str; 4] = ["stage", "class", "integration", "conversation"];
 /// Dead letters of a page.
 const LISTED: usize = 50;
 /// The most of a payload that is shown, in bytes.
@@ -44,14 +47,15 @@ async fn list(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
         .asked("cursor")
         .map_or(Ok(0), str::parse)
         .map_err(|_| bad_cursor())?;
-    let letters = dead_letters::list(&desk.bus, &filter(&visit), from, LISTED).await?;
+    let letters = dead_letters::list(&desk.bus, &filter(&|name| visit.asked(name)), from, LISTED).await?;
     Ok(Reply::page(SECTION, "Dead letters", listed(&visit, &letters)))
 }
 
-fn filter(visit: &Visit) -> Filter {
-    let text = |name| visit.asked(name).map(ToOwned::to_owned);
+/// The filter of which each field is asked for.
+pub(super) fn filter<'a>(asked: &impl Fn(&str) -> Option<&'a str>) -> Filter {
+    let text = |name| asked(name).map(ToOwned::to_owned);
     Filter {
-        stage: visit.asked("stage").and_then(stage),
+        stage: asked("stage").and_then(stage),
         class: text("class"),
         integration: text("integration"),
         conversation: text("conversation"),
@@ -81,6 +85,7 @@ fn listed(visit: &Visit, letters: &Letters) -> Markup {
                 }
             }
         }
+        @if visit.is_operator() && !letters.items.is_empty() { (bulk::forms(visit)) }
         @if let Some(next) = letters.next {
             p { a href={ "/dead-letters?" (query(visit, next)) } { "Later dead letters" } }
         }
@@ -90,7 +95,7 @@ fn listed(visit: &Visit, letters: &Letters) -> Markup {
 /// The same list from another place on.
 fn query(visit: &Visit, from: u64) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
-    for name in ["stage", "class", "integration", "conversation"] {
+    for name in FILTERS {
         if let Some(value) = visit.asked(name) {
             query.append_pair(name, value);
         }

@@ -126,6 +126,11 @@ impl Visit {
         self.form.get(name).map_or("", String::as_str)
     }
 
+    /// A field of the form; none when it is absent or empty.
+    pub(crate) fn sent(&self, name: &str) -> Option<&str> {
+        Some(self.field(name)).filter(|value| !value.is_empty())
+    }
+
     /// Whether who is signed in may change things.
     pub(crate) fn is_operator(&self) -> bool {
         self.session.client.role == Role::Operator

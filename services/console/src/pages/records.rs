@@ -272,3 +272,27 @@ fn capital(word: &str) -> String {
     let first = letters.next().map(|first| first.to_uppercase().to_string());
     first.unwrap_or_default() + letters.as_str()
 }
+
+#[cfg(test)]
+mod tests {
+    use registry::Integration;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_field_proposes_the_first_records_and_no_more_than_it_may() {
+        let mut snapshot = Snapshot::default();
+        for number in 0..=PROPOSED {
+            let record = json!({"id": format!("i{number:04}"), "url": "https://a.example/"});
+            let record: Integration = serde_json::from_value(record).unwrap();
+            snapshot.integrations.insert(record.id.clone(), record.into());
+        }
+        let field = Field::required("integration", "", "").of::<Integration>(&snapshot);
+        assert_eq!(field.proposals.len(), PROPOSED);
+        assert_eq!(
+            (&*field.proposals[0], &*field.proposals[PROPOSED - 1]),
+            ("i0000", "i0199")
+        );
+    }
+}

@@ -8,6 +8,7 @@ use testkit::condition::{PATIENCE, wait_until};
 use testkit::process::Service;
 
 use crate::fixture::{Fixture, OPERATOR, VIEWER, answer, variables};
+use crate::pages::Browser;
 use crate::records::{ABSENT, integration};
 
 #[tokio::test]
@@ -93,4 +94,40 @@ async fn the_log_says_who_changed_what_and_no_secret() {
         !logs.contains(OPERATOR) && !logs.contains("ECHO_SECRET"),
         "{logs}"
     );
+}
+
+#[tokio::test]
+async fn what_is_made_by_a_form_is_named_in_the_log() {
+    let console = Fixture::start().await;
+    let variables = variables(console.nats.url(), &console.folder, OPERATOR);
+    let service = Service::start("console", &variables).await;
+    service.ready().await;
+    let url = format!("http://{}", service.address("http").await);
+    let operator = Browser::signed_in(url, OPERATOR).await;
+    let small = [("id", "made"), ("url", "https://a.example/")];
+    let text = [
+        ("id", "written"),
+        ("text", "id: written\nurl: https://a.example/\n"),
+    ];
+    for form in [small, text] {
+        operator.post("/new-integration", &form).await.holds(303, &[]);
+    }
+    let made = || -> Vec<Value> {
+        let logs = service.logs();
+        let lines = logs
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines
+            .filter(|line| line["action"] == "integrations.put")
+            .collect()
+    };
+    wait_until(PATIENCE, "two lines", async || made().len() == 2).await;
+    for (line, id) in made().iter().zip(["made", "written"]) {
+        assert_eq!(
+            (&line["id"], &line["outcome"]),
+            (&id.into(), &"done".into()),
+            "{line}"
+        );
+        assert!(line["to"].is_u64(), "{line}");
+    }
 }

@@ -73,7 +73,8 @@ impl Fixture {
         }
     }
 
-    fn url(&self, name: &str) -> String {
+    /// Where it listens.
+    pub(crate) fn url(&self, name: &str) -> String {
         let address: SocketAddr = self.running.address(name).unwrap();
         format!("http://{address}")
     }

@@ -1,11 +1,13 @@
 //! Whether a configuration may be stored.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bus::{Bus, BusError};
 use proto_schemas::subjects;
 use proto_schemas::topology::{REGISTRY, bucket_stream};
-use registry::{Bot, Integration, Manifest, Problem, check_manifest};
+use registry::{
+    Bot, Connection, Integration, Manifest, Problem, check_gateways, check_manifest, reads_gateways,
+};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -37,7 +39,12 @@ pub async fn check(bus: &Bus, manifest: &Manifest) -> Result<Vec<Problem>, BusEr
     let (bots, integrations) = named_by(manifest);
     let bots = stored::<Bot>(bus, bots).await?;
     let integrations = stored::<Integration>(bus, integrations).await?;
-    Ok(check_manifest(manifest, &bots, &integrations))
+    let mut problems = check_manifest(manifest, &bots, &integrations);
+    // Few manifests have one, so that few have all connections read.
+    if reads_gateways(manifest) {
+        problems.extend(check_gateways(manifest, &connections(bus).await?));
+    }
+    Ok(problems)
 }
 
 /// The bots and the integrations that a manifest refers to.
@@ -46,6 +53,19 @@ pub fn named_by(manifest: &Manifest) -> (BTreeSet<&str>, BTreeSet<&str>) {
     let bots = connections.map(|connection| connection.bot.as_str());
     let integrations = manifest.bots.iter().flat_map(integrations_of);
     (bots.collect(), integrations.collect())
+}
+
+/// All connections, as they are stored now.
+async fn connections(bus: &Bus) -> Result<Vec<Connection>, BusError> {
+    let mut newest = BTreeMap::new();
+    let subject = subjects::key(REGISTRY.name, &Connection::key("*"));
+    bus.each(&bucket_stream(&REGISTRY), &subject, 1, |entry| {
+        newest.insert(entry.subject.clone(), entry);
+    })
+    .await?;
+    let present = newest.into_values().filter(|entry| !entry.is_removal());
+    // What cannot be read was written by a later build.
+    Ok(present.filter_map(|entry| entry.decode().ok()).collect())
 }
 
 async fn stored<T: Record>(bus: &Bus, ids: BTreeSet<&str>) -> Result<BTreeSet<String>, BusError> {

@@ -1,6 +1,7 @@
 //! The rules that types cannot say. Every broken rule is reported, each with its path.
 
 mod format;
+mod gateways;
 mod webhook;
 
 use std::collections::BTreeSet;
@@ -11,9 +12,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Bot, Breaker, Connection, ConnectionChannel, DiscordConnection, HeaderValue, Integration, Manifest,
-};
+use crate::{Bot, Breaker, ConnectionChannel, DiscordConnection, HeaderValue, Integration, Manifest};
+
+pub use gateways::{check_gateways, reads_gateways};
 
 /// Headers that an integration may not set: they belong to the transport or to us.
 const FORBIDDEN_HEADERS: [&str; 9] = [
@@ -102,7 +103,7 @@ pub fn check_manifest(
         }
         report.channel(&path, &connection.channel);
     }
-    report.gateways(&manifest.connections);
+    report.gateways(&manifest.connections, BTreeSet::new());
     report.problems
 }
 
@@ -121,22 +122,6 @@ impl Report {
         for id in ids {
             if !seen.insert(id) {
                 self.add(format!("{list}.{id}"), "is listed twice".to_owned());
-            }
-        }
-    }
-
-    /// Two readers of one bot's Gateway would answer everything twice.
-    fn gateways(&mut self, connections: &[Connection]) {
-        let mut seen = BTreeSet::new();
-        for connection in connections {
-            if let ConnectionChannel::Discord(discord) = &connection.channel
-                && discord.gateway.is_some()
-                && !seen.insert(&discord.application_id)
-            {
-                self.add(
-                    format!("connections.{}.channel.discord.gateway", connection.id),
-                    "another connection reads the Gateway of this application".to_owned(),
-                );
             }
         }
     }
@@ -536,34 +521,5 @@ mod tests {
         let manifest = manifest(serde_json::json!({ "integrations": [one, one] }));
         let problems = check_manifest(&manifest, &BTreeSet::new(), &BTreeSet::new());
         assert_eq!(problems[0].to_string(), "integrations.i: is listed twice");
-    }
-
-    #[test]
-    fn one_connection_reads_the_gateway_of_an_application() {
-        let connection = |id: &str, gateway: bool| {
-            let mut discord = serde_json::json!({
-                "token": "env:T", "application_id": "7", "public_key": "ab".repeat(32),
-            });
-            if gateway {
-                discord["gateway"] = serde_json::json!({});
-            }
-            serde_json::json!({"id": id, "bot": "b", "channel": {"discord": discord}})
-        };
-        let check = |connections: serde_json::Value| {
-            let manifest = serde_json::from_value(serde_json::json!({"connections": connections})).unwrap();
-            let problems = check_manifest(&manifest, &BTreeSet::from(["b".to_owned()]), &BTreeSet::new());
-            problems
-                .into_iter()
-                .map(|problem| problem.path)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(
-            check(serde_json::json!([connection("a", true), connection("c", false)])),
-            [""; 0]
-        );
-        assert_eq!(
-            check(serde_json::json!([connection("a", true), connection("c", true)])),
-            ["connections.c.channel.discord.gateway"]
-        );
     }
 }

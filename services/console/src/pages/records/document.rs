@@ -112,6 +112,8 @@ mod tests {
     #[test]
     fn what_was_stored_is_read_as_json_too_and_anything_else_is_refused() {
         assert_eq!(read(r#"{"id": "a"}"#).unwrap(), json!({"id": "a"}));
+        // What a browser makes of the ends of lines.
+        assert_eq!(read("a: |\r\n  x\r\n  y\r\n").unwrap(), json!({"a": "x\ny\n"}));
         assert!(matches!(read("a: [1"), Err(Problem::Unusable(_))));
         assert!(matches!(read("a: 1\na: 2"), Err(Problem::Unusable(_))));
     }

@@ -7,7 +7,7 @@ use operations::{Condition, RecordError, Stored};
 use serde_json::Value;
 
 use super::document::{difference, read, written};
-use super::{Field, Kind, address, capital, found, identifier};
+use super::{Field, Kind, address, capital, found, identifier, link};
 use crate::pages::layout::{done, seal};
 use crate::pages::page::{Reply, Visit};
 use crate::pages::problem;
@@ -131,12 +131,32 @@ fn form_again<T: Kind>(desk: &Desk, visit: &Visit) -> Markup {
     }
 }
 
+/// The form again after a new record has found its identifier taken, or a change its record removed.
+fn taken<T: Kind>(desk: &Desk, visit: &Visit, why: Problem) -> Reply {
+    let id = visit.field("id").trim();
+    Reply::Again {
+        title: title::<T>(visit),
+        section: T::PLACES.list,
+        body: html! {
+            (problem::told(&why))
+            @if visit.name("id").is_empty() {
+                p { "There is one of this identifier: " (link::<T>(id)) }
+                (form_again::<T>(desk, visit))
+            } @else {
+                p { "Somebody else has removed it since you began. Storing yours makes it anew." }
+                (editor::<T>(visit, "", visit.field(TEXT)))
+            }
+        },
+        why,
+    }
+}
+
 /// The form again after somebody else was faster: over what is there now, with what would differ from it.
 async fn changed<T: Kind>(desk: &Desk, visit: &Visit, why: Problem) -> Result<Reply, Problem> {
     let now = match found::<T>(desk, visit).await {
         Ok(now) => now,
-        // A new one whose identifier is taken, or one that was removed.
-        Err(Problem::Record(RecordError::Unknown)) => return Ok(again::<T>(desk, visit, why)),
+        // It was removed meanwhile, or it was to be new.
+        Err(Problem::Record(RecordError::Unknown)) => return Ok(taken::<T>(desk, visit, why)),
         Err(problem) => return Err(problem),
     };
     let there = now.record.as_ref().map(written).unwrap_or_default();
@@ -196,7 +216,11 @@ fn small_form<T: Kind>(desk: &Desk, visit: &Visit) -> Markup {
                 button.quiet formaction=(T::PLACES.check_new) formnovalidate { "Check" }
             }
         }
-        p { "There are more settings. " a href={ (T::PLACES.new) "?as=" (TEXT) } { "Write it as text" } ", or change it afterwards." }
+        p {
+            "There are more settings. "
+            a href={ (T::PLACES.new) "?as=" (TEXT) @if let Some((name, value)) = T::hidden(visit) { "&" (name) "=" (value) } } { "Write it as text" }
+            ", or change it afterwards."
+        }
     }
 }
 

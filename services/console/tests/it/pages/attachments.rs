@@ -65,3 +65,21 @@ async fn a_file_that_is_not_there_is_not_found() {
             .holds(404, &["not_found"]);
     }
 }
+
+#[tokio::test]
+async fn a_file_that_is_larger_than_any_that_is_stored_is_not_sent() {
+    const MOST: usize = 50 * 1024 * 1024;
+    let console = Fixture::start().await;
+    let viewer = console.viewer().await;
+    for (key, bytes, status) in [("most", MOST, 200), ("more", MOST + 1, 404)] {
+        let file = Bytes::from(vec![0; bytes]);
+        console.bus.store_file(key, &file).await.unwrap();
+        let sent = viewer
+            .send(Method::GET, &format!("/attachments/{key}"), &[])
+            .await;
+        assert_eq!(sent.status(), status, "{key}");
+        if status == 200 {
+            assert_eq!(sent.bytes().await.unwrap(), file);
+        }
+    }
+}

@@ -150,6 +150,11 @@ async fn a_connection_of_each_channel_is_made_of_its_fields() {
         let form = operator.get(&format!("/new-connection?channel={channel}")).await;
         form.holds(200, &["Who answers here", "env:NAME or file:PATH"]);
         assert_eq!(form.value("channel"), channel);
+        let text = operator
+            .get(&format!("/new-connection?as=text&channel={channel}"))
+            .await;
+        form.holds(200, &[&format!("?as=text&amp;channel={channel}")]);
+        text.holds(200, &[&format!("channel:\n  {channel}:\n")]);
         for (name, _) in account {
             form.holds(200, &[&format!("name=\"{name}\"")]);
         }

@@ -8,8 +8,13 @@ use crate::fixture::Fixture;
 use crate::records::ABSENT;
 
 /// Sends a form for a test, and answers with this report as webhook-caller does: what was asked, and what is shown.
-async fn answered(browser: &Browser<'_>, verb: &str, report: Value) -> (IntegrationTest, Shown) {
-    let mut questions = browser.console.questions().await;
+async fn answered(
+    console: &Fixture,
+    browser: &Browser,
+    verb: &str,
+    report: Value,
+) -> (IntegrationTest, Shown) {
+    let mut questions = console.questions().await;
     let form = [("message", "Hello <b>")];
     let address = format!("/integrations/support/{verb}");
     let asking = browser.post(&address, &form);
@@ -40,7 +45,7 @@ async fn a_test_shows_request_times_and_reply() {
             "buttons": [{"label": "Yes", "value": "pay:42"}, {"label": "No", "url": "https://a.example/no"}],
             "metadata": {"model": "gpt"}}});
     let operator = console.operator().await;
-    let (asked, shown) = answered(&operator, "test", report).await;
+    let (asked, shown) = answered(&console, &operator, "test", report).await;
     assert!(!asked.preview_only);
     assert_eq!(asked.message, "Hello <b>");
     shown
@@ -73,7 +78,7 @@ async fn a_viewer_may_look_at_the_request() {
     let console = Fixture::start().await;
     let report = json!({"integration": "support", "outcome": {"kind": "preview"},
         "request": {"method": "POST", "url": "https://a.example/", "headers": {}, "body": {}}});
-    let (asked, shown) = answered(&console.viewer().await, "preview", report).await;
+    let (asked, shown) = answered(&console, &console.viewer().await, "preview", report).await;
     assert!(asked.preview_only);
     shown.holds(200, &["Nothing was sent", "POST https://a.example/"]);
 }
@@ -85,7 +90,7 @@ async fn a_failure_shows_its_class_and_what_to_look_at() {
     let report = json!({"integration": "support", "latency": {"total_micros": 5},
         "outcome": {"kind": "failure", "class": "unauthorized", "status": 401, "detail": "HTTP 401: <bad> key",
             "hint": "Check its value."}});
-    let (_, shown) = answered(&operator, "test", report).await;
+    let (_, shown) = answered(&console, &operator, "test", report).await;
     shown.holds(
         200,
         &[
@@ -97,7 +102,7 @@ async fn a_failure_shows_its_class_and_what_to_look_at() {
 
     let report = json!({"integration": "support",
         "outcome": {"kind": "refused", "reason": "too_many_tests", "detail": "four are being made"}});
-    let (_, shown) = answered(&operator, "test", report).await;
+    let (_, shown) = answered(&console, &operator, "test", report).await;
     shown.holds(
         429,
         &[

@@ -226,3 +226,29 @@ async fn pages_follow_each_other_without_gap_or_repetition() {
     }
     assert_eq!(seen, ["a", "c", "d", "e"]);
 }
+
+#[tokio::test]
+async fn a_gateway_that_a_stored_connection_reads_is_read_by_no_other() {
+    let broker = Broker::start().await;
+    broker.create("echo").await;
+    put::<Bot>(&broker.bus, "support", bot("echo"), Condition::Absent)
+        .await
+        .unwrap();
+    let reader = |id: &str| {
+        json!({"id": id, "bot": "support", "channel": {"discord": {
+            "token": "env:T", "application_id": "7", "public_key": "ab".repeat(32), "gateway": {}}}})
+    };
+    let create = async |id: &str| put::<Connection>(&broker.bus, id, reader(id), Condition::Absent).await;
+    let first = create("first").await.unwrap();
+    let RecordError::Invalid(problems) = create("second").await.unwrap_err() else {
+        panic!("the second reader is refused for another reason");
+    };
+    assert_eq!(problems[0].path, "connections.second.channel.discord.gateway");
+    let again = Condition::Revision(first.to);
+    let changed = put::<Connection>(&broker.bus, "first", reader("first"), again).await;
+    let (revision, snapshot) = (changed.unwrap().to, snapshot(&[], &[]));
+    delete::<Connection>(&broker.bus, &snapshot, "first", revision)
+        .await
+        .unwrap();
+    create("second").await.unwrap();
+}

@@ -1,0 +1,111 @@
+//! Many dead letters at once: those that a filter lets through, some at a time.
+
+use std::sync::Arc;
+
+use maud::{Markup, html};
+use operations::dead_letters::{self, Bulk};
+use runtime::clock;
+
+use super::dead_letters::{FILTERS, SECTION, filter};
+use super::layout::seal;
+use super::page::{Page, Reply, Visit};
+use crate::call::bad_cursor;
+use crate::problem::Problem;
+use crate::web::Desk;
+
+/// How many are handled with one form: what takes some seconds.
+const AT_ONCE: usize = 100;
+
+pub(super) fn pages() -> Vec<Page> {
+    vec![
+        Page::form(
+            "/dead-letters/replay",
+            "dead-letters.replay_some",
+            |desk, visit| Box::pin(replay(desk, visit)),
+        ),
+        Page::form("/dead-letters/purge", "dead-letters.purge_some", |desk, visit| {
+            Box::pin(purge(desk, visit))
+        }),
+    ]
+}
+
+/// The forms for all that are listed, with the filter that they are listed by.
+pub(super) fn forms(visit: &Visit) -> Markup {
+    let is_filtered = FILTERS.iter().any(|name| visit.asked(name).is_some());
+    html! {
+        details.panel {
+            summary { @if is_filtered { "All that the filter lets through" } @else { "All of them" } }
+            p.small { "At most " (AT_ONCE) " at once, the oldest first." }
+            div.actions {
+                form method="post" action="/dead-letters/replay" { (fields(visit, "")) button { "Replay them" } }
+                form method="post" action="/dead-letters/purge" {
+                    (fields(visit, ""))
+                    button.danger { "Remove them for good" }
+                }
+            }
+        }
+    }
+}
+
+/// What a form says of the dead letters that are meant.
+fn fields(visit: &Visit, cursor: &str) -> Markup {
+    let value = |name: &str| match visit.field(name) {
+        "" => visit.asked(name).unwrap_or_default().to_owned(),
+        sent => sent.to_owned(),
+    };
+    html! {
+        (seal(&visit.session))
+        @for name in FILTERS { input type="hidden" name=(name) value=(value(name)); }
+        input type="hidden" name="cursor" value=(cursor);
+    }
+}
+
+async fn replay(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
+    let (filter, from) = (filter(&|name| visit.sent(name)), from(&visit)?);
+    let done = dead_letters::replay_some(&desk.bus, &filter, from, AT_ONCE, clock::now()).await?;
+    let told = told(
+        &visit,
+        &done,
+        "replayed",
+        "/dead-letters/replay",
+        "Go on with the rest",
+    );
+    Ok(Reply::page(SECTION, "Dead letters", told))
+}
+
+async fn purge(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
+    let (filter, from) = (filter(&|name| visit.sent(name)), from(&visit)?);
+    let done = dead_letters::purge_some(&desk.bus, &filter, from, AT_ONCE).await?;
+    let told = told(
+        &visit,
+        &done,
+        "removed",
+        "/dead-letters/purge",
+        "Remove the rest, too",
+    );
+    Ok(Reply::page(SECTION, "Dead letters", told))
+}
+
+fn from(visit: &Visit) -> Result<u64, Problem> {
+    visit
+        .sent("cursor")
+        .map_or(Ok(0), str::parse)
+        .map_err(|_| bad_cursor())
+}
+
+fn told(visit: &Visit, done: &Bulk, deed: &str, again: &str, go_on: &str) -> Markup {
+    html! {
+        div.notice.good[done.failed.is_empty()].warn[!done.failed.is_empty()] role="status" {
+            p { (done.done.len()) " dead letters are " (deed) ", " (done.failed.len()) " are not." }
+        }
+        @if !done.failed.is_empty() {
+            ul { @for left in &done.failed {
+                li { a.mono href={ "/dead-letters/" (left.id) } { (left.id) } " " (left.message) }
+            } }
+        }
+        @if let Some(cursor) = &done.next_cursor {
+            form method="post" action=(again) { (fields(visit, cursor)) button { (go_on) } }
+        }
+        p { a href="/dead-letters" { "Back to the dead letters" } }
+    }
+}
