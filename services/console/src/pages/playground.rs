@@ -141,11 +141,16 @@ struct Chat {
     name: String,
 }
 
-fn chat(desk: &Desk, visit: &Visit) -> Result<Chat, Problem> {
+async fn chat(desk: &Desk, visit: &Visit) -> Result<Chat, Problem> {
     let nothing =
         || Problem::NotFound("there is no such connection, or it takes nothing from the playground");
     let id = ConnectionId::new(visit.name("id")).map_err(|_| nothing())?;
-    let connection = desk.registry.connection(&id).ok_or_else(nothing)?;
+    // As it is stored: of one that was just made the registry may not have heard yet.
+    let connection = match operations::show::<Connection>(&desk.bus, id.as_str()).await {
+        Ok(stored) => stored.record.ok_or_else(nothing)?,
+        Err(RecordError::Unknown) => return Err(nothing()),
+        Err(error) => return Err(error.into()),
+    };
     if !playground(desk)?.reaches(&connection) {
         return Err(nothing());
     }
@@ -159,13 +164,13 @@ fn chat(desk: &Desk, visit: &Visit) -> Result<Chat, Problem> {
     }
     Ok(Chat {
         connection: id,
-        bot: connection.bot.clone(),
+        bot: connection.bot,
         name: name.to_owned(),
     })
 }
 
 async fn show(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
-    let chat = chat(&desk, &visit)?;
+    let chat = chat(&desk, &visit).await?;
     let title = format!("Talking to {}", chat.bot);
     let body = page(&desk, &visit, &chat, "").await?;
     Ok(Reply::page(SECTION, title, body))
@@ -237,7 +242,7 @@ fn saying(visit: &Visit, chat: &Chat, draft: &str) -> Markup {
 }
 
 async fn say(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
-    let chat = chat(&desk, &visit)?;
+    let chat = chat(&desk, &visit).await?;
     let text = visit.field("text");
     let pushed = if text.trim().is_empty() || text.len() > MAX_TEXT_BYTES {
         let why = format!("a message has 1 to {MAX_TEXT_BYTES} bytes");
