@@ -3,9 +3,11 @@
 //! Nothing sleeps: a test waits for what is to be there. What takes too long fails, with what was waited for.
 
 use std::os::unix::fs::MetadataExt;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use serde_json::{Map, Value, json};
 use testkit::client::client_with;
 use testkit::condition::{PATIENCE, wait_for, wait_until};
@@ -131,11 +133,27 @@ impl Browser {
     /// # Panics
     /// When it does not in time.
     pub(crate) async fn wait_until(&self, what: &str, script: &str) {
-        wait_until(PATIENCE, what, async || {
+        let wait = wait_until(PATIENCE, what, async || {
             let returned = self.session.execute(script, []).await;
             returned.is_ok_and(|returned| returned.json() == true)
-        })
-        .await;
+        });
+        if let Err(vain) = AssertUnwindSafe(wait).catch_unwind().await {
+            self.tell().await;
+            resume_unwind(vain);
+        }
+    }
+
+    /// Prints what the page shows, for who reads why a test has failed.
+    async fn tell(&self) {
+        let page = self
+            .session
+            .execute("return location.href + '\\n' + document.body.innerText", [])
+            .await;
+        let page = page.map(|page| page.json().as_str().unwrap_or_default().to_owned());
+        eprintln!(
+            "---- the page ----\n{}",
+            page.unwrap_or_else(|error| error.to_string())
+        );
     }
 
     /// Waits until the page's text contains this.

@@ -9,6 +9,11 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 use testkit::condition::{PATIENCE, wait_for};
 
+/// What the driver says when the port that it has chosen is taken: it chooses one that is free by IPv6, and wants it by
+/// IPv4, too. That it is started anew then is no second try of a test.
+const PORT_IS_TAKEN: &str = "IPv4 port not available";
+/// How often it may choose: a port is taken once in hundreds of times.
+const MOST_CHOICES: usize = 5;
 /// What the driver says of itself when it listens.
 const LISTENS: &str = "started successfully on port ";
 
@@ -27,6 +32,16 @@ impl Driver {
     /// # Panics
     /// When there is none, or it does not start.
     pub(crate) async fn start() -> Self {
+        for _ in 0..MOST_CHOICES {
+            if let Some(driver) = Self::started().await {
+                return driver;
+            }
+        }
+        panic!("chromedriver has chosen {MOST_CHOICES} ports that are taken");
+    }
+
+    /// A driver; none when its port is taken.
+    async fn started() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let log = File::create(log(&folder)).unwrap();
         let mut command = Command::new(named("CHROMEDRIVER_BIN"));
@@ -47,9 +62,9 @@ impl Driver {
             url: String::new(),
             folder,
         };
-        let port = wait_for(PATIENCE, "chromedriver to listen", async || driver.port()).await;
+        let port = wait_for(PATIENCE, "chromedriver to listen", async || driver.port()).await?;
         driver.url = format!("http://127.0.0.1:{port}");
-        driver
+        Some(driver)
     }
 
     /// Where it takes commands.
@@ -67,9 +82,13 @@ impl Driver {
         self.process.id()
     }
 
-    fn port(&mut self) -> Option<u16> {
-        let said = std::fs::read_to_string(log(&self.folder)).unwrap();
+    /// Its port, when it has said it; none in that when the port is taken.
+    fn port(&mut self) -> Option<Option<u16>> {
         let ended = self.process.try_wait().unwrap();
+        let said = std::fs::read_to_string(log(&self.folder)).unwrap();
+        if ended.is_some() && said.contains(PORT_IS_TAKEN) {
+            return Some(None);
+        }
         assert!(
             ended.is_none(),
             "chromedriver ended ({}):\n{said}",
@@ -77,7 +96,7 @@ impl Driver {
         );
         let (_, rest) = said.split_once(LISTENS)?;
         let (port, _) = rest.split_once('.')?;
-        port.parse().ok()
+        port.parse().ok().map(Some)
     }
 }
 

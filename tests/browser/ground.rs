@@ -12,6 +12,8 @@ use crate::axe::{Impact, assert_accessible, audit};
 use crate::browser::{Browser, Scheme, Window};
 use crate::fixture::{BOT, OPERATOR, Platform, VIEWER};
 use crate::hostile::{CORPUS, Place, assert_harmless, findings, texts};
+use crate::keyboard::tab_to;
+use crate::look::inspect;
 
 /// What the pages of a careful server are sent with.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'";
@@ -274,6 +276,24 @@ async fn what_is_typed_and_clicked_reaches_the_page() {
     browser.wait_for_text("Hello Ada").await;
     let returned = browser.run("return arguments[0] + 1", &[Value::from(1)]).await;
     assert_eq!(returned, 2);
+}
+
+#[tokio::test]
+#[should_panic(expected = "wide")]
+async fn a_page_that_does_not_fit_a_phone_is_found() {
+    let server = server("<p style='width:900px'>Hello</p>").await;
+    let browser = Browser::desktop("a_page_that_does_not_fit").await;
+    browser.open(&server.url()).await;
+    inspect(&browser, "wide").await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "the focus on")]
+async fn a_focus_that_is_not_seen_is_found() {
+    let server = server("<style>a { outline: none }</style><a href=x>Hello</a>").await;
+    let browser = Browser::desktop("a_focus_that_is_not_seen").await;
+    browser.open(&server.url()).await;
+    tab_to(&browser, "a").await;
 }
 
 #[tokio::test]

@@ -1,8 +1,11 @@
 //! Finding a conversation, and what became of a message.
 
-use super::{count, operator, text};
+use testkit::condition::{PATIENCE, wait_until};
+use tests::manifest::RESET_MESSAGE;
+
+use super::{count, operator, text, visit};
 use crate::fixture::Platform;
-use crate::look::{assert_quiet, inspect};
+use crate::look::{assert_quiet, assert_refused, inspect};
 
 #[tokio::test]
 async fn a_conversation_is_found_and_read_and_its_messages_are_traced_through_the_stages() {
@@ -51,4 +54,41 @@ async fn a_conversation_is_found_and_read_and_its_messages_are_traced_through_th
         .wait_for_path(&format!("/conversations/{conversation}"))
         .await;
     assert_quiet(&browser).await;
+}
+
+#[tokio::test]
+async fn a_conversation_starts_afresh_and_is_removed_for_good() {
+    let platform = Platform::start().await;
+    let conversation = platform.ask("ada", "Remember this").await;
+    let page = format!("/conversations/{conversation}");
+    let browser = operator(&platform, "conversation_actions").await;
+    visit(&platform, &browser, &page).await;
+    browser.click("form[action$='/reset'] button").await;
+    browser.wait_for_text("It starts afresh").await;
+    inspect(&browser, "reset").await;
+    // The user is told, and the bot has forgotten.
+    wait_until(PATIENCE, "the user to be told", async || {
+        let received = platform.callbacks.received();
+        received.iter().any(|reply| reply.text() == RESET_MESSAGE)
+    })
+    .await;
+    platform.ask("ada", "What was it?").await;
+    visit(&platform, &browser, &page).await;
+    let said = text(&browser, "ol.talk").await;
+    assert!(
+        said.contains("1: What was it? | heard:") && said.contains("The conversation starts afresh."),
+        "{said}"
+    );
+
+    browser.click("details summary").await;
+    inspect(&browser, "removing").await;
+    browser.click("form[action$='/forget'] button").await;
+    browser
+        .wait_for_text("What was stored of the conversation is removed.")
+        .await;
+    assert_eq!(count(&browser, "tbody tr").await, 0);
+    inspect(&browser, "removed").await;
+    visit(&platform, &browser, &page).await;
+    browser.wait_for_text("not_found").await;
+    assert_refused(&browser, 404).await;
 }

@@ -65,3 +65,57 @@ async fn a_dead_letter_is_found_and_replayed_and_another_removed() {
     browser.wait_for_text("There are none").await;
     assert_quiet(&browser).await;
 }
+
+#[tokio::test]
+async fn all_that_a_filter_lets_through_are_replayed_or_removed_together() {
+    let platform = Platform::start().await;
+    platform.backend.respond_with(always(400));
+    for chat in ["ada", "bob"] {
+        platform.ask(chat, "Bring me back").await;
+    }
+    platform.backend.respond_with(always(401));
+    for chat in ["eve", "joe"] {
+        platform.ask(chat, "Forget me").await;
+    }
+    platform.backend.respond_with(echo);
+    let browser = operator(&platform, "dead_letters_together").await;
+    visit(&platform, &browser, "/dead-letters").await;
+    let class = "return [...document.querySelectorAll('td[data-label=Class]')].map((cell) => cell.innerText)";
+    let classes = browser.run(class, &[]).await;
+    let [refused, missing] = [0, 3].map(|line| classes[line].as_str().unwrap().to_owned());
+    assert_ne!(refused, missing, "{classes}");
+
+    browser.type_into("#class", &refused).await;
+    browser.click("form[role=search] button").await;
+    browser
+        .wait_until(
+            "those of the class",
+            "return location.search !== '' && document.querySelectorAll('tbody tr').length === 2",
+        )
+        .await;
+    browser.click("details.panel summary").await;
+    inspect(&browser, "filtered").await;
+    browser.click("form[action='/dead-letters/replay'] button").await;
+    browser
+        .wait_for_text("2 dead letters are replayed, 0 are not.")
+        .await;
+    inspect(&browser, "replayed").await;
+    for chat in ["ada", "bob"] {
+        wait_until(PATIENCE, "the reply to what was replayed", async || {
+            platform.replies(chat) == 2
+        })
+        .await;
+    }
+
+    browser.follow("Back to the dead letters").await;
+    browser.wait_for_path("/dead-letters").await;
+    browser.click("details.panel summary").await;
+    browser.click("form[action='/dead-letters/purge'] button").await;
+    browser
+        .wait_for_text("2 dead letters are removed, 0 are not.")
+        .await;
+    browser.follow("Back to the dead letters").await;
+    browser.wait_for_text("There are none").await;
+    assert_eq!(["eve", "joe"].map(|chat| platform.replies(chat)), [1, 1]);
+    assert_quiet(&browser).await;
+}

@@ -153,17 +153,11 @@ async fn what_was_given_up_is_text_in_the_list_and_on_its_page() {
             .visit(&platform, &browser, &page, std::slice::from_ref(text))
             .await;
     }
-    for text in &texts {
-        let query = reqwest::Url::parse_with_params(
-            "http://x/dead-letters",
-            [("class", text), ("conversation", text)],
-        )
-        .unwrap();
-        let page = format!("/dead-letters?{}", query.query().unwrap());
-        checked
-            .visit(&platform, &browser, &page, std::slice::from_ref(text))
-            .await;
-    }
+    let all = texts.join(" ");
+    let filters = ["class", "integration", "conversation"].map(|name| (name, &all));
+    let filtered = reqwest::Url::parse_with_params("http://x/dead-letters", filters).unwrap();
+    let page = format!("/dead-letters?{}", filtered.query().unwrap());
+    checked.visit(&platform, &browser, &page, &texts).await;
     checked.tell("dead letters");
 }
 
@@ -195,7 +189,9 @@ async fn what_operators_configure_is_text_on_the_pages_of_bots_and_integrations(
     let texts = texts();
     let bots = texts.iter().enumerate();
     let bots = bots.map(|(number, text)| bot(&format!("h{number}"), INTEGRATION, "queue", words(text)));
-    let manifest = json!({ "integrations": [], "connections": [], "bots": bots.collect::<Vec<_>>() });
+    let all = bot("all", INTEGRATION, "queue", words(&texts.join(" ")));
+    let bots: Vec<Value> = bots.chain([all]).collect();
+    let manifest = json!({ "integrations": [], "connections": [], "bots": bots });
     let manifest: Manifest = serde_json::from_value(manifest).unwrap();
     manifest.store(&platform.bus).await.unwrap();
     let browser = operator(&platform, "hostile_records").await;
@@ -208,16 +204,13 @@ async fn what_operators_configure_is_text_on_the_pages_of_bots_and_integrations(
     checked.check(&browser, &[]).await;
     checked.visit(&platform, &browser, "/playground", &texts).await;
     for (number, text) in texts.iter().enumerate() {
-        let text = std::slice::from_ref(text);
+        let page = format!("/bots/h{number}");
         checked
-            .visit(&platform, &browser, &format!("/bots/h{number}"), text)
+            .visit(&platform, &browser, &page, std::slice::from_ref(text))
             .await;
-        checked
-            .visit(&platform, &browser, &format!("/bots/h{number}/edit"), &[])
-            .await;
-        checked
-            .visit(&platform, &browser, &format!("/bots/h{number}/history"), &[])
-            .await;
+    }
+    for page in ["/bots/all", "/bots/all/edit", "/bots/all/history"] {
+        checked.visit(&platform, &browser, page, &[]).await;
     }
     checked.tell("bots");
 }
