@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 /// Decodes a payload and encodes it again.
 type RoundTrip = fn(&str) -> Result<Value, String>;
 
-const TYPES: [(&str, RoundTrip); 19] = [
+const TYPES: [(&str, RoundTrip); 20] = [
     (InboxEntry::TYPE, on_the_bus::<InboxEntry>),
     (Context::TYPE, on_the_bus::<Context>),
     (Turn::TYPE, on_the_bus::<Turn>),

@@ -11,6 +11,7 @@ use registry::{Bot, Format, HeaderValue, Integration, IntegrationLimits, SecretR
 use serde_json::{Value, json};
 
 use super::layout::seal;
+use super::overview;
 use super::page::{Page, Reply, Visit};
 use super::problem::told;
 use super::records::{self, Field, Kind, Places, address, link};
@@ -128,6 +129,7 @@ fn page(desk: &Desk, visit: &Visit, stored: &Stored<Integration>, result: &Marku
     let snapshot = desk.registry.current();
     let body = match &stored.record {
         Some(integration) => html! {
+            (breaker(desk, visit, &stored.id))
             (facts(integration))
             (users(&snapshot, &stored.id))
             (test_form(visit, &stored.id))
@@ -136,6 +138,14 @@ fn page(desk: &Desk, visit: &Visit, stored: &Stored<Integration>, result: &Marku
         None => html! {},
     };
     records::framed(visit, stored, &body)
+}
+
+/// Whether its webhook is left in peace, as seen some seconds ago.
+fn breaker(desk: &Desk, visit: &Visit, id: &str) -> Markup {
+    let looks = desk.vitals.looks();
+    let breakers = looks.last().map_or(&[][..], |look| &look.breakers);
+    let open = breakers.iter().find(|breaker| breaker.integration.as_str() == id);
+    html! { @if let Some(breaker) = open { div.notice.bad { (overview::open_breaker(breaker, visit)) } } }
 }
 
 fn facts(integration: &Integration) -> Markup {

@@ -14,7 +14,6 @@ use super::format::{ago, rough};
 use super::layout::{done, seal};
 use super::page::{Page, Reply, Visit};
 use crate::problem::Problem;
-use crate::session::Session;
 use crate::vitals::{self, PERIOD};
 use crate::web::Desk;
 
@@ -144,18 +143,19 @@ fn circuit_breakers(now: &Overview, visit: &Visit) -> Markup {
         @if now.breakers.is_empty() {
             p { "None: every webhook is asked." }
         } @else {
-            ul { @for breaker in &now.breakers { li { (open_breaker(breaker, &visit.session, visit.is_operator())) } } }
+            ul { @for breaker in &now.breakers { li { (open_breaker(breaker, visit)) } } }
             @if now.has_more_breakers { p { "There may be more of them." } }
         }
     }
 }
 
-fn open_breaker(breaker: &Breaker, session: &Session, is_operator: bool) -> Markup {
+/// A webhook that is left in peace, and how to have it asked again.
+pub(super) fn open_breaker(breaker: &Breaker, visit: &Visit) -> Markup {
     html! {
         (breaker)
-        @if is_operator {
+        @if visit.is_operator() {
             form method="post" action={ "/breakers/" (breaker.integration) "/close" } {
-                (seal(session))
+                (seal(&visit.session))
                 button.quiet { "Ask " (breaker.integration) " again now" }
             }
         }

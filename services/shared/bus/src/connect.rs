@@ -100,7 +100,8 @@ impl Bus {
     /// As for [`Bus::connect`].
     pub async fn connect_as(config: BusConfig, identity: Identity) -> Result<Self, BusError> {
         let options = options(&config, &identity).retry_on_initial_connect();
-        Self::open(config, identity, options).await
+        // Boxed: it takes kilobytes, once.
+        Box::pin(Self::open(config, identity, options)).await
     }
 
     /// One more connection to the same broker, as another of its users. It stands when this returns, and is kept then.
@@ -117,7 +118,7 @@ impl Bus {
             roots: self.identity.roots.clone(),
         };
         let options = options(&config, &identity);
-        let bus = Self::open(config, identity, options).await?;
+        let bus = Box::pin(Self::open(config, identity, options)).await?;
         let mut connected = bus.connected();
         let told = tokio::time::timeout(REQUEST_TIMEOUT, connected.wait_for(|connected| *connected));
         match told.await {

@@ -94,8 +94,6 @@ pub fn retry_after(wait: Duration) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
-    use axum::extract::Extension;
-    use axum::routing::get;
     use futures_util::stream;
 
     use super::*;

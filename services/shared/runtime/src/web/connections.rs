@@ -74,6 +74,7 @@ mod tests {
     use std::convert::Infallible;
 
     use axum::body::Body;
+    use axum::extract::Extension;
     use axum::routing::get;
     use bytes::Bytes;
     use futures_util::stream;
@@ -90,6 +91,18 @@ mod tests {
         let shutdown = CancellationToken::new();
         tasks.spawn(serve(listener, router, shutdown.clone()));
         (TcpStream::connect(address).await.unwrap(), shutdown)
+    }
+
+    #[tokio::test]
+    async fn a_request_knows_the_other_end_of_its_connection() {
+        let tell = async |Extension(Peer(address)): Extension<Peer>| address.to_string();
+        let mut tasks = JoinSet::new();
+        let (mut client, _shutdown) = connect(Router::new().route("/", get(tell)), &mut tasks).await;
+        let request = b"GET / HTTP/1.1\r\nhost: us\r\nconnection: close\r\n\r\n";
+        client.write_all(request).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("\r\n\r\n127.0.0.1"), "{answer}");
     }
 
     #[tokio::test(start_paused = true)]
