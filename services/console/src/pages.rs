@@ -91,9 +91,9 @@ pub(crate) fn router(pages: Vec<Page>) -> Router<Arc<Desk>> {
     router
 }
 
-/// What is said where there is no page.
-pub(crate) fn nowhere(desk: &Desk, request: &Request) -> Response {
-    take::refuse(desk, request, Problem::NoRoute)
+/// What is said where no page takes a request.
+pub(crate) fn refuse(desk: &Desk, request: &Request, why: Problem) -> Response {
+    take::refuse(desk, request, why)
 }
 
 /// The address of a page that signs in who has this token, once and within an hour.

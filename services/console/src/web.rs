@@ -72,17 +72,22 @@ pub(crate) fn router(desk: Arc<Desk>, routes: Vec<Route>, pages: Vec<Page>) -> R
     }
     router
         .fallback(async |State(desk): State<Arc<Desk>>, request: Request| {
-            if request.uri().path().starts_with("/v1/") {
-                desk.refuse(&request, Problem::NoRoute)
-            } else {
-                pages::nowhere(&desk, &request)
-            }
+            refuse(&desk, &request, Problem::NoRoute)
         })
         .method_not_allowed_fallback(async |State(desk): State<Arc<Desk>>, request: Request| {
-            desk.refuse(&request, Problem::WrongMethod)
+            refuse(&desk, &request, Problem::WrongMethod)
         })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(desk)
+}
+
+/// What is said where nothing takes a request: to clients of the API a document, to browsers a page.
+fn refuse(desk: &Desk, request: &Request, why: Problem) -> Response {
+    if request.uri().path().starts_with("/v1/") {
+        desk.refuse(request, why)
+    } else {
+        pages::refuse(desk, request, why)
+    }
 }
 
 /// A request from its headers to its answer.

@@ -61,7 +61,7 @@ fn fields(visit: &Visit, cursor: &str) -> Markup {
 }
 
 async fn replay(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
-    let (filter, from) = (filter(&|name| visit.sent(name)), from(&visit)?);
+    let (filter, from) = (filter(&|name| visit.sent(name))?, from(&visit)?);
     let done = dead_letters::replay_some(&desk.bus, &filter, from, AT_ONCE, clock::now()).await?;
     let told = told(
         &visit,
@@ -74,7 +74,7 @@ async fn replay(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
 }
 
 async fn purge(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
-    let (filter, from) = (filter(&|name| visit.sent(name)), from(&visit)?);
+    let (filter, from) = (filter(&|name| visit.sent(name))?, from(&visit)?);
     let done = dead_letters::purge_some(&desk.bus, &filter, from, AT_ONCE).await?;
     let told = told(
         &visit,

@@ -47,24 +47,29 @@ async fn list(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
         .asked("cursor")
         .map_or(Ok(0), str::parse)
         .map_err(|_| bad_cursor())?;
-    let letters = dead_letters::list(&desk.bus, &filter(&|name| visit.asked(name)), from, LISTED).await?;
+    let filter = filter(&|name| visit.asked(name))?;
+    let letters = dead_letters::list(&desk.bus, &filter, from, LISTED).await?;
     Ok(Reply::page(SECTION, "Dead letters", listed(&visit, &letters)))
 }
 
 /// The filter of which each field is asked for.
-pub(super) fn filter<'a>(asked: &impl Fn(&str) -> Option<&'a str>) -> Filter {
+///
+/// # Errors
+/// [`Problem::BadQuery`] for a stage that there is not: without it the filter would let all through.
+pub(super) fn filter<'a>(asked: &impl Fn(&str) -> Option<&'a str>) -> Result<Filter, Problem> {
     let text = |name| asked(name).map(ToOwned::to_owned);
-    Filter {
-        stage: asked("stage").and_then(stage),
+    Ok(Filter {
+        stage: asked("stage").map(stage).transpose()?,
         class: text("class"),
         integration: text("integration"),
         conversation: text("conversation"),
         since: None,
-    }
+    })
 }
 
-fn stage(name: &str) -> Option<Stage> {
-    Stage::ALL.into_iter().find(|stage| stage.as_str() == name)
+fn stage(name: &str) -> Result<Stage, Problem> {
+    let found = Stage::ALL.into_iter().find(|stage| stage.as_str() == name);
+    found.ok_or_else(|| Problem::BadQuery("there is no such stage".to_owned()))
 }
 
 fn listed(visit: &Visit, letters: &Letters) -> Markup {
@@ -168,8 +173,8 @@ fn shown(visit: &Visit, letter: &DeadLetter) -> Markup {
         @if !letter.attempts.is_empty() { (attempts(&letter.attempts)) }
         h2 { "Its work" }
         @match &letter.payload {
-            Payload::Text(text) => pre { (shortened(text)) },
-            Payload::Hex(hex) => { p { "It is no text; in hexadecimal:" } pre { (shortened(hex)) } }
+            Payload::Text(text) => (beginning(text)),
+            Payload::Hex(hex) => { p { "It is no text; in hexadecimal:" } (beginning(hex)) }
             Payload::Object(key) => p { "It is too large to be shown, and lies in the object store as " code { (key) } "." },
         }
     }
@@ -217,8 +222,12 @@ fn attempts(attempts: &[Attempt]) -> Markup {
     }
 }
 
-fn shortened(text: &str) -> &str {
-    &text[..text.floor_char_boundary(SHOWN_BYTES)]
+fn beginning(text: &str) -> Markup {
+    let shown = &text[..text.floor_char_boundary(SHOWN_BYTES)];
+    html! {
+        @if shown.len() < text.len() { p { "The first " (shown.len()) " of its " (text.len()) " bytes:" } }
+        pre { (shown) }
+    }
 }
 
 async fn replay(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {

@@ -15,7 +15,7 @@ use proto_schemas::progress::UsedLink;
 use proto_schemas::subjects;
 use proto_schemas::topology::PROGRESS;
 use runtime::clock;
-use runtime::web::{Peer, read_body};
+use runtime::web::{Peer, read_body, retry_after};
 
 use super::layout::{self, Frame};
 use super::page::fields;
@@ -79,14 +79,31 @@ async fn sign_in(State(desk): State<Arc<Desk>>, request: Request) -> Response {
         Err(why) => {
             why.log();
             desk.metrics.changed(SIGN_IN, false);
-            let again = html! { (problem::told(&why)) (form("", START)) };
-            let status = match why.verdict().status {
-                StatusCode::UNAUTHORIZED => StatusCode::FORBIDDEN,
-                status => status,
-            };
-            page(status, &again)
+            refused(&why)
         }
     }
+}
+
+/// The page again, with why nobody is signed in.
+fn refused(why: &Problem) -> Response {
+    let verdict = why.verdict();
+    let status = match verdict.status {
+        StatusCode::UNAUTHORIZED => StatusCode::FORBIDDEN,
+        status => status,
+    };
+    let told = if matches!(why, Problem::Unauthorized) {
+        let sentence =
+            "That does not sign you in: it is no token of the console, or a link that was used or has ended.";
+        problem::notice(sentence, why)
+    } else {
+        problem::told(why)
+    };
+    let mut response = page(status, &html! { (told) (form("", START)) });
+    if let Some(wait) = verdict.retry_after {
+        let headers = response.headers_mut();
+        headers.insert(header::RETRY_AFTER, retry_after(wait));
+    }
+    response
 }
 
 /// Begins a session; the other thing is where to go then.

@@ -33,7 +33,7 @@ pub(super) fn pages() -> Vec<Page> {
         Page::form("/playground", "connections.put", |desk, visit| {
             Box::pin(connect(desk, visit))
         }),
-        Page::new("/playground/{id}", |_, visit| Box::pin(ready(Ok(begin(&visit))))),
+        Page::new("/playground/{id}", |_, visit| Box::pin(ready(begin(&visit)))),
         Page::new("/playground/{id}/{chat}", |desk, visit| {
             Box::pin(show(desk, visit))
         }),
@@ -129,9 +129,18 @@ async fn connect(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
 }
 
 /// A chat of its own, so that what was said before has no part in it.
-fn begin(visit: &Visit) -> Reply {
+fn begin(visit: &Visit) -> Result<Reply, Problem> {
+    let id = connection_id(visit)?;
     let chat: u64 = rand::rng().random();
-    Reply::elsewhere(format!("/playground/{}/console-{chat:016x}", visit.name("id")))
+    Ok(Reply::elsewhere(format!("/playground/{id}/console-{chat:016x}")))
+}
+
+fn connection_id(visit: &Visit) -> Result<ConnectionId, Problem> {
+    ConnectionId::new(visit.name("id")).map_err(|_| no_connection())
+}
+
+fn no_connection() -> Problem {
+    Problem::NotFound("there is no such connection, or it takes nothing from the playground")
 }
 
 /// A chat, as its address names it.
@@ -142,17 +151,15 @@ struct Chat {
 }
 
 async fn chat(desk: &Desk, visit: &Visit) -> Result<Chat, Problem> {
-    let nothing =
-        || Problem::NotFound("there is no such connection, or it takes nothing from the playground");
-    let id = ConnectionId::new(visit.name("id")).map_err(|_| nothing())?;
+    let id = connection_id(visit)?;
     // As it is stored: of one that was just made the registry may not have heard yet.
     let connection = match operations::show::<Connection>(&desk.bus, id.as_str()).await {
-        Ok(stored) => stored.record.ok_or_else(nothing)?,
-        Err(RecordError::Unknown) => return Err(nothing()),
+        Ok(stored) => stored.record.ok_or_else(no_connection)?,
+        Err(RecordError::Unknown) => return Err(no_connection()),
         Err(error) => return Err(error.into()),
     };
     if !playground(desk)?.reaches(&connection) {
-        return Err(nothing());
+        return Err(no_connection());
     }
     let name = visit.name("chat");
     let is_ours = name.len() <= 64
@@ -231,8 +238,14 @@ fn events_of(chat: &Chat, message: &MessageId) -> String {
 }
 
 fn saying(visit: &Visit, chat: &Chat, draft: &str) -> Markup {
+    let here = format!("/playground/{}/{}", chat.connection, chat.name);
+    // What was said stays in sight when the next message is refused.
+    let action = match visit.asked("message") {
+        Some(message) => format!("{here}?message={message}"),
+        None => here,
+    };
     html! {
-        form method="post" action={ "/playground/" (chat.connection) "/" (chat.name) } {
+        form method="post" action=(action) {
             (seal(&visit.session))
             label for="text" { "Message" }
             textarea.said #text name="text" required maxlength=(MAX_TEXT_BYTES) data-enter autofocus { (draft) }

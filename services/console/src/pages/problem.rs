@@ -7,9 +7,14 @@ use crate::problem::Problem;
 
 /// The problem, with the rules that a record breaks.
 pub(super) fn told(problem: &Problem) -> Markup {
+    notice(&sentence(problem), problem)
+}
+
+/// The same in other words.
+pub(super) fn notice(sentence: &str, problem: &Problem) -> Markup {
     html! {
         div.notice.bad role="alert" {
-            p { strong { (sentence(problem)) } }
+            p { strong { (sentence) } }
             @if let Problem::Record(RecordError::Invalid(rules)) = problem {
                 ul { @for rule in rules { li { code { (rule.path) } " " (rule.message) } } }
             }

@@ -29,7 +29,12 @@ fn a_bad_configuration_is_refused_with_every_error_at_once() {
         ("CONSOLE_OPERATOR_TOKEN", "env:FIRST,hunter2"),
         ("CONSOLE_VIEWER_TOKEN", "hunter2"),
         ("CONSOLE_REQUESTS_PER_SECOND", "0"),
+        ("INGRESS_URL", "here"),
+        ("CONSOLE_PLAYGROUND_SECRET", "hunter2"),
+        ("INGRESS_PUBLIC_URL", "ftp://bot.example.com"),
+        ("CONSOLE_CLIENT_ADDRESS_HEADER", "x forwarded for"),
     ]);
+    BINARY.assert_refuses(&[("CONSOLE_PLAYGROUND_SECRET", "env:PLAYGROUND")]);
     BINARY.assert_refuses(&[("CONSOLE_OPERATOR_TOKEN", " ")]);
 }
 

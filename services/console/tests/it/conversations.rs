@@ -10,7 +10,8 @@ use crate::fixture::{Fixture, VIEWER, answer};
 const TRANSCRIPT: &str = include_str!("../../../../proto-schemas/examples/transcript.v1/full.json");
 
 impl Fixture {
-    async fn finish(&self, conversation: &str, number: u64) {
+    /// Publishes the sample turn as one of a conversation, with a number of its own.
+    pub(crate) async fn finish(&self, conversation: &str, number: u64) {
         let mut transcript: Transcript = serde_json::from_str(TRANSCRIPT).unwrap();
         transcript.conversation = ConversationId::new(conversation).unwrap();
         transcript.answered_through = number;

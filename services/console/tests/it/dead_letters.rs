@@ -10,7 +10,7 @@ use crate::fixture::{Answer, Fixture, VIEWER, answer};
 
 impl Fixture {
     /// Buries work of a stage, from a stream or from outside.
-    async fn bury(&self, id: &str, stage: &str, stream: Option<&str>) {
+    pub(crate) async fn bury(&self, id: &str, stage: &str, stream: Option<&str>) {
         let letter = json!({"id": id, "stage": stage, "class": "timeout", "cause": "a reason", "stream": stream,
             "subject": "inbox.conv_a", "payload": {"text": "{}"}, "buried_at": 1_000});
         let letter: DeadLetter = serde_json::from_value(letter).unwrap();

@@ -192,6 +192,17 @@ pub(crate) async fn start(
     operator: &str,
     settings: &[(&str, &str)],
 ) -> Result<Running, StartError> {
+    start_until(nats_url, folder, operator, settings, CancellationToken::new()).await
+}
+
+/// Launches the service, which drains when it is told to.
+pub(crate) async fn start_until(
+    nats_url: &str,
+    folder: &TempDir,
+    operator: &str,
+    settings: &[(&str, &str)],
+    shutdown: CancellationToken,
+) -> Result<Running, StartError> {
     let variables = variables(nats_url, folder, operator).into_iter();
     let mut variables: Vec<(String, String)> =
         variables.map(|(key, value)| (key.to_owned(), value)).collect();
@@ -201,7 +212,7 @@ pub(crate) async fn start(
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned())),
     );
     let (common, own) = configure::<Console>(variables).unwrap();
-    let launching = Box::pin(launch::<Console>(common, own, CancellationToken::new()));
+    let launching = Box::pin(launch::<Console>(common, own, shutdown));
     launching.await.map(|running| running.unwrap())
 }
 

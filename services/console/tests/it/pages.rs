@@ -2,12 +2,23 @@
 
 mod attachments;
 mod bots;
+mod bulk;
 mod connections;
+mod conversations;
+mod dead_letters;
+mod events;
 mod integrations;
+mod links;
+mod lockout;
+mod messages;
+mod overview;
+mod playground;
+mod policy;
 mod records;
 mod refusals;
+mod sessions;
 
-use reqwest::{Client, Method, Response, redirect};
+use reqwest::{Client, Method, RequestBuilder, Response, redirect};
 use testkit::client::client;
 
 use crate::fixture::{Fixture, OPERATOR, VIEWER};
@@ -37,34 +48,56 @@ impl Fixture {
     pub(crate) async fn viewer(&self) -> Browser {
         Browser::signed_in(self.url("http"), VIEWER).await
     }
+
+    pub(crate) fn nobody(&self) -> Browser {
+        Browser::stranger(self.url("http"))
+    }
 }
 
 impl Browser {
     /// Signs in with this token.
     pub(crate) async fn signed_in(url: String, token: &str) -> Self {
-        // The shared one installs what ours needs for TLS, and follows redirects, which loses the cookie.
-        client();
-        let client = Client::builder().no_proxy().redirect(redirect::Policy::none());
-        let mut browser = Self {
-            url,
-            client: client.pool_max_idle_per_host(0).build().unwrap(),
-            cookie: String::new(),
-        };
+        let mut browser = Self::stranger(url);
         let response = browser.send(Method::POST, "/login", &[("token", token)]).await;
-        let cookie = response.headers()["set-cookie"].to_str().unwrap();
+        let cookie = set_cookie(&response);
         cookie.split(';').next().unwrap().clone_into(&mut browser.cookie);
         browser
     }
 
+    /// Who is not signed in.
+    pub(crate) fn stranger(url: String) -> Self {
+        // The shared one installs what ours needs for TLS, and follows redirects, which loses the cookie.
+        client();
+        let client = Client::builder().no_proxy().redirect(redirect::Policy::none());
+        Self {
+            url,
+            client: client.pool_max_idle_per_host(0).build().unwrap(),
+            cookie: String::new(),
+        }
+    }
+
+    /// The same session at another replica.
+    pub(crate) fn at(&self, url: String) -> Self {
+        Self {
+            cookie: self.cookie.clone(),
+            ..Self::stranger(url)
+        }
+    }
+
+    /// A request, not sent yet.
+    pub(crate) fn request(&self, method: Method, path: &str, form: &[(&str, &str)]) -> RequestBuilder {
+        let request = self.client.request(method, format!("{}{path}", self.url));
+        let request = request.header("cookie", &self.cookie);
+        if form.is_empty() {
+            return request;
+        }
+        let mut body = url::form_urlencoded::Serializer::new(String::new());
+        request.body(body.extend_pairs(form).finish())
+    }
+
     /// Sends a request as it is.
     pub(crate) async fn send(&self, method: Method, path: &str, form: &[(&str, &str)]) -> Response {
-        let request = self.client.request(method, format!("{}{path}", self.url));
-        let mut request = request.header("cookie", &self.cookie);
-        if !form.is_empty() {
-            let mut body = url::form_urlencoded::Serializer::new(String::new());
-            request = request.body(body.extend_pairs(form).finish());
-        }
-        request.send().await.unwrap()
+        self.request(method, path, form).send().await.unwrap()
     }
 
     /// A page.
@@ -78,6 +111,12 @@ impl Browser {
         let form = [&[("seal", seal.as_str())], form].concat();
         Shown::of(self.send(Method::POST, path, &form).await).await
     }
+}
+
+/// The cookie that an answer sets, with its flags; empty when it sets none.
+pub(crate) fn set_cookie(response: &Response) -> String {
+    let cookie = response.headers().get("set-cookie");
+    cookie.map_or(String::new(), |cookie| cookie.to_str().unwrap().to_owned())
 }
 
 impl Shown {

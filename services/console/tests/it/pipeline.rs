@@ -27,7 +27,7 @@ impl Fixture {
     }
 
     /// The webhook of the integration `support` is found failing.
-    async fn fail(&self) {
+    pub(crate) async fn fail(&self) {
         let settings = self.bus.get::<Integration>(&REGISTRY, "integrations.support");
         let record = CircuitBreaker {
             settings: settings.await.unwrap().unwrap().revision,

@@ -22,6 +22,7 @@ mod count;
 pub mod discord;
 pub mod files;
 pub mod gate;
+pub mod ingress;
 pub mod middleman;
 pub mod nats;
 pub mod process;

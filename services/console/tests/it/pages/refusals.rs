@@ -8,7 +8,8 @@ use super::Shown;
 use crate::fixture::Fixture;
 use crate::records::ABSENT;
 
-const HOSTILE: &str = "<script>alert('1')</script> \"&<b>";
+/// Markup that somebody would like to have on our pages.
+pub(super) const HOSTILE: &str = "<script>alert('1')</script> \"&<b>";
 
 #[tokio::test]
 async fn a_viewer_sees_everything_and_changes_nothing() {
