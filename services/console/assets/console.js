@@ -26,13 +26,16 @@ async function refresh(part) {
   const page = await fetchDocument(part.dataset.from || location.href);
   const fresh = page.getElementById(part.id);
   if (!fresh || part.innerHTML === fresh.innerHTML) return false;
+  // What somebody is about to press stays where it is.
+  if (part.contains(document.activeElement)) return false;
   part.replaceChildren(...Array.from(fresh.childNodes, (node) => document.importNode(node, true)));
   return true;
 }
 
-// Parts that change all the time: `data-every` says after how many milliseconds they are looked at. Nobody looks at a
-// hidden window.
-for (const part of document.querySelectorAll("[data-every]")) {
+// Looks at a part again and again. Nobody looks at a hidden window. A part that cannot be reached says so.
+function watch(part, everyMillis) {
+  if (part.dataset.watched !== undefined) return;
+  part.dataset.watched = "";
   const again = async () => {
     try {
       if (!document.hidden) await refresh(part);
@@ -40,22 +43,28 @@ for (const part of document.querySelectorAll("[data-every]")) {
     } catch {
       part.dataset.stale = "";
     }
-    setTimeout(again, Number(part.dataset.every));
+    setTimeout(again, everyMillis);
   };
-  setTimeout(again, Number(part.dataset.every));
+  setTimeout(again, everyMillis);
 }
 
-// Parts that change when the service says so: `data-events` is where it does.
+// Parts that change all the time: `data-every` says after how many milliseconds they are looked at.
+for (const part of document.querySelectorAll("[data-every]")) watch(part, Number(part.dataset.every));
+
+// Parts that change when the service says so: `data-events` is where it does. Where it does not, they are looked at.
 for (const part of document.querySelectorAll("[data-events]")) {
   const events = new EventSource(part.dataset.events);
   let refreshing = Promise.resolve();
   const again = () => {
-    refreshing = refreshing.then(() => refresh(part)).catch(() => {});
+    refreshing = refreshing.then(() => refresh(part)).catch(() => watch(part, 5000));
   };
   events.addEventListener("changed", again);
   events.addEventListener("finished", () => {
     events.close();
     again();
+  });
+  events.addEventListener("error", () => {
+    if (events.readyState === EventSource.CLOSED) watch(part, 5000);
   });
 }
 

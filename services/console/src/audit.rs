@@ -4,6 +4,7 @@
 //! It has the target `audit`, and holds no body and no secret: a token is named by its reference.
 
 use operations::Written;
+use operations::dead_letters::Bulk;
 
 use crate::call::is_identifier;
 use crate::guard::Client;
@@ -21,6 +22,13 @@ pub(crate) struct Deed<'a> {
     pub(crate) client: &'a Client,
     /// What it was about, as its address says.
     pub(crate) id: &'a str,
+}
+
+/// Names what a deed with a filter was done to, a line each: at most a hundred.
+pub(crate) fn name_all(action: &str, done: &Bulk) {
+    for handled in &done.done {
+        tracing::info!(target: "audit", action, id = handled.id.as_str(), "one of many");
+    }
 }
 
 /// Writes the line, and counts.

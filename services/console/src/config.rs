@@ -36,7 +36,11 @@ impl FromEnvironment for Config {
     fn read(reader: &mut Reader) -> Self {
         let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080));
         Self {
-            http_listen: reader.listen("HTTP_LISTEN", any, "Where the API is. Put TLS before it."),
+            http_listen: reader.listen(
+                "HTTP_LISTEN",
+                any,
+                "Where the API and the pages are. Put TLS before them.",
+            ),
             tokens: Tokens::read(reader),
             per_second: per_second(reader),
             playground: playground(reader),

@@ -9,6 +9,7 @@ use runtime::clock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::audit;
 use crate::call::{Answer, Call, bad_cursor, limit_of};
 use crate::problem::Problem;
 use crate::route::{Method, Route};
@@ -184,12 +185,16 @@ async fn replay(desk: Arc<Desk>, call: Call) -> Result<Answer, Problem> {
 
 async fn replay_some(desk: Arc<Desk>, call: Call) -> Result<Answer, Problem> {
     let (filter, from, limit) = call.json::<Selection>()?.parsed()?;
-    Answer::of(&dead_letters::replay_some(&desk.bus, &filter, from, limit, clock::now()).await?)
+    let done = dead_letters::replay_some(&desk.bus, &filter, from, limit, clock::now()).await?;
+    audit::name_all("dead-letters.replay_some", &done);
+    Answer::of(&done)
 }
 
 async fn purge_some(desk: Arc<Desk>, call: Call) -> Result<Answer, Problem> {
     let (filter, from, limit) = call.json::<Selection>()?.parsed()?;
-    Answer::of(&dead_letters::purge_some(&desk.bus, &filter, from, limit).await?)
+    let done = dead_letters::purge_some(&desk.bus, &filter, from, limit).await?;
+    audit::name_all("dead-letters.purge_some", &done);
+    Answer::of(&done)
 }
 
 async fn found(desk: &Desk, call: &Call) -> Result<Buried, Problem> {

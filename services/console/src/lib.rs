@@ -56,7 +56,8 @@ pub struct Console;
 
 impl Service for Console {
     const NAME: &'static str = "console";
-    const ABOUT: &'static str = "the admin API for operators: configuration and tests of integrations";
+    const ABOUT: &'static str =
+        "the admin API and pages for operators: configuration, tests, conversations, dead letters";
     type Config = Config;
 
     async fn start(config: Config, process: Process) -> Result<(), StartError> {

@@ -79,6 +79,9 @@ pub(crate) enum Problem {
     /// Another conversation is being removed.
     #[error("another conversation is being removed just now")]
     Busy,
+    /// Too many read at once.
+    #[error("too much is being read just now")]
+    Crowded,
     /// The record that is stored was written by another build.
     #[error("this build cannot read what is stored: replace it, or go back to a revision of its history")]
     Unreadable,
@@ -123,7 +126,7 @@ pub(crate) struct Verdict {
 
 impl Problem {
     /// All codes, each with its status: for metric series that are born at zero, and for the API's description.
-    pub(crate) const CODES: [(&str, u16); 37] = [
+    pub(crate) const CODES: [(&str, u16); 38] = [
         ("unauthorized", 401),
         ("forbidden", 403),
         ("too_many_requests", 429),
@@ -158,6 +161,7 @@ impl Problem {
         ("interrupted", 502),
         ("nobody_answers", 503),
         ("timed_out", 504),
+        ("crowded", 503),
         ("ingress", 502),
         ("broker_unavailable", 503),
         ("broker_refused", 502),
@@ -180,6 +184,7 @@ impl Problem {
             Self::Unreadable => (S::INTERNAL_SERVER_ERROR, "unreadable", None),
             Self::NoForgetUser => (S::NOT_IMPLEMENTED, "forget_user_missing", None),
             Self::ForgetUserRefused(_) => (S::BAD_GATEWAY, "forget_user_refused", None),
+            Self::Crowded => (S::SERVICE_UNAVAILABLE, "crowded", Some(SHORT_WAIT)),
             Self::Busy => (S::SERVICE_UNAVAILABLE, "busy", Some(SHORT_WAIT)),
             Self::Record(error) => of_record(error),
             Self::Replay(error) => of_replay(error),
@@ -214,7 +219,6 @@ impl Problem {
             }
             Self::Unreadable => tracing::error!("a record that is stored is unreadable"),
             Self::Unauthorized => tracing::info!("refused a request without a token of ours"),
-            Self::LockedOut(_) => tracing::warn!("an address that has shown many wrong tokens has to wait"),
             // What a stranger sends often is counted, and not told each time.
             Self::TooManyStrangers(_)
             | Self::Forbidden
@@ -226,6 +230,8 @@ impl Problem {
             | Self::BadCondition
             | Self::NoForgetUser
             | Self::Busy
+            | Self::Crowded
+            | Self::LockedOut(_)
             | Self::Record(_)
             | Self::Replay(_)
             | Self::Breaker(_)

@@ -13,12 +13,13 @@ use crate::token::Role;
 use crate::web::Desk;
 
 /// The problems that every route may end with.
-const EVERYWHERE: [&str; 7] = [
+const EVERYWHERE: [&str; 8] = [
     "unauthorized",
     "too_many_requests",
     "too_many_strangers",
     "bad_body",
     "too_large",
+    "crowded",
     "broker_unavailable",
     "broker_refused",
 ];

@@ -5,7 +5,7 @@
 //! - a form is sealed with its session, so no other site can have a browser send one;
 //! - what a login link carries opens nothing else, and is told from a session by its purpose.
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, KeyInit, Mac};
 use rand::RngExt;
@@ -103,7 +103,12 @@ fn mac_of(token: &[u8], purpose: Purpose, body: &str) -> Hmac<Sha256> {
 
 /// The session that a request's cookie claims to be, not checked yet.
 pub(crate) fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let name = cookie_name(headers);
+    let is_local = || text(headers, &header::HOST).is_some_and(is_loopback);
+    let of_local = || cookie_of(headers, LOCAL_COOKIE).filter(|_| is_local());
+    cookie_of(headers, SECURE_COOKIE).or_else(of_local)
+}
+
+fn cookie_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let cookies = headers.get_all(header::COOKIE).into_iter();
     let pairs = cookies
         .filter_map(|value| value.to_str().ok())
@@ -112,27 +117,34 @@ pub(crate) fn cookie(headers: &HeaderMap) -> Option<&str> {
     named.find_map(|(found, value)| (found == name).then_some(value))
 }
 
-/// The header that has the browser keep a session; an empty one has it forget.
+/// The header that has the browser keep a session; an empty one has it forget. Lax, so that a link in a chat leads to a
+/// page and not to the form to sign in: what changes something is sent by forms alone, and these are sealed.
 pub(crate) fn set_cookie(headers: &HeaderMap, session: &str) -> Option<HeaderValue> {
-    let name = cookie_name(headers);
+    let (name, secure) = if is_local(headers) {
+        (LOCAL_COOKIE, "")
+    } else {
+        (SECURE_COOKIE, "; Secure")
+    };
     let lasts = if session.is_empty() { 0 } else { SESSION_SECS };
-    let secure = if is_local(headers) { "" } else { "; Secure" };
-    let text = format!("{name}={session}; Path=/; Max-Age={lasts}; HttpOnly; SameSite=Strict{secure}");
+    let text = format!("{name}={session}; Path=/; Max-Age={lasts}; HttpOnly; SameSite=Lax{secure}");
     text.parse().ok()
 }
 
-fn cookie_name(headers: &HeaderMap) -> &'static str {
-    if is_local(headers) {
-        LOCAL_COOKIE
-    } else {
-        SECURE_COOKIE
+/// Whether the browser reaches us on its own machine, where there is no TLS and nobody listens. It says so itself with a
+/// form; else the host tells, which a proxy may have made its own.
+fn is_local(headers: &HeaderMap) -> bool {
+    let origin = text(headers, &header::ORIGIN).filter(|origin| origin.contains("://"));
+    match origin {
+        Some(origin) => origin.strip_prefix("http://").is_some_and(is_loopback),
+        None => text(headers, &header::HOST).is_some_and(is_loopback),
     }
 }
 
-/// Whether the browser reaches us on its own machine, where there is no TLS and nobody listens.
-fn is_local(headers: &HeaderMap) -> bool {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = host.unwrap_or_default();
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn is_loopback(host: &str) -> bool {
     let name = host
         .rsplit_once(':')
         .map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
@@ -214,12 +226,23 @@ mod tests {
                 set.starts_with("__Host-console=x; Path=/") && set.ends_with("; Secure"),
                 "{set}"
             );
-            assert!(
-                set.contains("HttpOnly") && set.contains("SameSite=Strict"),
-                "{set}"
-            );
+            assert!(set.contains("HttpOnly") && set.contains("SameSite=Lax"), "{set}");
             assert_eq!(cookie(&headers(far, "console=x")), None, "{far}");
             assert_eq!(cookie(&headers(far, "__Host-console=x")), Some("x"), "{far}");
         }
+        // A proxy may name itself as the host; the browser says what it has in its address bar.
+        let mut behind = headers("127.0.0.1:8080", "");
+        behind.insert(
+            header::ORIGIN,
+            HeaderValue::from_static("https://console.example"),
+        );
+        assert!(
+            set_cookie(&behind, "x")
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .starts_with("__Host-console=")
+        );
+        assert_eq!(cookie(&headers("127.0.0.1:8080", "__Host-console=x")), Some("x"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::rejection::PathRejection;
@@ -13,7 +13,7 @@ use bus::Bus;
 use registry::Registry;
 use runtime::task::Tasks;
 use runtime::web::read_body;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Instrument;
 
 use crate::audit::{self, Deed};
@@ -30,6 +30,9 @@ use crate::vitals::Vitals;
 
 /// The largest body: a bot with the longest prompt, each byte of it escaped, and the rest.
 const MAX_BODY_BYTES: usize = 256 * 1024;
+
+/// How long a request waits for its turn to read.
+const READING_WAIT: Duration = Duration::from_secs(10);
 
 /// What stands for an identifier in an address.
 type Parameters = Result<Path<HashMap<String, String>>, PathRejection>;
@@ -102,11 +105,14 @@ async fn take(desk: Arc<Desk>, route: Arc<Route>, parameters: Parameters, reques
             }
         }
         Ok(client) => {
-            let _permit = match route.method {
-                Method::Get => desk.reading.acquire().await.ok(),
+            let permit = match route.method {
+                Method::Get => Some(desk.turn_to_read().await),
                 Method::Put | Method::Post | Method::Delete => None,
             };
-            work(&desk, &route, &client, &parameters, request).await
+            match permit.transpose() {
+                Ok(_permit) => work(&desk, &route, &client, &parameters, request).await,
+                Err(problem) => Err(problem),
+            }
         }
         Err(problem) => Err(problem),
     };
@@ -167,6 +173,15 @@ fn id_of(parameters: &Parameters) -> String {
 }
 
 impl Desk {
+    /// The place of who reads, as soon as it is free.
+    ///
+    /// # Errors
+    /// [`Problem::Crowded`] when it is not in time: who waits longer has given up.
+    pub(crate) async fn turn_to_read(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        let turn = tokio::time::timeout(READING_WAIT, self.reading.acquire()).await;
+        turn.ok().and_then(Result::ok).ok_or(Problem::Crowded)
+    }
+
     /// Says why not, to who is let in; without a token nothing is said, not even of the address.
     fn refuse(&self, request: &Request, why: Problem) -> Response {
         let began = Instant::now();

@@ -84,7 +84,7 @@ async fn a_conversation_starts_afresh_and_is_removed_for_good() {
     inspect(&browser, "removing").await;
     browser.click("form[action$='/forget'] button").await;
     browser
-        .wait_for_text("What was stored of the conversation is removed.")
+        .wait_for_text("What was stored of the conversation is removed:")
         .await;
     assert_eq!(count(&browser, "tbody tr").await, 0);
     inspect(&browser, "removed").await;

@@ -42,7 +42,7 @@ async fn a_token_opens_a_session_that_scripts_cannot_read_and_signing_out_ends_i
 
     let session = cookie(&browser).await.unwrap();
     assert_eq!(session.http_only, Some(true));
-    assert_eq!(session.same_site, Some(SameSite::Strict));
+    assert_eq!(session.same_site, Some(SameSite::Lax));
     assert!(!session.value.contains(OPERATOR));
     assert_eq!(browser.run("return document.cookie", &[]).await, "");
 

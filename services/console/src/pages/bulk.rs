@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use maud::{Markup, html};
-use operations::dead_letters::{self, Bulk};
+use operations::dead_letters::{self, Bulk, Filter};
 use runtime::clock;
 
 use super::dead_letters::{FILTERS, SECTION, filter};
 use super::layout::seal;
 use super::page::{Page, Reply, Visit};
+use crate::audit;
 use crate::call::bad_cursor;
 use crate::problem::Problem;
 use crate::web::Desk;
@@ -56,13 +57,15 @@ fn fields(visit: &Visit, cursor: &str) -> Markup {
     html! {
         (seal(&visit.session))
         @for name in FILTERS { input type="hidden" name=(name) value=(value(name)); }
+        @if FILTERS.iter().all(|name| value(name).is_empty()) { input type="hidden" name="all" value="yes"; }
         input type="hidden" name="cursor" value=(cursor);
     }
 }
 
 async fn replay(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
-    let (filter, from) = (filter(&|name| visit.sent(name))?, from(&visit)?);
+    let (filter, from) = (meant(&visit)?, from(&visit)?);
     let done = dead_letters::replay_some(&desk.bus, &filter, from, AT_ONCE, clock::now()).await?;
+    audit::name_all("dead-letters.replay_some", &done);
     let told = told(
         &visit,
         &done,
@@ -74,8 +77,9 @@ async fn replay(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
 }
 
 async fn purge(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
-    let (filter, from) = (filter(&|name| visit.sent(name))?, from(&visit)?);
+    let (filter, from) = (meant(&visit)?, from(&visit)?);
     let done = dead_letters::purge_some(&desk.bus, &filter, from, AT_ONCE).await?;
+    audit::name_all("dead-letters.purge_some", &done);
     let told = told(
         &visit,
         &done,
@@ -84,6 +88,16 @@ async fn purge(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
         "Remove the rest, too",
     );
     Ok(Reply::page(SECTION, "Dead letters", told))
+}
+
+/// Those that a form means. That all are meant has to be said.
+fn meant(visit: &Visit) -> Result<Filter, Problem> {
+    let filter = filter(&|name| visit.sent(name))?;
+    if filter == Filter::default() && visit.sent("all").is_none() {
+        let why = "say which: by a part of the filter, or all";
+        return Err(Problem::Unusable(why.to_owned()));
+    }
+    Ok(filter)
 }
 
 fn from(visit: &Visit) -> Result<u64, Problem> {

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use maud::{Markup, html};
 use operations::conversations::{self, Recent, Summary, Turns};
+use operations::forget::Removed;
 use operations::reset::reset;
 use proto_schemas::content::{IncomingFile, User, Utterance};
 use proto_schemas::context::{Conclusion, TurnResult};
 use proto_schemas::ids::ConversationId;
+use proto_schemas::subjects;
+use proto_schemas::topology::INBOX;
 use proto_schemas::transcript::{Receipt, Transcript};
 use rand::RngExt;
 use runtime::clock;
@@ -45,11 +48,7 @@ pub(super) fn pages() -> Vec<Page> {
 
 async fn list(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
     let recent = conversations::recent(&desk.bus, number(visit.asked("cursor"))?, LISTED).await?;
-    let body = html! {
-        @if visit.asked("done") == Some("forget") { (done("What was stored of the conversation is removed.")) }
-        (listed(&recent))
-    };
-    Ok(Reply::page(SECTION, "Conversations", body))
+    Ok(Reply::page(SECTION, "Conversations", listed(&recent)))
 }
 
 fn number(cursor: Option<&str>) -> Result<Option<u64>, Problem> {
@@ -100,7 +99,7 @@ async fn show(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
     let id = ConversationId::new(visit.name("id")).map_err(|_| nothing())?;
     let from = number(visit.asked("cursor"))?;
     let turns = conversations::turns(&desk.bus, &id, from.unwrap_or(0), TURNS).await?;
-    if from.is_none() && turns.items.is_empty() {
+    if from.is_none() && turns.items.is_empty() && !is_in_inbox(&desk, &id).await? {
         return Err(nothing());
     }
     let body = html! {
@@ -127,7 +126,7 @@ fn actions(visit: &Visit, id: &ConversationId) -> Markup {
                 summary { "Remove" }
                 form method="post" action={ "/conversations/" (id) "/forget" } {
                     (seal(&visit.session))
-                    p.small { "All that is stored of it, files included, is gone for good then. This takes up to half a minute." }
+                    p.small { "What the broker has of it is gone for good then. This takes up to half a minute." }
                     button.danger { "Remove the conversation" }
                 }
             }
@@ -147,12 +146,42 @@ async fn start_afresh(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
 async fn forget(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
     let nothing = || Problem::NotFound("nothing is stored of such a conversation");
     let id = ConversationId::new(visit.name("id")).map_err(|_| nothing())?;
-    desk.forgetting.forget(&desk.bus, id).await?.ok_or_else(nothing)?;
-    Ok(Reply::elsewhere("/conversations?done=forget"))
+    let removed = desk.forgetting.forget(&desk.bus, id).await?.ok_or_else(nothing)?;
+    Ok(Reply::page(SECTION, "Conversation removed", told(&removed)))
+}
+
+/// What was removed, and what stays.
+fn told(removed: &Removed) -> Markup {
+    html! {
+        div.notice.good[removed.interrupted == 0].warn[removed.interrupted > 0] role="status" {
+            p { "What was stored of the conversation is removed:" }
+            ul {
+                @for (store, amount) in &removed.entries { li { (amount) " " (store.entries()) } }
+                li { (removed.files.len()) " files" }
+            }
+            @if removed.interrupted > 0 {
+                p { (removed.interrupted) " replies or fetches were still under way: remove it again in some minutes, for what \
+                     they leave behind." }
+            }
+        }
+        @if !removed.shared.is_empty() { p { (removed.shared.len()) " files stay, as others refer to them." } }
+        @if !removed.elsewhere.is_empty() {
+            p { "These files are not in the broker. If they lie in S3, remove them there:" }
+            ul { @for key in &removed.elsewhere { li { code { (key) } } } }
+        }
+        p { a href="/conversations" { "Back to the conversations" } }
+    }
+}
+
+/// Whether something was written in it that may wait for its turn.
+async fn is_in_inbox(desk: &Desk, id: &ConversationId) -> Result<bool, Problem> {
+    let last = desk.bus.last(INBOX.name, &subjects::inbox(id)).await?;
+    Ok(last.is_some())
 }
 
 fn shown(id: &ConversationId, turns: &Turns) -> Markup {
     html! {
+        @if turns.items.is_empty() { p { "No turn of it is finished. Identifier: " code { (id) } } }
         @if let Some(turn) = turns.items.last() { (about(id, turn)) }
         h2 #said { "What was said" }
         ol.talk aria-labelledby="said" { @for turn in &turns.items { (talk(turn)) } }

@@ -103,7 +103,7 @@ async fn show(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
 /// Has the test made, or only the request shown, and shows what came of it on the page of the integration.
 async fn test(desk: Arc<Desk>, visit: Visit, preview_only: bool) -> Result<Reply, Problem> {
     let stored = records::found::<Integration>(&desk, &visit).await?;
-    let message = visit.field("message").to_owned();
+    let message = visit.text("message");
     let made: Result<IntegrationTestReport, Problem> =
         test_integration::made(&desk, &stored.id, message, preview_only).await;
     let section = Integration::PLACES.list;

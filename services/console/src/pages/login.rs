@@ -1,6 +1,6 @@
 //! Signing in, with a token or a link that is good for once, and out.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -109,14 +109,18 @@ fn refused(why: &Problem) -> Response {
 /// Begins a session; the other thing is where to go then.
 async fn begin(desk: &Desk, address: IpAddr, request: Request) -> Result<(SignedIn, String), Problem> {
     check_origin(request.headers())?;
-    if let Some(wait) = desk.lock_out.wait_of(address) {
-        return Err(Problem::LockedOut(wait));
-    }
     let form = fields(&read_body(request).await?);
     let field = |name: &str| form.get(name).map_or("", |value| value.trim());
     let now = clock::now().as_secs();
+    // Nobody guesses a link, so it opens for who shares an address with somebody who tries tokens.
     let signed_in = match field("code") {
-        "" => desk.guard.sign_in(field("token"), now),
+        "" => {
+            if let Some(wait) = desk.lock_out.wait_of(address) {
+                tracing::warn!(%address, "too many wrong tokens");
+                return Err(Problem::LockedOut(wait));
+            }
+            desk.guard.sign_in(field("token"), now)
+        }
         code => used_once(desk, code, now).await?,
     };
     let Some((client, cookie)) = signed_in else {
@@ -223,14 +227,33 @@ fn address_of(desk: &Desk, request: &Request) -> IpAddr {
         .and_then(|value| value.to_str().ok())
         .and_then(|list| list.rsplit(',').next());
     let peer = request.extensions().get::<Peer>().map(|Peer(address)| *address);
-    told.and_then(|address| address.trim().parse().ok())
+    told.and_then(|address| parsed(address.trim()))
         .or(peer)
         .unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+}
+
+/// Some proxies tell the port as well.
+fn parsed(address: &str) -> Option<IpAddr> {
+    let with_port = || address.parse().ok().map(|address: SocketAddr| address.ip());
+    address.parse().ok().or_else(with_port)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_may_come_with_a_port() {
+        for (text, address) in [
+            ("192.0.2.1", "192.0.2.1"),
+            ("192.0.2.1:5", "192.0.2.1"),
+            ("[::1]:5", "::1"),
+            ("::1", "::1"),
+        ] {
+            assert_eq!(parsed(text), address.parse().ok(), "{text}");
+        }
+        assert_eq!(parsed("unknown"), None);
+    }
 
     #[test]
     fn one_is_led_nowhere_else() {

@@ -131,6 +131,11 @@ impl Visit {
         Some(self.field(name)).filter(|value| !value.is_empty())
     }
 
+    /// A field of the form that may have several lines, with ends as people type them in a chat: browsers send others.
+    pub(crate) fn text(&self, name: &str) -> String {
+        self.field(name).replace("\r\n", "\n")
+    }
+
     /// Whether who is signed in may change things.
     pub(crate) fn is_operator(&self) -> bool {
         self.session.client.role == Role::Operator

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use maud::{Markup, html};
 use operations::conversations::{self, Turns};
-use operations::trace::Trace;
+use operations::trace::{self, Trace};
 use operations::{Condition, RecordError};
 use proto_schemas::ids::{BotId, ConnectionId, ConversationId, MessageId};
 use rand::RngExt;
@@ -16,7 +16,7 @@ use super::conversations::talk;
 use super::layout::seal;
 use super::page::{Page, Reply, Visit};
 use super::timeline::timeline;
-use super::{messages, problem, watch};
+use super::{problem, watch};
 use crate::playground::{MAX_TEXT_BYTES, Playground};
 use crate::problem::Problem;
 use crate::web::Desk;
@@ -184,26 +184,42 @@ async fn show(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
 }
 
 async fn page(desk: &Desk, visit: &Visit, chat: &Chat, draft: &str) -> Result<Markup, Problem> {
-    let trace = match visit.asked("message") {
-        Some(message) => Some(messages::found(desk, message).await?),
+    let message = message(visit)?;
+    let trace = match &message {
+        Some(message) => trace::of(&desk.bus, message).await?,
         None => None,
     };
     let turns = match &trace {
         Some(trace) => Some(said(desk, &trace.conversation).await?),
         None => None,
     };
-    let events = trace.as_ref().filter(|trace| !trace.is_finished);
-    let events = events.map(|trace| events_of(chat, &trace.message));
+    let is_finished = trace.as_ref().is_some_and(|trace| trace.is_finished);
+    let events = message.as_ref().filter(|_| !is_finished);
+    let events = events.map(|message| events_of(chat, message));
     Ok(html! {
         div #live data-events=[events] aria-live="polite" {
             @match (&trace, &turns) {
                 (Some(trace), Some(turns)) => (live(trace, turns)),
+                // A replica of the broker may not have it yet.
+                (Some(_) | None, _) if message.is_some() => p { "The message is looked for." },
                 (Some(_) | None, _) => p { "Say something: it goes through ingress like a user's message." },
             }
         }
         @if visit.is_operator() { (saying(visit, chat, draft)) }
         p { a href={ "/playground/" (chat.connection) } { "Begin a new chat" } }
     })
+}
+
+/// The message that the address says was pushed last, if it does.
+fn message(visit: &Visit) -> Result<Option<MessageId>, Problem> {
+    let Some(asked) = visit.asked("message") else {
+        return Ok(None);
+    };
+    let message = MessageId::new(asked)
+        .ok()
+        .filter(|id| id.conversation().is_some());
+    let message = message.ok_or(Problem::NotFound("the address names no message"))?;
+    Ok(Some(message))
 }
 
 async fn said(desk: &Desk, conversation: &ConversationId) -> Result<Turns, Problem> {
@@ -256,7 +272,7 @@ fn saying(visit: &Visit, chat: &Chat, draft: &str) -> Markup {
 
 async fn say(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
     let chat = chat(&desk, &visit).await?;
-    let text = visit.field("text");
+    let text = &visit.text("text");
     let pushed = if text.trim().is_empty() || text.len() > MAX_TEXT_BYTES {
         let why = format!("a message has 1 to {MAX_TEXT_BYTES} bytes");
         Err(Problem::Unusable(why))

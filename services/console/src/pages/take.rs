@@ -58,7 +58,7 @@ async fn work(
     match (page.method, page.action) {
         (Method::Get, _) => {
             let visit = visit(&page, session, names, request).await?;
-            let _permit = desk.reading.acquire().await.ok();
+            let _permit = desk.turn_to_read().await?;
             (page.work)(Arc::clone(&desk), visit).await
         }
         (Method::Post | Method::Put | Method::Delete, None) => {
@@ -90,7 +90,7 @@ async fn audited(
         Ok(visit) => {
             // What is new has its identifier in its form.
             if id.is_empty() {
-                visit.field("id").clone_into(&mut id);
+                visit.field("id").trim().clone_into(&mut id);
             }
             (page.work)(Arc::clone(&desk), visit).await
         }

@@ -10,6 +10,10 @@ use crate::problem::Problem;
 /// Lines around a difference that are shown with it.
 const AROUND: usize = 3;
 
+/// The most aliases and nodes of a text.
+const MOST_ALIASES: usize = 100;
+const MOST_NODES: usize = 20_000;
+
 /// A record as YAML, in the order of its type's fields.
 pub(super) fn written<T: Serialize>(record: &T) -> String {
     // By way of JSON, as that is what is stored: YAML has forms of its own for an enum.
@@ -22,7 +26,11 @@ pub(super) fn written<T: Serialize>(record: &T) -> String {
 /// # Errors
 /// [`Problem::Unusable`] when it is neither.
 pub(super) fn read(text: &str) -> Result<Value, Problem> {
-    serde_saphyr::from_str(text).map_err(|error| Problem::Unusable(error.to_string()))
+    // A record is a few dozen lines; what repeats itself by aliases may stand for far more than was sent.
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! { max_aliases: MOST_ALIASES, max_nodes: MOST_NODES },
+    };
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| Problem::Unusable(error.to_string()))
 }
 
 /// What differs between two texts, line by line.

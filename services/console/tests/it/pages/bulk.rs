@@ -83,9 +83,10 @@ async fn what_cannot_be_replayed_stays_and_is_told() {
     console.bury("one", "context-builder", Some(INBOX.name)).await;
     console.bury("outside", "ingress", None).await;
     let operator = console.operator().await;
-    operator.get("/dead-letters").await.holds(200, &["All of them"]);
+    let all = operator.get("/dead-letters").await;
+    let all = all.holds(200, &["All of them"]).value("all");
     operator
-        .post("/dead-letters/replay", &[("stage", "")])
+        .post("/dead-letters/replay", &[("all", &all)])
         .await
         .holds(
             200,
@@ -104,8 +105,14 @@ async fn a_filter_that_is_none_and_a_viewer_change_nothing() {
     let (operator, viewer) = (console.operator().await, console.viewer().await);
     for form in ["/dead-letters/replay", "/dead-letters/purge"] {
         for bad in [("stage", "nonsense"), ("cursor", "x")] {
-            operator.post(form, &[bad]).await.holds(400, &["bad_query"]);
+            let sent = operator.post(form, &[bad, ("all", "yes")]).await;
+            sent.holds(400, &["bad_query"]);
         }
+        // That all are meant has to be said.
+        operator
+            .post(form, &[("stage", "")])
+            .await
+            .holds(422, &["unusable"]);
         viewer.post(form, &[]).await.holds(403, &["forbidden"]);
     }
     assert_eq!(console.left().await, 1);

@@ -19,14 +19,14 @@ async fn a_session_is_a_cookie_that_no_script_and_no_other_site_gets() {
     let cookie = set_cookie(&local);
     let (session, flags) = cookie.split_once("; ").unwrap();
     assert!(session.starts_with("console=") && !session.contains(OPERATOR));
-    assert_eq!(flags, "Path=/; Max-Age=43200; HttpOnly; SameSite=Strict");
+    assert_eq!(flags, "Path=/; Max-Age=43200; HttpOnly; SameSite=Lax");
     Shown::of(local).await.leads_to("/overview");
 
     let far = nobody.request(Method::POST, "/login", &form);
     let far = far.header("host", "console.example").send().await.unwrap();
     let cookie = set_cookie(&far);
     let (session, flags) = cookie.split_once("; ").unwrap();
-    assert_eq!(flags, "Path=/; Max-Age=43200; HttpOnly; SameSite=Strict; Secure");
+    assert_eq!(flags, "Path=/; Max-Age=43200; HttpOnly; SameSite=Lax; Secure");
     for (cookie, status) in [(session, 200), (session.trim_start_matches("__Host-"), 303)] {
         let mut browser = console.nobody();
         cookie.clone_into(&mut browser.cookie);
@@ -101,7 +101,7 @@ async fn who_signs_out_has_no_cookie_any_more() {
     let sent = operator.send(Method::POST, "/logout", &[("seal", &seal)]).await;
     assert_eq!(
         set_cookie(&sent),
-        "console=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict"
+        "console=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"
     );
     Shown::of(sent).await.leads_to("/login");
     let nobody = console.nobody().send(Method::POST, "/logout", &[]).await;
