@@ -33,7 +33,7 @@ async fn a_message_that_was_answered_shows_its_way_to_the_end() {
     page.holds(
         200,
         &[
-            "You owe **12 €**.",
+            "<li class=\"bot\">You owe **12 €**.</li>",
             "asked billing-ai, 2 attempts, the last took 1490 ms",
             "sent as 902, 903 (replay 1)",
             "+2400 ms",
