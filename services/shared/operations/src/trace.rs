@@ -47,7 +47,7 @@ pub struct Trace {
     pub reply: Option<String>,
     /// What happened, in the order of the stages; what was given up last.
     pub steps: Vec<Step>,
-    /// Whether there were too many dead letters to look at all of them, so that more may tell of it.
+    /// Whether dead letters were left out, mostly as there were too many to look at all: more may tell of it.
     #[serde(default)]
     pub may_have_more_dead_letters: bool,
 }
@@ -64,10 +64,7 @@ impl fmt::Display for Trace {
             writeln!(f, "  {stage:<18}  {event}")?;
         }
         if self.may_have_more_dead_letters {
-            writeln!(
-                f,
-                "There are too many dead letters to look at all: more may tell of it."
-            )?;
+            writeln!(f, "Not all dead letters were looked at: more may tell of it.")?;
         }
         Ok(())
     }
@@ -78,6 +75,25 @@ impl fmt::Display for Trace {
 /// # Errors
 /// [`BusError`] when the broker is away or refuses.
 pub async fn of(bus: &Bus, message: &MessageId) -> Result<Option<Trace>, BusError> {
+    let Some((mut trace, stored_at)) = told(bus, message).await? else {
+        return Ok(None);
+    };
+    let found = dead_letters::about(bus, message.as_str(), stored_at).await?;
+    trace.steps.extend(found.letters.into_iter().map(given_up));
+    trace.may_have_more_dead_letters = found.may_have_more;
+    Ok(Some(trace))
+}
+
+/// The same without the dead letters, none of which is looked at: for who asks again and again.
+///
+/// # Errors
+/// As for [`of`].
+pub async fn so_far(bus: &Bus, message: &MessageId) -> Result<Option<Trace>, BusError> {
+    Ok(told(bus, message).await?.map(|(trace, _)| trace))
+}
+
+/// What its conversation tells of it, and when its first entry was stored, by the broker's clock.
+async fn told(bus: &Bus, message: &MessageId) -> Result<Option<(Trace, UnixMillis)>, BusError> {
     let Some(conversation) = message.conversation() else {
         return Ok(None);
     };
@@ -89,10 +105,7 @@ pub async fn of(bus: &Bus, message: &MessageId) -> Result<Option<Trace>, BusErro
         let step = whereabouts(bus, &trace).await?;
         note(&mut trace, step);
     }
-    let found = dead_letters::about(bus, message.as_str(), stored_at).await?;
-    trace.steps.extend(found.letters.into_iter().map(given_up));
-    trace.may_have_more_dead_letters = found.may_have_more;
-    Ok(Some(trace))
+    Ok(Some((trace, stored_at)))
 }
 
 /// What the inbox has of it, and when its first entry was stored, by the broker's clock.
@@ -142,7 +155,7 @@ fn begun(received: Received) -> Trace {
         question: received.text,
         reply: None,
         steps: Vec::new(),
-        may_have_more_dead_letters: false,
+        may_have_more_dead_letters: true,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What became of a message: what is told of each place where it may be.
 
-use operations::trace::{Trace, of};
+use operations::trace::{Trace, of, so_far};
 use proto_schemas::dead_letter::Payload;
 use proto_schemas::ids::MessageId;
 use serde_json::json;
@@ -143,7 +143,7 @@ async fn a_story_says_when_there_are_too_many_dead_letters_to_look_at_all() {
     assert_eq!(cut.steps, whole.steps);
     assert_eq!(
         broker.last_line().await,
-        "There are too many dead letters to look at all: more may tell of it."
+        "Not all dead letters were looked at: more may tell of it."
     );
 }
 
@@ -157,4 +157,17 @@ async fn work_that_was_given_up_twice_is_told_of_once() {
     }
     let told = broker.story().await.to_string();
     assert_eq!(told.matches("dl_one").count(), 1, "{told}");
+}
+
+#[tokio::test]
+async fn a_story_so_far_looks_at_no_dead_letter_and_says_so() {
+    let broker = Broker::start().await;
+    broker.receive().await;
+    broker
+        .publish("dead-letters.webhook-caller.timeout.dl_one", &letter("dl_one"))
+        .await;
+    let whole = broker.story().await;
+    let so_far = so_far(&broker.bus, &message()).await.unwrap().unwrap();
+    assert_eq!(so_far.steps, whole.steps[..whole.steps.len() - 1]);
+    assert!(so_far.may_have_more_dead_letters && !whole.may_have_more_dead_letters);
 }
