@@ -10,7 +10,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
-use url::Url;
+use url::{Host, Url};
 
 use crate::Failure;
 
@@ -37,8 +37,8 @@ pub(crate) struct Options {
 /// A console, and who we are to it.
 pub(crate) struct Server {
     client: Client,
-    /// Its address, without a slash at the end.
-    address: String,
+    /// Its address, to whose path those of the API are added.
+    address: Url,
     token: Secret,
 }
 
@@ -80,17 +80,18 @@ impl Options {
     /// The console, if one is named. An empty address names none.
     ///
     /// # Errors
-    /// [`Failure`] when the address is none or there is no token.
+    /// [`Failure`] when the address is none that a token may be sent to, or there is no token.
     pub(crate) fn open(&self) -> Result<Option<Server>, Failure> {
         let Some(address) = self.server.as_deref().filter(|address| !address.is_empty()) else {
             return Ok(None);
         };
-        let bad = |cause: &dyn std::fmt::Display| Failure(format!("--server {address}: {cause}"));
-        let url = Url::parse(address).map_err(|error| bad(&error))?;
-        let policy = Policy::with_server(&url).map_err(|causes| bad(&causes.join(", ")))?;
+        // Without the address itself, which may hold a password.
+        let bad = |cause: String| Failure(format!("the console's address (--server, CONSOLE_URL) {cause}"));
+        let address = parsed(address).map_err(bad)?;
+        let policy = Policy::with_server(&address).map_err(|causes| bad(causes.join(", ")))?;
         Ok(Some(Server {
             client: Client::new(policy, None).map_err(Failure::new)?,
-            address: address.trim_end_matches('/').to_owned(),
+            address,
             token: self.token()?,
         }))
     }
@@ -181,9 +182,7 @@ impl Server {
     }
 
     fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, Trouble> {
-        let url = Url::parse(&format!("{}{path}", self.address));
-        let url = url.map_err(|error| Trouble::Failed(Failure::new(error)))?;
-        let request = self.client.request(method, &url);
+        let request = self.client.request(method, &joined(&self.address, path));
         let request = request.map_err(|error| Trouble::Failed(Failure::new(error)))?;
         Ok(request.timeout(PATIENCE).bearer_auth(self.token.expose()))
     }
@@ -227,6 +226,49 @@ impl Server {
     }
 }
 
+/// The address of a console; otherwise what is wrong with it.
+fn parsed(address: &str) -> Result<Url, String> {
+    let url = Url::parse(address).map_err(|error| format!("is none: {error}"))?;
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback(&url) => {}
+        "http" => {
+            return Err(
+                "has to begin with https://: the token would go in clear to another machine".to_owned(),
+            );
+        }
+        _ => return Err("has to begin with https://".to_owned()),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not hold a user or a password".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("must not hold a query or a fragment".to_owned());
+    }
+    Ok(url)
+}
+
+/// Whether it is this machine by name or by number.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// The address of a path, with its query if it has one, behind that of the console.
+fn joined(address: &Url, path: &str) -> Url {
+    let (path, query) = path
+        .split_once('?')
+        .map_or((path, None), |(path, query)| (path, Some(query)));
+    let mut url = address.clone();
+    url.set_path(&format!("{}{path}", address.path().trim_end_matches('/')));
+    url.set_query(query);
+    url
+}
+
 /// A path with a query.
 pub(crate) fn with_query(path: &str, parts: &[(&str, String)]) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
@@ -253,5 +295,70 @@ impl From<Trouble> for Failure {
             Trouble::Refused(refusal) => Failure(format!("the console refused: {refusal}")),
             Trouble::Failed(failure) => failure,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_goes_in_clear_to_this_machine_only() {
+        for address in [
+            "https://console.example",
+            "https://console.example:8443/chat/",
+            "http://localhost:8090",
+            "http://127.0.0.1:8090/",
+            "http://127.3.2.1",
+            "http://[::1]:8090",
+        ] {
+            assert!(parsed(address).is_ok(), "{address}");
+        }
+        for address in [
+            "http://console.example",
+            "http://localhost.example",
+            "http://127.0.0.1.example",
+            "http://10.0.0.1:8090",
+            "http://[::2]",
+            "HTTP://console.example",
+        ] {
+            let refused = parsed(address).unwrap_err();
+            assert!(refused.contains("in clear"), "{address}: {refused}");
+        }
+    }
+
+    #[test]
+    fn an_address_holds_no_query_no_fragment_no_password_and_is_of_http() {
+        for (address, cause) in [
+            ("https://console.example/?a=b", "a query"),
+            ("https://console.example/#top", "a fragment"),
+            ("https://ann:secret@console.example", "a password"),
+            ("https://ann@console.example", "a user"),
+            ("ftp://console.example", "https://"),
+            ("console.example", "is none"),
+        ] {
+            let refused = parsed(address).unwrap_err();
+            assert!(refused.contains(cause), "{address}: {refused}");
+            assert!(!refused.contains("secret"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_added_to_that_of_the_console() {
+        for (address, expected) in [
+            (
+                "https://console.example",
+                "https://console.example/v1/bots?limit=1",
+            ),
+            (
+                "https://console.example/chat/",
+                "https://console.example/chat/v1/bots?limit=1",
+            ),
+        ] {
+            let url = joined(&parsed(address).unwrap(), "/v1/bots?limit=1");
+            assert_eq!(url.as_str(), expected);
+        }
+        let url = joined(&parsed("https://console.example").unwrap(), "/v1/bots");
+        assert_eq!(url.as_str(), "https://console.example/v1/bots");
     }
 }

@@ -1,6 +1,7 @@
 //! A message watched on its way: an event whenever its story has gone on, until it has come to its end.
 
 use std::convert::Infallible;
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +17,11 @@ use super::page::{Reply, Visit};
 use crate::problem::Problem;
 use crate::web::Desk;
 
-/// How often the story is read. Each time costs the broker a handful of small reads.
+/// The first pause before the story is read again. Each time reads the inbox and the transcripts of the conversation, and
+/// up to three records, but no dead letters: those the page itself looks for, when it is fetched.
 const PERIOD: Duration = Duration::from_millis(150);
+/// The longest pause: each is twice the one before while nothing changes, as a webhook may take minutes.
+const LONGEST_PERIOD: Duration = Duration::from_secs(2);
 /// For how long a message is watched; a browser asks again by itself then.
 const LONGEST: Duration = Duration::from_secs(60);
 /// When another one may watch, if too many do.
@@ -69,18 +73,36 @@ impl Watched {
     /// The story as soon as it has gone on; none when it is time to end.
     async fn news(&mut self) -> Option<Trace> {
         let shutdown = self.desk.tasks.shutdown().clone();
-        loop {
-            let read = trace::of(&self.desk.bus, &self.message).await;
+        for pause in pauses() {
+            let read = trace::so_far(&self.desk.bus, &self.message).await;
             match read {
                 Ok(Some(trace)) if self.told.as_ref() != Some(&trace) => return Some(trace),
                 // A replica of the broker may not have it yet, and a broker that is away comes back.
                 Ok(Some(_) | None) | Err(_) => {}
             }
             tokio::select! {
-                () = tokio::time::sleep(PERIOD) => {}
+                () = tokio::time::sleep(pause) => {}
                 () = tokio::time::sleep_until(self.until) => return None,
                 () = shutdown.cancelled() => return None,
             }
         }
+        None
+    }
+}
+
+/// The pauses while nothing changes, without end.
+fn pauses() -> impl Iterator<Item = Duration> + Send {
+    iter::successors(Some(PERIOD), |pause| Some((*pause * 2).min(LONGEST_PERIOD)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_two_seconds_and_have_no_end() {
+        let millis: Vec<u128> = pauses().take(100).map(|pause| pause.as_millis()).collect();
+        assert_eq!(millis[..6], [150, 300, 600, 1200, 2000, 2000]);
+        assert_eq!((millis.len(), millis[99]), (100, 2000));
     }
 }

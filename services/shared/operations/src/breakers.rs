@@ -78,7 +78,8 @@ pub async fn list(bus: &Bus) -> Result<Vec<Breaker>, BusError> {
     Ok(some(bus, usize::MAX).await?.0)
 }
 
-/// The first `limit` of them, and whether there may be more. Asks once for each that is looked at.
+/// The first `limit` of them, and whether there are more. Asks once for each of these, and for each before them that was
+/// found under settings that have changed since: those count no more, and lapse within a day.
 ///
 /// # Errors
 /// As for [`list`].
@@ -89,15 +90,17 @@ pub(crate) async fn some(bus: &Bus, limit: usize) -> Result<(Vec<Breaker>, bool)
         open.extend(found(&entry))
     })
     .await?;
-    let more = open.len() > limit;
     let mut breakers = Vec::new();
-    for (breaker, settings) in open.into_iter().take(limit) {
-        // What was found under earlier settings counts no more.
-        if settings_of(bus, &breaker.integration).await? == Some(settings) {
-            breakers.push(breaker);
+    for (breaker, settings) in open {
+        if settings_of(bus, &breaker.integration).await? != Some(settings) {
+            continue;
         }
+        if breakers.len() == limit {
+            return Ok((breakers, true));
+        }
+        breakers.push(breaker);
     }
-    Ok((breakers, more))
+    Ok((breakers, false))
 }
 
 /// A breaker that is not closed, and the revision of the settings with which that was found. A marker of a removal

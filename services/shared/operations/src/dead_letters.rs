@@ -18,6 +18,9 @@ pub use bulk::{Bulk, Handled, Left, purge_some, replay_some};
 
 /// How many pages of the broker are looked at for one of ours, so that a filter that fits none costs no more.
 const LOOKED_AT: usize = 4;
+/// How many pages are looked at for what tells of a message: some 4,000 dead letters, or 64 MiB of them, so that
+/// one question does not read a stream of a gigabyte.
+const LOOKED_THROUGH: usize = 16;
 /// The subjects of all.
 const ALL: &str = "dead-letters.>";
 
@@ -152,12 +155,8 @@ fn fitting(filter: &Filter, entry: &Entry) -> Option<Buried> {
 /// # Errors
 /// As for [`list`].
 pub async fn all(bus: &Bus, filter: &Filter) -> Result<Vec<Buried>, BusError> {
-    all_from(bus, filter, 0).await
-}
-
-async fn all_from(bus: &Bus, filter: &Filter, from: u64) -> Result<Vec<Buried>, BusError> {
     let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
-    bus.each(DEAD_LETTERS.name, ALL, from, |entry| {
+    bus.each(DEAD_LETTERS.name, ALL, 0, |entry| {
         let fresh = fitting(filter, &entry).filter(|buried| seen.insert(buried.letter.id.clone()));
         found.extend(fresh);
     })
@@ -165,24 +164,47 @@ async fn all_from(bus: &Bus, filter: &Filter, from: u64) -> Result<Vec<Buried>, 
     Ok(found)
 }
 
+/// What was found of some work.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// The dead letters, oldest first.
+    pub letters: Vec<Summary>,
+    /// Whether there were too many dead letters to look at all.
+    pub may_have_more: bool,
+}
+
 /// The dead letters whose work names something, as a message's identifier, and that were stored at this moment of the
-/// broker's clock or later.
+/// broker's clock or later; of the first few thousand since then. Holds a page of them at a time. Work that is not text
+/// in its dead letter, as it is too large, is not looked into.
 ///
 /// # Errors
 /// As for [`list`].
-pub async fn about(bus: &Bus, needle: &str, since: UnixMillis) -> Result<Vec<DeadLetter>, BusError> {
+pub async fn about(bus: &Bus, needle: &str, since: UnixMillis) -> Result<Found, BusError> {
     let moment = BrokerMicros(since.0.saturating_mul(1000));
     let Some(first) = bus.first_since(DEAD_LETTERS.name, ALL, moment).await? else {
-        return Ok(Vec::new());
+        return Ok(Found::default());
     };
-    let names_it =
-        |letter: &DeadLetter| matches!(&letter.payload, Payload::Text(text) if text.contains(needle));
-    let all = all_from(bus, &Filter::default(), first.sequence).await?;
-    Ok(all
-        .into_iter()
-        .map(|buried| buried.letter)
-        .filter(names_it)
-        .collect())
+    let (mut letters, mut seen) = (Vec::new(), BTreeSet::new());
+    let mut pages = bus.pages(DEAD_LETTERS.name, ALL, first.sequence);
+    for _ in 0..LOOKED_THROUGH {
+        let Some(page) = pages.next().await? else { break };
+        let naming = page.iter().filter_map(|entry| naming(needle, entry));
+        letters.extend(naming.filter(|letter| seen.insert(letter.id.clone())));
+    }
+    Ok(Found {
+        letters,
+        may_have_more: pages.begins().is_some(),
+    })
+}
+
+/// The dead letter, if its work names something.
+fn naming(needle: &str, entry: &Entry) -> Option<Summary> {
+    let letter: DeadLetter = entry.decode().ok()?;
+    let names_it = match &letter.payload {
+        Payload::Text(text) => text.contains(needle),
+        Payload::Hex(_) | Payload::Object(_) => false,
+    };
+    names_it.then(|| Summary::from(&letter))
 }
 
 /// One of them.

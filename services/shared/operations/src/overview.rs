@@ -1,5 +1,6 @@
-//! How the pipeline does just now, in a fixed number of requests: what waits at each stage, what was given up, how many
-//! turns were finished, and which webhooks are left in peace.
+//! How the pipeline does just now: what waits at each stage, what was given up, how many turns were finished, and which
+//! webhooks are left in peace. The number of requests grows with the breakers only: one for each that is shown, and for
+//! each before them that was found under earlier settings.
 
 use bus::{Bus, BusError};
 use proto_schemas::dead_letter::Stage;

@@ -1,4 +1,5 @@
-//! What became of a message, read by literal subjects from what the pipeline keeps.
+//! What became of a message, read from what the pipeline keeps: by literal subjects what its conversation has, and among
+//! the dead letters since it arrived, up to a number, those that name it. A page of entries is held at a time.
 
 mod step;
 
@@ -7,7 +8,7 @@ use std::fmt;
 use bus::{Bus, BusError, Entry, TraceContext};
 use proto_schemas::content::ChannelKind;
 use proto_schemas::context::Context;
-use proto_schemas::dead_letter::{DeadLetter, Stage};
+use proto_schemas::dead_letter::Stage;
 use proto_schemas::delivery::Delivery;
 use proto_schemas::ids::{BotId, ConnectionId, ConversationId, MessageId, UnixMillis};
 use proto_schemas::inbox::{Attached, InboxEntry, Received};
@@ -19,7 +20,7 @@ use proto_schemas::wire::TRACEPARENT;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::dead_letters;
+use crate::dead_letters::{self, Summary};
 pub use step::{Step, StepEvent};
 
 /// The story of a message.
@@ -46,9 +47,12 @@ pub struct Trace {
     pub reply: Option<String>,
     /// What happened, in the order of the stages; what was given up last.
     pub steps: Vec<Step>,
+    /// Whether dead letters were left out, mostly as there were too many to look at all: more may tell of it.
+    #[serde(default)]
+    pub may_have_more_dead_letters: bool,
 }
 
-/// A line for each step; times count from when ingress took the message.
+/// A line for each step, and one when not all dead letters were looked at; times count from when ingress took the message.
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Step { stage, at, event } in &self.steps {
@@ -59,6 +63,9 @@ impl fmt::Display for Trace {
             let stage = stage.map_or("now", Stage::as_str);
             writeln!(f, "  {stage:<18}  {event}")?;
         }
+        if self.may_have_more_dead_letters {
+            writeln!(f, "Not all dead letters were looked at: more may tell of it.")?;
+        }
         Ok(())
     }
 }
@@ -68,6 +75,25 @@ impl fmt::Display for Trace {
 /// # Errors
 /// [`BusError`] when the broker is away or refuses.
 pub async fn of(bus: &Bus, message: &MessageId) -> Result<Option<Trace>, BusError> {
+    let Some((mut trace, stored_at)) = told(bus, message).await? else {
+        return Ok(None);
+    };
+    let found = dead_letters::about(bus, message.as_str(), stored_at).await?;
+    trace.steps.extend(found.letters.into_iter().map(given_up));
+    trace.may_have_more_dead_letters = found.may_have_more;
+    Ok(Some(trace))
+}
+
+/// The same without the dead letters, none of which is looked at: for who asks again and again.
+///
+/// # Errors
+/// As for [`of`].
+pub async fn so_far(bus: &Bus, message: &MessageId) -> Result<Option<Trace>, BusError> {
+    Ok(told(bus, message).await?.map(|(trace, _)| trace))
+}
+
+/// What its conversation tells of it, and when its first entry was stored, by the broker's clock.
+async fn told(bus: &Bus, message: &MessageId) -> Result<Option<(Trace, UnixMillis)>, BusError> {
     let Some(conversation) = message.conversation() else {
         return Ok(None);
     };
@@ -79,9 +105,7 @@ pub async fn of(bus: &Bus, message: &MessageId) -> Result<Option<Trace>, BusErro
         let step = whereabouts(bus, &trace).await?;
         note(&mut trace, step);
     }
-    let letters = dead_letters::about(bus, message.as_str(), stored_at).await?;
-    trace.steps.extend(letters.into_iter().map(given_up));
-    Ok(Some(trace))
+    Ok(Some((trace, stored_at)))
 }
 
 /// What the inbox has of it, and when its first entry was stored, by the broker's clock.
@@ -91,29 +115,32 @@ async fn inbox(
     message: &MessageId,
 ) -> Result<Option<(Trace, UnixMillis)>, BusError> {
     let mut found = None;
-    for entry in all(bus, INBOX.name, &subjects::inbox(conversation)).await? {
-        let Ok(decoded) = entry.decode::<InboxEntry>() else {
-            continue;
-        };
-        if decoded.message_id() != message {
-            continue;
+    let subject = subjects::inbox(conversation);
+    bus.each(INBOX.name, &subject, 1, |entry| {
+        let decoded = entry.decode::<InboxEntry>().ok();
+        if let Some(decoded) = decoded.filter(|decoded| decoded.message_id() == message) {
+            arrived(&mut found, decoded, &entry);
         }
-        match decoded {
-            InboxEntry::Received(received) | InboxEntry::Reset(received) => {
-                let step = accepted(&received, &entry);
-                let stored_at = entry.stored_millis().unwrap_or_default();
-                let (trace, _) = found.get_or_insert_with(|| (begun(received), stored_at));
-                trace.steps.push(step);
-            }
-            InboxEntry::Attached(attached) => {
-                let step = attached_at(&attached, &entry);
-                if let Some((trace, _)) = &mut found {
-                    trace.steps.push(step);
-                }
+    })
+    .await?;
+    Ok(found)
+}
+
+/// Adds what an entry of its inbox tells.
+fn arrived(found: &mut Option<(Trace, UnixMillis)>, decoded: InboxEntry, entry: &Entry) {
+    match decoded {
+        InboxEntry::Received(received) | InboxEntry::Reset(received) => {
+            let step = accepted(&received, entry);
+            let stored_at = entry.stored_millis().unwrap_or_default();
+            let (trace, _) = found.get_or_insert_with(|| (begun(received), stored_at));
+            trace.steps.push(step);
+        }
+        InboxEntry::Attached(attached) => {
+            if let Some((trace, _)) = found {
+                trace.steps.push(attached_at(&attached, entry));
             }
         }
     }
-    Ok(found)
 }
 
 fn begun(received: Received) -> Trace {
@@ -128,6 +155,7 @@ fn begun(received: Received) -> Trace {
         question: received.text,
         reply: None,
         steps: Vec::new(),
+        may_have_more_dead_letters: true,
     }
 }
 
@@ -155,18 +183,18 @@ fn attached_at(attached: &Attached, entry: &Entry) -> Step {
 
 /// The finished turns that answer it: more than one when a reply was sent again.
 async fn turns(bus: &Bus, trace: &mut Trace) -> Result<(), BusError> {
-    for entry in all(bus, TRANSCRIPTS.name, &subjects::transcript(&trace.conversation)).await? {
-        let Ok(transcript) = entry.decode::<Transcript>() else {
-            continue;
-        };
-        if transcript.answers.contains(&trace.message) {
+    let subject = subjects::transcript(&trace.conversation);
+    bus.each(TRANSCRIPTS.name, &subject, 1, |entry| {
+        let transcript = entry.decode::<Transcript>().ok();
+        if let Some(transcript) = transcript.filter(|transcript| transcript.answers.contains(&trace.message))
+        {
             trace.is_finished = true;
             for step in finished(transcript, trace_id(&entry)) {
                 note(trace, step);
             }
         }
-    }
-    Ok(())
+    })
+    .await
 }
 
 fn finished(transcript: Transcript, trace_id: Option<String>) -> [Step; 3] {
@@ -237,7 +265,7 @@ fn note(trace: &mut Trace, step: Step) {
     trace.steps.push(step);
 }
 
-fn given_up(letter: DeadLetter) -> Step {
+fn given_up(letter: Summary) -> Step {
     let event = StepEvent::GaveUp {
         dead_letter: letter.id,
         class: letter.class,
@@ -249,11 +277,4 @@ fn given_up(letter: DeadLetter) -> Step {
 fn trace_id(entry: &Entry) -> Option<String> {
     let trace = entry.header(TRACEPARENT).and_then(TraceContext::parse);
     trace.map(TraceContext::trace_id)
-}
-
-/// All messages of a subject.
-async fn all(bus: &Bus, stream: &str, subject: &str) -> Result<Vec<Entry>, BusError> {
-    let mut list = Vec::new();
-    bus.each(stream, subject, 1, |entry| list.push(entry)).await?;
-    Ok(list)
 }

@@ -29,6 +29,13 @@ impl Broker {
         set.await.unwrap();
     }
 
+    /// Changes the settings of an integration.
+    pub(crate) async fn change(&self, id: &str) {
+        let changed = json!({"integrations": [{"id": id, "url": "https://b.example/"}]});
+        let changed: Manifest = serde_json::from_value(changed).unwrap();
+        changed.store(&self.bus).await.unwrap();
+    }
+
     async fn listed(&self) -> Vec<String> {
         let open = list(&self.bus).await.unwrap();
         open.iter().map(ToString::to_string).collect()
@@ -68,8 +75,6 @@ async fn a_breaker_is_open_until_it_is_closed_or_the_settings_change() {
     assert!(matches!(again, Err(CloseError::NotOpen)), "{again:?}");
     assert_eq!(broker.listed().await.len(), 1);
 
-    let changed = json!({"integrations": [{"id": "gone", "url": "https://b.example/"}]});
-    let changed: Manifest = serde_json::from_value(changed).unwrap();
-    changed.store(&broker.bus).await.unwrap();
+    broker.change("gone").await;
     assert!(broker.listed().await.is_empty());
 }

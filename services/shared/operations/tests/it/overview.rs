@@ -68,3 +68,21 @@ async fn no_more_breakers_are_shown_than_are_asked_about() {
         (MOST_BREAKERS, true)
     );
 }
+
+#[tokio::test]
+async fn breakers_that_were_found_under_earlier_settings_hide_no_open_one() {
+    let broker = Broker::start().await;
+    for number in 0..=MOST_BREAKERS {
+        let id = format!("i{number}");
+        broker.find(&id, open()).await;
+        broker.change(&id).await;
+    }
+    broker.find("open", open()).await;
+    let look = look(&broker.bus).await.unwrap();
+    let shown: Vec<&str> = look
+        .breakers
+        .iter()
+        .map(|breaker| breaker.integration.as_str())
+        .collect();
+    assert_eq!((shown, look.has_more_breakers), (vec!["open"], false));
+}

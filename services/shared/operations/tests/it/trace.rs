@@ -1,6 +1,7 @@
 //! What became of a message: what is told of each place where it may be.
 
-use operations::trace::{Trace, of};
+use operations::trace::{Trace, of, so_far};
+use proto_schemas::dead_letter::Payload;
 use proto_schemas::ids::MessageId;
 use serde_json::json;
 
@@ -8,6 +9,9 @@ use crate::broker::Broker;
 use crate::samples::{
     CONVERSATION, MESSAGE, attached, delivery, letter, message, received, transcript, turn,
 };
+
+/// How many small dead letters a story looks at: 16 pages.
+const LOOKED_AT: usize = 16 * 256;
 
 impl Broker {
     /// The story of the sample's message, which also passes through JSON as it is.
@@ -84,7 +88,7 @@ async fn a_finished_message_is_told_with_files_turn_answer_receipt_and_dead_lett
         .publish("dead-letters.webhook-caller.timeout.dl_one", &letter("dl_one"))
         .await;
     let mut other = letter("dl_other");
-    other.payload = proto_schemas::dead_letter::Payload::Text("{}".to_owned());
+    other.payload = Payload::Text("{}".to_owned());
     broker
         .publish("dead-letters.webhook-caller.timeout.dl_other", &other)
         .await;
@@ -114,4 +118,56 @@ async fn a_finished_message_is_told_with_files_turn_answer_receipt_and_dead_lett
         lines[5],
         "    3000 ms  webhook-caller      gave up (timeout): too slow; dead letter dl_one"
     );
+}
+
+#[tokio::test]
+async fn a_story_says_when_there_are_too_many_dead_letters_to_look_at_all() {
+    let broker = Broker::start().await;
+    broker.receive().await;
+    broker
+        .publish("dead-letters.webhook-caller.timeout.dl_one", &letter("dl_one"))
+        .await;
+    for number in 1..LOOKED_AT {
+        let mut other = letter(&format!("dl_{number}"));
+        other.payload = Payload::Text("{}".to_owned());
+        let subject = format!("dead-letters.webhook-caller.timeout.{}", other.id);
+        broker.publish(&subject, &other).await;
+    }
+    let whole = broker.story().await;
+    assert!(!whole.may_have_more_dead_letters);
+    broker
+        .publish("dead-letters.webhook-caller.timeout.dl_two", &letter("dl_two"))
+        .await;
+    let cut = broker.story().await;
+    assert!(cut.may_have_more_dead_letters);
+    assert_eq!(cut.steps, whole.steps);
+    assert_eq!(
+        broker.last_line().await,
+        "Not all dead letters were looked at: more may tell of it."
+    );
+}
+
+#[tokio::test]
+async fn work_that_was_given_up_twice_is_told_of_once() {
+    let broker = Broker::start().await;
+    broker.receive().await;
+    for class in ["timeout", "refused"] {
+        let subject = format!("dead-letters.webhook-caller.{class}.dl_one");
+        broker.publish(&subject, &letter("dl_one")).await;
+    }
+    let told = broker.story().await.to_string();
+    assert_eq!(told.matches("dl_one").count(), 1, "{told}");
+}
+
+#[tokio::test]
+async fn a_story_so_far_looks_at_no_dead_letter_and_says_so() {
+    let broker = Broker::start().await;
+    broker.receive().await;
+    broker
+        .publish("dead-letters.webhook-caller.timeout.dl_one", &letter("dl_one"))
+        .await;
+    let whole = broker.story().await;
+    let so_far = so_far(&broker.bus, &message()).await.unwrap().unwrap();
+    assert_eq!(so_far.steps, whole.steps[..whole.steps.len() - 1]);
+    assert!(so_far.may_have_more_dead_letters && !whole.may_have_more_dead_letters);
 }
