@@ -107,7 +107,8 @@ impl Bus {
     /// One more connection to the same broker, as another of its users. It stands when this returns, and is kept then.
     ///
     /// # Errors
-    /// [`BusError::Refused`] when the broker is away or does not take the key.
+    /// [`BusError::Refused`] when the broker is away or does not take the key, [`BusError::Unavailable`] when connecting
+    /// takes too long.
     pub async fn beside(&self, name: &str, key: UserKey) -> Result<Self, BusError> {
         let config = BusConfig {
             name: name.to_owned(),
