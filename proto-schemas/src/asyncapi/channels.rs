@@ -22,7 +22,7 @@ pub(super) struct Keys {
 }
 
 /// What the pipeline keeps.
-const STATE: [Keys; 11] = [
+const STATE: [Keys; 12] = [
     Keys {
         channel: "contexts",
         bucket: CONTEXTS,
@@ -64,6 +64,13 @@ const STATE: [Keys; 11] = [
         key: "files.{turn}",
         carries: "files-progress.v1",
         about: "What became of a reply's files.",
+    },
+    Keys {
+        channel: "progress.links",
+        bucket: PROGRESS,
+        key: "links.{link}",
+        carries: "used-link.v1",
+        about: "A login link of the console that was used, so that nobody uses it again.",
     },
     Keys {
         channel: "limits.rates",
@@ -253,6 +260,7 @@ fn parameter_text(name: &str) -> &'static str {
         "conversation" => "The conversation's identifier.",
         "message" => "The identifier of the message whose files are fetched.",
         "turn" => "The turn's identifier.",
+        "link" => "The random name in a login link.",
         "replay" => "How often an operator has sent it again; 0 for the pipeline's own.",
         "stage" => "The service that gave up.",
         "class" => "The class of the cause, one token.",
@@ -370,6 +378,10 @@ mod tests {
             (
                 "progress.files",
                 crate::subjects::key("progress", &crate::subjects::files_progress(&turn)),
+            ),
+            (
+                "progress.links",
+                crate::subjects::key("progress", &crate::subjects::used_link("x")),
             ),
             (
                 "limits.rates",

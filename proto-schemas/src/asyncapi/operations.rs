@@ -160,8 +160,24 @@ const OPERATIONS: &[(&str, Action, &[&str])] = &[
     ("chatbot", Action::Ask, &[QUESTION]),
     ("console", Action::Ask, &[QUESTION]),
     ("console", Action::Receive, REGISTRY),
-    ("console", Action::Receive, &["transcripts", "dead-letters"]),
+    (
+        "console",
+        Action::Receive,
+        &[
+            "transcripts",
+            "dead-letters",
+            "inbox",
+            "contexts",
+            "turns",
+            "fetches.in",
+            "fetches.out",
+            "deliveries",
+            "limits.breakers",
+            "progress.links",
+        ],
+    ),
     ("console", Action::Send, REGISTRY),
+    ("console", Action::Send, &["limits.breakers", "progress.links"]),
     ("console", Action::Send, REPLAYED),
 ];
 
