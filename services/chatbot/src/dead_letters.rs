@@ -51,13 +51,16 @@ pub(crate) struct Filter {
     /// Only those given up within this time, as `2h`.
     #[arg(long, value_parser = humantime::parse_duration)]
     since: Option<Duration>,
+    /// Only those given up longer ago than this, as `7d`.
+    #[arg(long, value_parser = humantime::parse_duration)]
+    until: Option<Duration>,
 }
 
 /// Which ones, said explicitly.
 #[derive(Args)]
 pub(crate) struct Selection {
     /// This one.
-    #[arg(conflicts_with_all = ["stage", "class", "integration", "conversation", "since", "all"])]
+    #[arg(conflicts_with_all = ["stage", "class", "integration", "conversation", "since", "until", "all"])]
     id: Option<String>,
     #[command(flatten)]
     filter: Filter,
@@ -89,8 +92,8 @@ pub(crate) async fn run(command: Command, platform: &Platform) -> Result<(), Fai
 impl Filter {
     fn parsed(&self) -> Result<dead_letters::Filter, Failure> {
         let stage = self.stage.as_deref().map(stage).transpose()?;
-        let before = |since: Duration| {
-            let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let before = |span: Duration| {
+            let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
             UnixMillis(clock::now().0.saturating_sub(millis))
         };
         Ok(dead_letters::Filter {
@@ -99,6 +102,7 @@ impl Filter {
             integration: self.integration.clone(),
             conversation: self.conversation.clone(),
             since: self.since.map(before),
+            until: self.until.map(before),
         })
     }
 }
@@ -158,7 +162,10 @@ async fn list(platform: &Platform, filter: &Filter) -> Result<(), Failure> {
             letter.cause
         );
     }
-    say!("{} dead letters", found.len());
+    match found.len() {
+        1 => say!("1 dead letter"),
+        number => say!("{number} dead letters"),
+    }
     Ok(())
 }
 

@@ -273,6 +273,8 @@ async fn a_failed_turn_is_listed_shown_replayed_and_purged() {
         ("--integration", "echo", 0),
         ("--since", "1h", 2),
         ("--since", "0s", 0),
+        ("--until", "0s", 2),
+        ("--until", "1h", 0),
     ] {
         let listed = up.succeed(&["dead-letters", "list", filter, value]).await;
         assert!(
@@ -289,7 +291,7 @@ async fn a_failed_turn_is_listed_shown_replayed_and_purged() {
         ])
         .await;
     assert!(
-        story.contains(&letters[0]) && story.ends_with("1 dead letters\n"),
+        story.contains(&letters[0]) && story.ends_with("1 dead letter\n"),
         "{story}"
     );
     assert!(
@@ -591,6 +593,7 @@ async fn over_a_console_commands_print_what_they_print_over_the_broker() {
         &["breakers", "list"],
         &["dead-letters", "list"],
         &["dead-letters", "list", "--class", "connect", "--since", "1h"],
+        &["dead-letters", "list", "--until", "0s"],
         &["dead-letters", "list", "--stage", "egress"],
         &["dead-letters", "show", &letter],
         &["ab", "demo"],

@@ -46,10 +46,18 @@ async fn list(desk: Arc<Desk>, _call: Call) -> Result<Answer, Problem> {
 }
 
 async fn close(desk: Arc<Desk>, call: Call) -> Result<Answer, Problem> {
+    Answer::of(&closed(&desk, &call.id).await?)
+}
+
+/// Has the webhook of an integration asked again at once.
+///
+/// # Errors
+/// [`Problem`] when there is no such integration, or its breaker is closed.
+pub(crate) async fn closed(desk: &Desk, id: &str) -> Result<Closed, Problem> {
     let nothing = || Problem::NotFound("no integration has this identifier");
-    let id = IntegrationId::new(&call.id).map_err(|_| nothing())?;
+    let id = IntegrationId::new(id).map_err(|_| nothing())?;
     if desk.registry.integration(&id).is_none() {
         return Err(nothing());
     }
-    Answer::of(&breakers::close(&desk.bus, &id).await?)
+    Ok(breakers::close(&desk.bus, &id).await?)
 }

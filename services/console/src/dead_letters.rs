@@ -31,6 +31,8 @@ struct Query {
     conversation: Option<String>,
     /// Only those given up at this moment or later, in milliseconds since 1970.
     since: Option<UnixMillis>,
+    /// Only those given up at this moment or earlier, in milliseconds since 1970.
+    until: Option<UnixMillis>,
     /// The most entries of the page; 50 when absent.
     #[schemars(range(min = 1, max = 100))]
     limit: Option<usize>,
@@ -38,7 +40,7 @@ struct Query {
     cursor: Option<String>,
 }
 
-/// Which dead letters are replayed or removed: at least one of the first five has to be said, or `all`.
+/// Which dead letters are replayed or removed: at least one of the first six has to be said, or `all`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Selection {
@@ -52,6 +54,8 @@ struct Selection {
     conversation: Option<String>,
     /// Those given up at this moment or later, in milliseconds since 1970.
     since: Option<UnixMillis>,
+    /// Those given up at this moment or earlier, in milliseconds since 1970.
+    until: Option<UnixMillis>,
     /// All that the rest lets through.
     #[serde(default)]
     all: bool,
@@ -136,6 +140,7 @@ impl Selection {
             integration: self.integration,
             conversation: self.conversation,
             since: self.since,
+            until: self.until,
         };
         if filter == Filter::default() && !self.all {
             return Err(unusable("say which: by a part of the filter, or `all`"));
@@ -155,6 +160,7 @@ async fn list(desk: Arc<Desk>, call: Call) -> Result<Answer, Problem> {
         integration: query.integration,
         conversation: query.conversation,
         since: query.since,
+        until: query.until,
     };
     let found = dead_letters::list(&desk.bus, &filter, from, limit).await?;
     Answer::of(&DeadLetters {

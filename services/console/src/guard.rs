@@ -23,6 +23,13 @@ pub(crate) struct Client {
     pub(crate) token: String,
 }
 
+/// A session that has just begun.
+pub(crate) struct SignedIn {
+    pub(crate) session: Session,
+    /// What the browser is to show from now on.
+    pub(crate) cookie: String,
+}
+
 /// The tokens, each with its rate, and the rate of who has none.
 pub(crate) struct Guard {
     tokens: Tokens,
@@ -76,21 +83,19 @@ impl Guard {
         Ok(Some(Session { client, form_seal }))
     }
 
-    /// Begins a session for who shows a token: its cookie.
-    pub(crate) fn sign_in(&self, shown: &str, now_secs: u64) -> Option<(Client, String)> {
+    /// Begins a session for who shows a token.
+    pub(crate) fn sign_in(&self, shown: &str, now_secs: u64) -> Option<SignedIn> {
         let (_, token) = self.tokens.which_is(shown)?;
-        let session = session::sealed(shown.as_bytes(), Purpose::Session, now_secs);
-        Some((Client::of(token), session))
+        Some(SignedIn::of(token, begun(shown.as_bytes(), now_secs)))
     }
 
     /// The same for who shows what a login link carries, and the link's name, by which it is used once.
-    pub(crate) fn sign_in_by_link(&self, shown: &str, now_secs: u64) -> Option<(Client, String, String)> {
-        let opened = self.tokens.which(|token| {
-            let name = session::opened(token, Purpose::Link, shown, now_secs)?;
-            let session = session::sealed(token, Purpose::Session, now_secs);
-            Some((session, name.to_owned()))
+    pub(crate) fn sign_in_by_link(&self, shown: &str, now_secs: u64) -> Option<(SignedIn, String)> {
+        let opened = self.tokens.which(|secret| {
+            let name = session::opened(secret, Purpose::Link, shown, now_secs)?;
+            Some((begun(secret, now_secs), name.to_owned()))
         });
-        opened.map(|(_, token, (session, name))| (Client::of(token), session, name))
+        opened.map(|(_, token, (begun, name))| (SignedIn::of(token, begun), name))
     }
 
     fn count(&self, number: usize) -> Result<(), Problem> {
@@ -99,6 +104,23 @@ impl Guard {
             let wait = refused.wait_time_from(DefaultClock::default().now());
             Err(Problem::TooManyRequests(wait))
         })
+    }
+}
+
+/// The cookie of a new session, and what its forms carry.
+fn begun(token: &[u8], now_secs: u64) -> (String, String) {
+    let cookie = session::sealed(token, Purpose::Session, now_secs);
+    let form_seal = session::form_seal(token, &cookie);
+    (cookie, form_seal)
+}
+
+impl SignedIn {
+    fn of(token: &Token, (cookie, form_seal): (String, String)) -> Self {
+        let client = Client::of(token);
+        Self {
+            session: Session { client, form_seal },
+            cookie,
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod dead_letters;
 mod format;
 mod headers;
 mod integrations;
+mod kept;
 mod layout;
 mod login;
 mod messages;

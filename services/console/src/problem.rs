@@ -36,7 +36,7 @@ pub(crate) enum Problem {
     #[error("too many wrong tokens from this address: wait, then try again")]
     LockedOut(Duration),
     /// A form that does not come from a page of this session.
-    #[error("the form is not of this session: go back, load the page anew and send it again")]
+    #[error("the form is of another session, or of another site")]
     ForeignForm,
     /// There is no such route.
     #[error("there is nothing at this address")]

@@ -97,7 +97,7 @@ async fn all_that_a_filter_lets_through_are_replayed_or_removed_together() {
     inspect(&browser, "filtered").await;
     browser.click("form[action='/dead-letters/replay'] button").await;
     browser
-        .wait_for_text("2 dead letters are replayed, 0 are not.")
+        .wait_for_text("2 dead letters were replayed, 0 not.")
         .await;
     inspect(&browser, "replayed").await;
     for chat in ["ada", "bob"] {
@@ -111,9 +111,7 @@ async fn all_that_a_filter_lets_through_are_replayed_or_removed_together() {
     browser.wait_for_path("/dead-letters").await;
     browser.click("details.panel summary").await;
     browser.click("form[action='/dead-letters/purge'] button").await;
-    browser
-        .wait_for_text("2 dead letters are removed, 0 are not.")
-        .await;
+    browser.wait_for_text("2 dead letters were removed, 0 not.").await;
     browser.follow("Back to the dead letters").await;
     browser.wait_for_text("There are none").await;
     assert_eq!(["eve", "joe"].map(|chat| platform.replies(chat)), [1, 1]);

@@ -5,7 +5,7 @@ use registry::Secret;
 use runtime::clock;
 use thirtyfour::{Cookie, SameSite};
 
-use super::{sign_in_with, visit};
+use super::{fill, operator, sign_in_with, text, visit};
 use crate::browser::Browser;
 use crate::fixture::{OPERATOR, Platform, VIEWER};
 use crate::look::{assert_quiet, assert_refused, inspect};
@@ -70,6 +70,37 @@ async fn a_session_ends_with_its_token() {
     );
     show_token(&browser, "another-operator-of-the-tests").await;
     browser.wait_for_path("/conversations").await;
+    assert_quiet(&browser).await;
+}
+
+#[tokio::test]
+async fn what_was_written_outlives_the_session() {
+    let platform = Platform::start().await;
+    let browser = operator(&platform, "outlives_the_session").await;
+    visit(&platform, &browser, "/new-integration").await;
+    browser.type_into("#id", "support").await;
+    browser.type_into("#url", "https://backend.example/").await;
+    browser.click("button[value=text]").await;
+    browser.wait_for_text("as YAML or JSON").await;
+    inspect(&browser, "as-text").await;
+    fill(
+        &browser,
+        "#record",
+        "id: support\nurl: https://backend.example/\ntimeout: 7s\n",
+    )
+    .await;
+    browser.session().delete_all_cookies().await.unwrap();
+    browser.click("form[action='/new-integration'] button").await;
+    browser.wait_for_text("You are not signed in any more").await;
+    assert_refused(&browser, 403).await;
+    inspect(&browser, "ended").await;
+
+    show_token(&browser, OPERATOR).await;
+    browser.wait_for_text("Nothing of it is done yet").await;
+    inspect(&browser, "send-again").await;
+    browser.click("main form button").await;
+    browser.wait_for_path("/integrations/support").await;
+    assert!(text(&browser, "dl.facts").await.contains("7s"));
     assert_quiet(&browser).await;
 }
 

@@ -78,6 +78,7 @@ fn said(filter: Filter) -> Vec<(&'static str, Value)> {
         integration,
         conversation,
         since,
+        until,
     } = filter;
     let parts = [
         ("stage", stage.map(|stage| stage.as_str().into())),
@@ -85,6 +86,7 @@ fn said(filter: Filter) -> Vec<(&'static str, Value)> {
         ("integration", integration.map(Value::from)),
         ("conversation", conversation.map(Value::from)),
         ("since", since.map(|since| since.0.into())),
+        ("until", until.map(|until| until.0.into())),
     ];
     parts
         .into_iter()

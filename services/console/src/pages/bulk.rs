@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use operations::dead_letters::{self, Bulk, Filter};
 use runtime::clock;
 
-use super::dead_letters::{FILTERS, SECTION, filter};
+use super::dead_letters::{FILTERS, SECTION, UNTIL, filter};
 use super::layout::seal;
 use super::page::{Page, Reply, Visit};
 use crate::audit;
@@ -48,16 +48,20 @@ pub(super) fn forms(visit: &Visit) -> Markup {
     }
 }
 
-/// What a form says of the dead letters that are meant.
+/// What a form says of the dead letters that are meant: those that there are now, and none that comes later.
 fn fields(visit: &Visit, cursor: &str) -> Markup {
     let value = |name: &str| match visit.field(name) {
         "" => visit.asked(name).unwrap_or_default().to_owned(),
         sent => sent.to_owned(),
     };
+    let until = visit
+        .sent(UNTIL)
+        .map_or_else(|| clock::now().0.to_string(), ToOwned::to_owned);
     html! {
         (seal(&visit.session))
         @for name in FILTERS { input type="hidden" name=(name) value=(value(name)); }
         @if FILTERS.iter().all(|name| value(name).is_empty()) { input type="hidden" name="all" value="yes"; }
+        input type="hidden" name=(UNTIL) value=(until);
         input type="hidden" name="cursor" value=(cursor);
     }
 }
@@ -93,7 +97,11 @@ async fn purge(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
 /// Those that a form means. That all are meant has to be said.
 fn meant(visit: &Visit) -> Result<Filter, Problem> {
     let filter = filter(&|name| visit.sent(name))?;
-    if filter == Filter::default() && visit.sent("all").is_none() {
+    let names_some = Filter {
+        until: None,
+        ..filter.clone()
+    } != Filter::default();
+    if !names_some && visit.sent("all").is_none() {
         let why = "say which: by a part of the filter, or all";
         return Err(Problem::Unusable(why.to_owned()));
     }
@@ -110,7 +118,7 @@ fn from(visit: &Visit) -> Result<u64, Problem> {
 fn told(visit: &Visit, done: &Bulk, deed: &str, again: &str, go_on: &str) -> Markup {
     html! {
         div.notice.good[done.failed.is_empty()].warn[!done.failed.is_empty()] role="status" {
-            p { (done.done.len()) " dead letters are " (deed) ", " (done.failed.len()) " are not." }
+            p { (counted(done.done.len())) " " (deed) ", " (done.failed.len()) " not." }
         }
         @if !done.failed.is_empty() {
             ul { @for left in &done.failed {
@@ -121,5 +129,12 @@ fn told(visit: &Visit, done: &Bulk, deed: &str, again: &str, go_on: &str) -> Mar
             form method="post" action=(again) { (fields(visit, cursor)) button { (go_on) } }
         }
         p { a href="/dead-letters" { "Back to the dead letters" } }
+    }
+}
+
+fn counted(number: usize) -> String {
+    match number {
+        1 => "1 dead letter was".to_owned(),
+        more => format!("{more} dead letters were"),
     }
 }

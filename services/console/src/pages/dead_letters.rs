@@ -5,7 +5,7 @@ use std::sync::Arc;
 use maud::{Markup, html};
 use operations::dead_letters::{self, Buried, Filter, Letters, Summary};
 use proto_schemas::dead_letter::{Attempt, DeadLetter, Payload, Stage};
-use proto_schemas::ids::DeadLetterId;
+use proto_schemas::ids::{DeadLetterId, UnixMillis};
 use runtime::clock;
 use url::form_urlencoded;
 
@@ -18,8 +18,10 @@ use crate::problem::Problem;
 use crate::web::Desk;
 
 pub(super) const SECTION: &str = "/dead-letters";
-/// What a list is filtered by: the fields of the query.
+/// What a list is filtered by: the fields of its form.
 pub(super) const FILTERS: [&str; 4] = ["stage", "class", "integration", "conversation"];
+/// The field of the moment until which dead letters were given up, in milliseconds.
+pub(super) const UNTIL: &str = "until";
 /// Dead letters of a page.
 const LISTED: usize = 50;
 /// The most of a payload that is shown, in bytes.
@@ -55,15 +57,18 @@ async fn list(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
 /// The filter of which each field is asked for.
 ///
 /// # Errors
-/// [`Problem::BadQuery`] for a stage that there is not: without it the filter would let all through.
+/// [`Problem::BadQuery`] for a stage or a moment that there is not: without it the filter would let more through.
 pub(super) fn filter<'a>(asked: &impl Fn(&str) -> Option<&'a str>) -> Result<Filter, Problem> {
     let text = |name| asked(name).map(ToOwned::to_owned);
+    let moment = |millis: &str| millis.parse().map(UnixMillis);
+    let until = asked(UNTIL).map(moment).transpose();
     Ok(Filter {
         stage: asked("stage").map(stage).transpose()?,
         class: text("class"),
         integration: text("integration"),
         conversation: text("conversation"),
         since: None,
+        until: until.map_err(|_| Problem::BadQuery("`until` is milliseconds since 1970".to_owned()))?,
     })
 }
 

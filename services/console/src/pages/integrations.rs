@@ -5,7 +5,7 @@ mod report;
 use std::sync::Arc;
 
 use maud::{Markup, html};
-use operations::{Record, Stored};
+use operations::{Record, Stored, breakers};
 use proto_schemas::integration_test::{IntegrationTestReport, MAX_MESSAGE_BYTES};
 use registry::{Bot, Format, HeaderValue, Integration, IntegrationLimits, SecretRef, Snapshot};
 use serde_json::{Value, json};
@@ -96,7 +96,7 @@ async fn show(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
     Ok(Reply::page(
         Integration::PLACES.list,
         title(&stored),
-        page(&desk, &visit, &stored, &html! {}),
+        page(&desk, &visit, &stored, &html! {}).await?,
     ))
 }
 
@@ -109,13 +109,13 @@ async fn test(desk: Arc<Desk>, visit: Visit, preview_only: bool) -> Result<Reply
     let section = Integration::PLACES.list;
     Ok(match made {
         Ok(made) => {
-            let body = page(&desk, &visit, &stored, &report::shown(&made));
+            let body = page(&desk, &visit, &stored, &report::shown(&made)).await?;
             Reply::page(section, title(&stored), body)
         }
         Err(why) => Reply::Again {
             title: title(&stored),
             section,
-            body: page(&desk, &visit, &stored, &told(&why)),
+            body: page(&desk, &visit, &stored, &told(&why)).await?,
             why,
         },
     })
@@ -125,11 +125,18 @@ fn title(stored: &Stored<Integration>) -> String {
     format!("Integration {}", stored.id)
 }
 
-fn page(desk: &Desk, visit: &Visit, stored: &Stored<Integration>, result: &Markup) -> Markup {
+async fn page(
+    desk: &Desk,
+    visit: &Visit,
+    stored: &Stored<Integration>,
+    result: &Markup,
+) -> Result<Markup, Problem> {
     let snapshot = desk.registry.current();
     let body = match &stored.record {
         Some(integration) => html! {
-            (breaker(desk, visit, &stored.id))
+            @if let Some(breaker) = breakers::of(&desk.bus, &integration.id, stored.revision).await? {
+                div.notice.bad { (overview::open_breaker(&breaker, visit)) }
+            }
             (facts(integration))
             (users(&snapshot, &stored.id))
             (test_form(visit, &stored.id))
@@ -137,15 +144,7 @@ fn page(desk: &Desk, visit: &Visit, stored: &Stored<Integration>, result: &Marku
         },
         None => html! {},
     };
-    records::framed(visit, stored, &body)
-}
-
-/// Whether its webhook is left in peace, as seen some seconds ago.
-fn breaker(desk: &Desk, visit: &Visit, id: &str) -> Markup {
-    let looks = desk.vitals.looks();
-    let breakers = looks.last().map_or(&[][..], |look| &look.breakers);
-    let open = breakers.iter().find(|breaker| breaker.integration.as_str() == id);
-    html! { @if let Some(breaker) = open { div.notice.bad { (overview::open_breaker(breaker, visit)) } } }
+    Ok(records::framed(visit, stored, &body))
 }
 
 fn facts(integration: &Integration) -> Markup {

@@ -1,5 +1,6 @@
 //! Signing in, with a token or a link that is good for once, and out.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,24 +20,18 @@ use runtime::web::{Peer, read_body, retry_after};
 
 use super::layout::{self, Frame};
 use super::page::fields;
-use super::take::{SEAL, check_origin, signed_in};
-use super::{headers, problem};
+use super::take::{SEAL, check_origin, sent, signed_in};
+use super::{headers, kept, problem};
 use crate::audit::{self, Deed};
-use crate::guard::Client;
+use crate::guard::SignedIn;
 use crate::problem::Problem;
-use crate::session;
+use crate::session::{self, Session};
 use crate::web::Desk;
 
 /// What the beginning of a session is called in the log and in metrics.
 pub(crate) const SIGN_IN: &str = "session.begin";
 /// Where one arrives.
 const START: &str = "/overview";
-
-/// Who has a session now.
-struct SignedIn {
-    client: Client,
-    cookie: String,
-}
 
 /// The routes; they are for everybody.
 pub(super) fn router() -> Router<Arc<Desk>> {
@@ -57,35 +52,67 @@ async fn show(State(desk): State<Arc<Desk>>, request: Request) -> Response {
     if is_signed_in && field("code").is_empty() {
         return headers::secured(Redirect::to(next).into_response());
     }
-    page(StatusCode::OK, &form(field("code"), next))
+    page(StatusCode::OK, &form(field("code"), next, &html! {}))
 }
 
 async fn sign_in(State(desk): State<Arc<Desk>>, request: Request) -> Response {
     let began = Instant::now();
     let address = address_of(&desk, &request);
     let headers = request.headers().clone();
-    let done = begin(&desk, address, request).await;
+    let (done, form) = match sent(request).await {
+        Ok(form) => (begin(&desk, address, &form).await, form),
+        Err(why) => (Err(why), HashMap::new()),
+    };
     desk.metrics.answered(done.as_ref().err(), began.elapsed());
+    let next = local(form.get("next").map_or("", |next| next.trim()));
+    let kept = kept::of(&form);
     match done {
-        Ok((SignedIn { client, cookie }, next)) => {
+        Ok(SignedIn { session, cookie }) => {
             let deed = Deed {
                 action: SIGN_IN,
-                client: &client,
+                client: &session.client,
                 id: "",
             };
             audit::note(&desk.metrics, &deed, Ok(None));
-            with_cookie(&headers, &cookie, local(&next))
+            let answer = match kept {
+                None => Redirect::to(next).into_response(),
+                Some(form) => once_more(&session, next, &form),
+            };
+            with_cookie(&headers, &cookie, answer)
         }
         Err(why) => {
             why.log();
             desk.metrics.changed(SIGN_IN, false);
-            refused(&why)
+            let kept = kept.map_or_else(|| html! {}, |form| kept::fields(&form));
+            refused(&why, next, &kept)
         }
     }
 }
 
+/// The form that was sent when nobody was signed in, to be sent now.
+fn once_more(session: &Session, action: &str, form: &HashMap<String, String>) -> Response {
+    let frame = Frame {
+        title: kept::TITLE,
+        section: "",
+        session: Some(session),
+        body: kept::again(session, action, form),
+    };
+    layout::framed(&frame).into_response()
+}
+
+/// The page to sign in, for who has sent a form and is signed in no longer.
+pub(super) fn before(action: &str, sent: &HashMap<String, String>) -> Response {
+    let body = html! {
+        div.notice.warn role="alert" {
+            p { "You are not signed in any more. Nothing was done; what you have sent can be sent again once you are." }
+        }
+        (form("", action, &kept::fields(sent)))
+    };
+    page(StatusCode::FORBIDDEN, &body)
+}
+
 /// The page again, with why nobody is signed in.
-fn refused(why: &Problem) -> Response {
+fn refused(why: &Problem, next: &str, kept: &Markup) -> Response {
     let verdict = why.verdict();
     let status = match verdict.status {
         StatusCode::UNAUTHORIZED => StatusCode::FORBIDDEN,
@@ -98,7 +125,7 @@ fn refused(why: &Problem) -> Response {
     } else {
         problem::told(why)
     };
-    let mut response = page(status, &html! { (told) (form("", START)) });
+    let mut response = page(status, &html! { (told) (form("", next, kept)) });
     if let Some(wait) = verdict.retry_after {
         let headers = response.headers_mut();
         headers.insert(header::RETRY_AFTER, retry_after(wait));
@@ -106,10 +133,8 @@ fn refused(why: &Problem) -> Response {
     response
 }
 
-/// Begins a session; the other thing is where to go then.
-async fn begin(desk: &Desk, address: IpAddr, request: Request) -> Result<(SignedIn, String), Problem> {
-    check_origin(request.headers())?;
-    let form = fields(&read_body(request).await?);
+/// Begins a session.
+async fn begin(desk: &Desk, address: IpAddr, form: &HashMap<String, String>) -> Result<SignedIn, Problem> {
     let field = |name: &str| form.get(name).map_or("", |value| value.trim());
     let now = clock::now().as_secs();
     // Nobody guesses a link, so it opens for who shares an address with somebody who tries tokens.
@@ -123,17 +148,17 @@ async fn begin(desk: &Desk, address: IpAddr, request: Request) -> Result<(Signed
         }
         code => used_once(desk, code, now).await?,
     };
-    let Some((client, cookie)) = signed_in else {
+    let Some(signed_in) = signed_in else {
         desk.lock_out.note_failure(address);
         return Err(Problem::Unauthorized);
     };
     desk.lock_out.forgive(address);
-    Ok((SignedIn { client, cookie }, field("next").to_owned()))
+    Ok(signed_in)
 }
 
 /// The session that a login link opens, for who comes first over all replicas.
-async fn used_once(desk: &Desk, code: &str, now: u64) -> Result<Option<(Client, String)>, Problem> {
-    let Some((client, cookie, name)) = desk.guard.sign_in_by_link(code, now) else {
+async fn used_once(desk: &Desk, code: &str, now: u64) -> Result<Option<SignedIn>, Problem> {
+    let Some((signed_in, name)) = desk.guard.sign_in_by_link(code, now) else {
         return Ok(None);
     };
     let (key, used) = (
@@ -146,7 +171,7 @@ async fn used_once(desk: &Desk, code: &str, now: u64) -> Result<Option<(Client, 
         .bus
         .compare_and_set(&PROGRESS, &key, 0, &used, TraceContext::new());
     match taken.await {
-        Ok(_) => Ok(Some((client, cookie))),
+        Ok(_) => Ok(Some(signed_in)),
         Err(BusError::Conflict) => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -166,14 +191,13 @@ async fn sign_out(State(desk): State<Arc<Desk>>, request: Request) -> Response {
             .get(SEAL)
             .is_some_and(|seal| session::is_form_of(&session, seal));
     if is_ours {
-        with_cookie(&headers, "", "/login")
+        with_cookie(&headers, "", Redirect::to("/login").into_response())
     } else {
         page(StatusCode::FORBIDDEN, &problem::told(&Problem::ForeignForm))
     }
 }
 
-fn with_cookie(asked: &HeaderMap, cookie: &str, next: &str) -> Response {
-    let mut response = Redirect::to(next).into_response();
+fn with_cookie(asked: &HeaderMap, cookie: &str, mut response: Response) -> Response {
     if let Some(cookie) = session::set_cookie(asked, cookie) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
@@ -190,10 +214,11 @@ fn page(status: StatusCode, body: &Markup) -> Response {
     headers::secured((status, layout::framed(&frame)).into_response())
 }
 
-fn form(code: &str, next: &str) -> Markup {
+fn form(code: &str, next: &str, kept: &Markup) -> Markup {
     html! {
         form.narrow method="post" action="/login" {
             input type="hidden" name="next" value=(next);
+            (kept)
             @if code.is_empty() {
                 label for="token" { "Token" }
                 input #token type="password" name="token" required autocomplete="current-password" autofocus

@@ -4,15 +4,15 @@ use std::future::ready;
 use std::sync::Arc;
 
 use maud::{Markup, html};
-use operations::breakers::{self, Breaker};
+use operations::breakers::Breaker;
 use operations::overview::Overview;
 use proto_schemas::dead_letter::Stage;
-use proto_schemas::ids::IntegrationId;
 
 use super::chart;
 use super::format::{ago, rough};
 use super::layout::{done, seal};
 use super::page::{Page, Reply, Visit};
+use crate::breakers;
 use crate::problem::Problem;
 use crate::vitals::{self, PERIOD};
 use crate::web::Desk;
@@ -163,8 +163,6 @@ pub(super) fn open_breaker(breaker: &Breaker, visit: &Visit) -> Markup {
 }
 
 async fn close(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
-    let nothing = || Problem::NotFound("there is no such integration");
-    let id = IntegrationId::new(visit.name("id")).map_err(|_| nothing())?;
-    breakers::close(&desk.bus, &id).await?;
+    breakers::closed(&desk, visit.name("id")).await?;
     Ok(Reply::elsewhere("/overview?done=close"))
 }

@@ -8,6 +8,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
+use maud::html;
 use operations::Written;
 use runtime::clock;
 use runtime::web::{read_body, retry_after};
@@ -16,7 +17,7 @@ use url::form_urlencoded;
 
 use super::layout::{self, Frame};
 use super::page::{Page, Reply, Visit, fields};
-use super::{headers, problem};
+use super::{headers, kept, login, problem};
 use crate::audit::{self, Deed};
 use crate::problem::Problem;
 use crate::route::Method;
@@ -34,7 +35,7 @@ pub(super) async fn take(desk: Arc<Desk>, page: Arc<Page>, names: Names, request
     let began = Instant::now();
     let session = match signed_in(&desk, request.headers()) {
         Ok(Some(session)) => session,
-        Ok(None) => return sign_in_first(&desk, &page, request.uri(), began),
+        Ok(None) => return sign_in_first(&desk, &page, request, began).await,
         Err(problem) => return finish(&desk, None, Err(problem), began),
     };
     let names = names.map(|Path(names)| names).unwrap_or_default();
@@ -57,13 +58,18 @@ async fn work(
 ) -> Result<Reply, Problem> {
     match (page.method, page.action) {
         (Method::Get, _) => {
-            let visit = visit(&page, session, names, request).await?;
+            let visit = match visit(&page, session, names, request).await {
+                Ok(visit) => visit,
+                Err(instead) => return instead,
+            };
             let _permit = desk.turn_to_read().await?;
             (page.work)(Arc::clone(&desk), visit).await
         }
         (Method::Post | Method::Put | Method::Delete, None) => {
-            let visit = visit(&page, session, names, request).await?;
-            (page.work)(desk, visit).await
+            match visit(&page, session, names, request).await {
+                Ok(visit) => (page.work)(desk, visit).await,
+                Err(instead) => instead,
+            }
         }
         (Method::Post | Method::Put | Method::Delete, Some(action)) => {
             let whole = audited(Arc::clone(&desk), page, action, session, names, request);
@@ -94,7 +100,7 @@ async fn audited(
             }
             (page.work)(Arc::clone(&desk), visit).await
         }
-        Err(problem) => Err(problem),
+        Err(instead) => instead,
     };
     let deed = Deed {
         action,
@@ -114,34 +120,58 @@ fn written(done: &Result<Reply, Problem>) -> Result<Option<Written>, &Problem> {
 }
 
 /// A visit that may be made; of a form also that it comes from a page of ours.
+///
+/// # Errors
+/// What is answered instead: a problem, or the form to be sent again, when it is of an earlier session.
 async fn visit(
     page: &Page,
     session: Session,
     names: HashMap<String, String>,
     request: Request,
-) -> Result<Visit, Problem> {
-    let query = fields(request.uri().query().unwrap_or_default().as_bytes());
+) -> Result<Visit, Result<Reply, Problem>> {
+    if session.client.role < page.role {
+        return Err(Err(Problem::Forbidden));
+    }
+    let uri = request.uri().clone();
+    let query = fields(uri.query().unwrap_or_default().as_bytes());
     let form = match page.method {
         Method::Get => HashMap::new(),
         Method::Post | Method::Put | Method::Delete => {
-            check_origin(request.headers())?;
-            let form = fields(&read_body(request).await?);
+            let form = sent(request).await.map_err(Err)?;
             let seal = form.get(SEAL).map_or("", String::as_str);
             if !session::is_form_of(&session, seal) {
-                return Err(Problem::ForeignForm);
+                return Err(Ok(once_more(&session, &uri, &form)));
             }
             form
         }
     };
-    if session.client.role < page.role {
-        return Err(Problem::Forbidden);
-    }
     Ok(Visit {
         session,
         names,
         query,
         form,
     })
+}
+
+/// The fields of a form from a page of ours, whatever its session.
+pub(super) async fn sent(request: Request) -> Result<HashMap<String, String>, Problem> {
+    check_origin(request.headers())?;
+    Ok(fields(&read_body(request).await?))
+}
+
+/// The page that sends a form of an earlier session as one of this.
+fn once_more(session: &Session, uri: &Uri, form: &HashMap<String, String>) -> Reply {
+    let why = Problem::ForeignForm;
+    Reply::Again {
+        title: kept::TITLE.to_owned(),
+        section: "",
+        body: html! { (problem::told(&why)) (kept::again(session, address(uri), form)) },
+        why,
+    }
+}
+
+fn address(uri: &Uri) -> &str {
+    uri.path_and_query().map_or("/", |address| address.as_str())
 }
 
 /// That a browser says of a form that it is sent from our own pages. What is no browser says nothing, and has no cookie
@@ -173,13 +203,21 @@ pub(super) fn refuse(desk: &Desk, request: &Request, why: Problem) -> Response {
     }
 }
 
-fn sign_in_first(desk: &Desk, page: &Page, uri: &Uri, began: Instant) -> Response {
-    desk.metrics
-        .answered(Some(&Problem::Unauthorized), began.elapsed());
-    // A form cannot be sent again by itself, so it is begun anew at the start.
-    match page.method {
-        Method::Get => to_login(uri.path_and_query().map_or("/", |address| address.as_str())),
-        Method::Post | Method::Put | Method::Delete => to_login("/"),
+async fn sign_in_first(desk: &Desk, page: &Page, request: Request, began: Instant) -> Response {
+    let uri = request.uri().clone();
+    let answer = match page.method {
+        Method::Get => Ok(to_login(address(&uri))),
+        Method::Post | Method::Put | Method::Delete => sent(request)
+            .await
+            .map(|form| login::before(address(&uri), &form)),
+    };
+    match answer {
+        Ok(response) => {
+            let why = Problem::Unauthorized;
+            desk.metrics.answered(Some(&why), began.elapsed());
+            response
+        }
+        Err(problem) => finish(desk, None, Err(problem), began),
     }
 }
 

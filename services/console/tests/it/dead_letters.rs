@@ -8,11 +8,14 @@ use serde_json::{Value, json};
 
 use crate::fixture::{Answer, Fixture, VIEWER, answer};
 
+/// When all of them were given up.
+pub(crate) const BURIED_AT: u64 = 1000;
+
 impl Fixture {
     /// Buries work of a stage, from a stream or from outside.
     pub(crate) async fn bury(&self, id: &str, stage: &str, stream: Option<&str>) {
         let letter = json!({"id": id, "stage": stage, "class": "timeout", "cause": "a reason", "stream": stream,
-            "subject": "inbox.conv_a", "payload": {"text": "{}"}, "buried_at": 1_000});
+            "subject": "inbox.conv_a", "payload": {"text": "{}"}, "buried_at": BURIED_AT});
         let letter: DeadLetter = serde_json::from_value(letter).unwrap();
         let subject = format!("dead-letters.{stage}.timeout.{id}");
         let message = Outgoing::new(subject, &letter, id, TraceContext::new());
@@ -49,7 +52,10 @@ async fn dead_letters_are_listed_by_filter_and_page_and_shown_whole() {
         console.listed("?stage=egress&since=1000&class=timeout").await,
         ["one", "three"]
     );
-    assert!(console.listed("?since=1001").await.is_empty());
+    assert_eq!(console.listed("?stage=ingress&until=1000").await, ["two"]);
+    for none in ["?since=1001", "?until=999"] {
+        assert!(console.listed(none).await.is_empty(), "{none}");
+    }
     let first = console.get("/v1/dead-letters?limit=2").await;
     assert!(!first.body.to_string().contains("payload"), "{}", first.body);
     let cursor = first.body["next_cursor"].as_str().unwrap();
@@ -68,6 +74,7 @@ async fn dead_letters_are_listed_by_filter_and_page_and_shown_whole() {
         "cursor=x",
         "cursor=-1",
         "since=x",
+        "until=x",
         "limit=0",
         "limit=101",
         "what=1",

@@ -115,6 +115,19 @@ fn found(entry: &Entry) -> Option<(Breaker, u64)> {
     (breaker.circuit != Circuit::Closed).then_some((breaker, settings))
 }
 
+/// An integration's, if its webhook is left in peace or tried out under the settings of this revision.
+///
+/// # Errors
+/// As for [`list`].
+pub async fn of(bus: &Bus, integration: &IntegrationId, settings: u64) -> Result<Option<Breaker>, BusError> {
+    let subject = subjects::key(LIMITS.name, &subjects::integration_breaker(integration));
+    let last = bus.last(&bucket_stream(&LIMITS), &subject).await?;
+    let open = last.and_then(|entry| found(&entry));
+    Ok(open
+        .filter(|(_, found_with)| *found_with == settings)
+        .map(|(breaker, _)| breaker))
+}
+
 /// The revision of an integration's settings; none when it was removed.
 async fn settings_of(bus: &Bus, integration: &IntegrationId) -> Result<Option<u64>, BusError> {
     let settings = bus

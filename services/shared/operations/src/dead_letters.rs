@@ -37,6 +37,8 @@ pub struct Filter {
     pub conversation: Option<String>,
     /// Given up at this moment or later.
     pub since: Option<UnixMillis>,
+    /// Given up at this moment or earlier.
+    pub until: Option<UnixMillis>,
 }
 
 /// A dead letter and where it lies.
@@ -97,6 +99,7 @@ impl Filter {
             && self.integration.as_ref().is_none_or(asked)
             && self.conversation.as_ref().is_none_or(said_in)
             && self.since.is_none_or(|since| letter.buried_at >= since)
+            && self.until.is_none_or(|until| letter.buried_at <= until)
     }
 }
 

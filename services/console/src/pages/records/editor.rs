@@ -14,6 +14,8 @@ use crate::pages::problem;
 use crate::problem::Problem;
 use crate::web::Desk;
 
+/// The field that asks for the form of another kind; there is one of text.
+const AS: &str = "as";
 /// The field of the text.
 const TEXT: &str = "text";
 /// The field of the revision that is replaced; empty for what is new.
@@ -29,10 +31,7 @@ struct Draft {
 /// A form for a new record.
 pub(super) fn begin<T: Kind>(desk: &Desk, visit: &Visit) -> Result<Reply, Problem> {
     may_change(visit)?;
-    let body = match visit.asked("as") {
-        Some(TEXT) => editor::<T>(visit, "", &written(&T::composed(visit))),
-        Some(_) | None => small_form::<T>(desk, visit),
-    };
+    let body = small_form::<T>(desk, visit);
     Ok(Reply::page(T::PLACES.list, title::<T>(visit), body))
 }
 
@@ -45,8 +44,12 @@ pub(super) async fn edit<T: Kind>(desk: Arc<Desk>, visit: Visit) -> Result<Reply
     Ok(Reply::page(T::PLACES.list, title::<T>(&visit), body))
 }
 
-/// Tells which rules a record would break, and stores nothing.
+/// Tells which rules a record would break, or shows it as text if that is asked for. Stores nothing.
 pub(super) async fn check<T: Kind>(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
+    if visit.field(AS) == TEXT {
+        let body = editor::<T>(&visit, "", &written(&T::composed(&visit)));
+        return Ok(Reply::page(T::PLACES.list, title::<T>(&visit), body));
+    }
     let judged = async {
         let draft = draft::<T>(&visit)?;
         match operations::validate::<T>(&desk.bus, &draft.id, draft.record).await? {
@@ -214,13 +217,10 @@ fn small_form<T: Kind>(desk: &Desk, visit: &Visit) -> Markup {
             div.actions {
                 button { "Store" }
                 button.quiet formaction=(T::PLACES.check_new) formnovalidate { "Check" }
+                button.quiet formaction=(T::PLACES.check_new) formnovalidate name=(AS) value=(TEXT) { "Go on as text" }
             }
         }
-        p {
-            "There are more settings. "
-            a href={ (T::PLACES.new) "?as=" (TEXT) @if let Some((name, value)) = T::hidden(visit) { "&" (name) "=" (value) } } { "Write it as text" }
-            ", or change it afterwards."
-        }
+        p.small { "There are more settings: go on as text, or change it afterwards." }
     }
 }
 

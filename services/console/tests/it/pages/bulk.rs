@@ -3,6 +3,7 @@
 use proto_schemas::topology::INBOX;
 
 use super::Shown;
+use crate::dead_letters::BURIED_AT;
 use crate::fixture::Fixture;
 
 /// How many one form handles.
@@ -27,8 +28,8 @@ impl Fixture {
 }
 
 /// The filter and the place that a page of forms sends on.
-fn fields(page: &Shown) -> [(&'static str, String); 3] {
-    ["stage", "class", "cursor"].map(|name| (name, page.value(name)))
+fn fields(page: &Shown) -> [(&'static str, String); 4] {
+    ["stage", "class", "until", "cursor"].map(|name| (name, page.value(name)))
 }
 
 #[tokio::test]
@@ -44,14 +45,14 @@ async fn all_that_a_filter_lets_through_are_replayed_a_hundred_at_a_time() {
     let first = operator.post("/dead-letters/replay", &form).await;
     first.holds(
         200,
-        &["100 dead letters are replayed, 0 are not.", "Go on with the rest"],
+        &["100 dead letters were replayed, 0 not.", "Go on with the rest"],
     );
     let rest = fields(&first);
     assert_eq!(rest[0].1, "context-builder");
     let rest: Vec<_> = rest.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let second = operator.post("/dead-letters/replay", &rest).await;
     second
-        .holds(200, &["1 dead letters are replayed, 0 are not."])
+        .holds(200, &["1 dead letter was replayed, 0 not."])
         .lacks(&["Go on with the rest"]);
     assert_eq!(console.left().await, 1, "that of the other stage");
 }
@@ -65,16 +66,38 @@ async fn all_that_a_filter_lets_through_are_removed_a_hundred_at_a_time() {
     let first = operator.post("/dead-letters/purge", &form).await;
     first.holds(
         200,
-        &["100 dead letters are removed, 0 are not.", "Remove the rest, too"],
+        &["100 dead letters were removed, 0 not.", "Remove the rest, too"],
     );
     let rest = fields(&first);
     let rest: Vec<_> = rest.iter().map(|(name, value)| (*name, value.as_str())).collect();
     operator
         .post("/dead-letters/purge", &rest)
         .await
-        .holds(200, &["1 dead letters are removed, 0 are not."])
+        .holds(200, &["1 dead letter was removed, 0 not."])
         .lacks(&["Remove the rest, too"]);
     assert_eq!(console.left().await, 1, "that of the other stage");
+}
+
+#[tokio::test]
+async fn what_was_given_up_after_the_page_was_made_is_not_meant() {
+    let console = Fixture::start().await;
+    console.bury("seen", "egress", None).await;
+    let operator = console.operator().await;
+    let page = operator.get("/dead-letters").await;
+    let now: u64 = page.value("until").parse().unwrap();
+    assert!(now > BURIED_AT, "{now}");
+    let just_before = (BURIED_AT - 1).to_string();
+    for (until, done) in [
+        (just_before, "0 dead letters were removed"),
+        (BURIED_AT.to_string(), "1 dead letter was removed"),
+    ] {
+        let form = [("all", "yes"), ("until", &*until)];
+        operator
+            .post("/dead-letters/purge", &form)
+            .await
+            .holds(200, &[done]);
+    }
+    assert_eq!(console.left().await, 0);
 }
 
 #[tokio::test]
@@ -91,7 +114,7 @@ async fn what_cannot_be_replayed_stays_and_is_told() {
         .holds(
             200,
             &[
-                "1 dead letters are replayed, 1 are not.",
+                "1 dead letter was replayed, 1 not.",
                 "href=\"/dead-letters/outside\"",
             ],
         );
@@ -104,13 +127,13 @@ async fn a_filter_that_is_none_and_a_viewer_change_nothing() {
     console.bury("one", "context-builder", Some(INBOX.name)).await;
     let (operator, viewer) = (console.operator().await, console.viewer().await);
     for form in ["/dead-letters/replay", "/dead-letters/purge"] {
-        for bad in [("stage", "nonsense"), ("cursor", "x")] {
+        for bad in [("stage", "nonsense"), ("until", "x"), ("cursor", "x")] {
             let sent = operator.post(form, &[bad, ("all", "yes")]).await;
             sent.holds(400, &["bad_query"]);
         }
         // That all are meant has to be said.
         operator
-            .post(form, &[("stage", "")])
+            .post(form, &[("stage", ""), ("until", "1")])
             .await
             .holds(422, &["unusable"]);
         viewer.post(form, &[]).await.holds(403, &["forbidden"]);

@@ -150,19 +150,18 @@ async fn a_connection_of_each_channel_is_made_of_its_fields() {
         let form = operator.get(&format!("/new-connection?channel={channel}")).await;
         form.holds(200, &["Who answers here", "env:NAME or file:PATH"]);
         assert_eq!(form.value("channel"), channel);
-        let text = operator
-            .get(&format!("/new-connection?as=text&channel={channel}"))
-            .await;
-        form.holds(200, &[&format!("?as=text&amp;channel={channel}")]);
-        text.holds(200, &[&format!("channel:\n  {channel}:\n")]);
         for (name, _) in account {
             form.holds(200, &[&format!("name=\"{name}\"")]);
         }
         let id = format!("c{number}");
         let common = [("id", &*id), ("bot", "b"), ("channel", channel)];
-        let sent = operator
-            .post("/new-connection", &[&common, account].concat())
-            .await;
+        let filled_in = [&common[..], account].concat();
+        // What was filled in goes on as text, and nothing is stored by that.
+        let text = [&filled_in[..], &[("as", "text")]].concat();
+        let text = operator.post("/new-connection/check", &text).await;
+        let id_line = format!("\nid: {id}\nbot: b\nchannel:\n  {channel}:\n");
+        text.holds(200, &[&id_line, &format!("value=\"{id}\"")]);
+        let sent = operator.post("/new-connection", &filled_in).await;
         sent.leads_to(&format!("/connections/{id}?done=put"));
         operator
             .get(&format!("/connections/{id}"))

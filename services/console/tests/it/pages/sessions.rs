@@ -7,6 +7,7 @@ use serde_json::Value;
 use testkit::condition::{PATIENCE, wait_until};
 use testkit::process::Service;
 
+use super::refusals::HOSTILE;
 use super::{Browser, Shown, set_cookie};
 use crate::fixture::{Fixture, OPERATOR, VIEWER, start, variables};
 
@@ -124,10 +125,6 @@ async fn who_is_not_signed_in_is_led_to_sign_in_and_back() {
     for unknown in ["/nowhere", "/bots/a/b/c", "/wp-login.php"] {
         nobody.get(unknown).await.leads_to("/login?next=%2F");
     }
-    for form in ["/new-bot", "/bots/b/delete", "/playground"] {
-        let sent = nobody.send(Method::POST, form, &[("id", "b")]).await;
-        Shown::of(sent).await.leads_to("/login?next=%2F");
-    }
     let sent = nobody.send(Method::GET, "/logout", &[]).await;
     Shown::of(sent).await.leads_to("/login?next=%2F");
     nobody.get("/").await.leads_to("/overview");
@@ -138,6 +135,112 @@ async fn who_is_not_signed_in_is_led_to_sign_in_and_back() {
         .get("/logout")
         .await
         .holds(405, &["wrong_method", "Sign out"]);
+}
+
+#[tokio::test]
+async fn a_form_outlives_the_session_in_which_it_was_filled_in() {
+    let console = Fixture::start().await;
+    let nobody = console.nobody();
+    let text = format!("id: b\nname: {HOSTILE}\nintegration: support\n");
+    let form = [("seal", "of an ended session"), ("id", "b"), ("text", &*text)];
+    let sent = nobody.send(Method::POST, "/new-bot?from=here", &form).await;
+    let page = Shown::of(sent).await;
+    page.holds(
+        403,
+        &[
+            "You are not signed in any more",
+            "name=\"kept.text\"",
+            "name=\"token\"",
+        ],
+    )
+    .lacks(&["of an ended session", "Sign out", "<script>", "<b>"]);
+    let (next, kept) = (page.value("next"), unescaped(&page.value("kept.text")));
+    assert_eq!((&*next, &*kept), ("/new-bot?from=here", &*text));
+
+    // A mistyped token costs neither what was sent nor where it goes.
+    let login = |token| {
+        [
+            ("token", token),
+            ("next", &*next),
+            ("kept", "yes"),
+            ("kept.text", &*kept),
+        ]
+    };
+    let wrong = nobody.send(Method::POST, "/login", &login("a-wrong-token")).await;
+    let wrong = Shown::of(wrong).await;
+    wrong.holds(403, &["That does not sign you in"]);
+    let still = (wrong.value("next"), unescaped(&wrong.value("kept.text")));
+    assert_eq!((&*still.0, &*still.1), (&*next, &*kept));
+
+    let right = nobody.send(Method::POST, "/login", &login(OPERATOR)).await;
+    let mut operator = console.nobody();
+    set_cookie(&right)
+        .split(';')
+        .next()
+        .unwrap()
+        .clone_into(&mut operator.cookie);
+    let again = Shown::of(right).await;
+    again
+        .holds(
+            200,
+            &[
+                "Nothing of it is done yet",
+                "action=\"/new-bot?from=here\"",
+                "Sign out",
+            ],
+        )
+        .lacks(&["<script>", "<b>", OPERATOR]);
+    operator.get("/bots/b").await.holds(404, &["not_found"]);
+    let (seal, text) = (again.value("seal"), unescaped(&again.value("text")));
+    let form = [("seal", &*seal), ("id", "b"), ("text", &*text)];
+    let sent = operator.send(Method::POST, "/new-bot", &form).await;
+    Shown::of(sent).await.leads_to("/bots/b?done=put");
+}
+
+#[tokio::test]
+async fn a_form_of_an_earlier_session_is_sent_again_with_a_click() {
+    let console = Fixture::start().await;
+    let (before, now) = (console.operator().await, console.operator().await);
+    let old = before.get("/bots").await.value("seal");
+    let form = [
+        ("seal", &*old),
+        ("id", "b"),
+        ("name", "B"),
+        ("integration", "support"),
+    ];
+    let sent = now.send(Method::POST, "/new-bot", &form).await;
+    let again = Shown::of(sent).await;
+    again.holds(403, &["foreign_form", "Send it again", "action=\"/new-bot\""]);
+    let seal = again.value("seal");
+    assert_ne!(seal, old);
+    let form = ["id", "name", "integration"].map(|name| (name, again.value(name)));
+    let form: Vec<_> = form.iter().map(|(name, value)| (*name, &**value)).collect();
+    let form = [&[("seal", &*seal)], &form[..]].concat();
+    let sent = now.send(Method::POST, "/new-bot", &form).await;
+    Shown::of(sent).await.leads_to("/bots/b?done=put");
+}
+
+#[tokio::test]
+async fn what_another_site_sends_is_not_kept() {
+    let console = Fixture::start().await;
+    let operator = console.operator().await;
+    for browser in [&console.nobody(), &operator] {
+        let sent = browser.request(Method::POST, "/new-bot", &[("id", "of-another-site")]);
+        let sent = sent.header("sec-fetch-site", "cross-site").send().await.unwrap();
+        Shown::of(sent)
+            .await
+            .holds(403, &["foreign_form"])
+            .lacks(&["of-another-site", "Send it again"]);
+    }
+}
+
+/// What a browser reads in an attribute.
+fn unescaped(html: &str) -> String {
+    [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&amp;", "&")]
+        .into_iter()
+        .fold(html.to_owned(), |text, (escaped, letter)| {
+            text.replace(escaped, letter)
+        })
 }
 
 #[tokio::test]

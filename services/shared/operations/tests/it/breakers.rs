@@ -1,7 +1,7 @@
 //! Webhooks that are left in peace.
 
 use bus::TraceContext;
-use operations::breakers::{CloseError, close, list};
+use operations::breakers::{CloseError, close, list, of};
 use proto_schemas::ids::IntegrationId;
 use proto_schemas::limits::{Circuit, CircuitBreaker};
 use proto_schemas::topology::{LIMITS, REGISTRY};
@@ -34,6 +34,15 @@ impl Broker {
         let changed = json!({"integrations": [{"id": id, "url": "https://b.example/"}]});
         let changed: Manifest = serde_json::from_value(changed).unwrap();
         changed.store(&self.bus).await.unwrap();
+    }
+
+    /// What is told of an integration alone, under the settings that it has.
+    async fn told(&self, id: &str) -> Option<String> {
+        let key = format!("integrations.{id}");
+        let settings = self.bus.look_up::<registry::Integration>(&REGISTRY, &key).await;
+        let (id, settings) = (IntegrationId::new(id).unwrap(), settings.unwrap().revision);
+        let found = of(&self.bus, &id, settings).await.unwrap();
+        found.map(|breaker| breaker.to_string())
     }
 
     async fn listed(&self) -> Vec<String> {
@@ -69,12 +78,20 @@ async fn a_breaker_is_open_until_it_is_closed_or_the_settings_change() {
         "{listed:?}"
     );
 
+    for breaker in &listed {
+        let id = breaker.split(' ').next().unwrap();
+        assert_eq!(broker.told(id).await.as_ref(), Some(breaker));
+    }
+    assert_eq!(broker.told("well").await, None);
+
     let slow = IntegrationId::new("slow").unwrap();
     assert_eq!(close(&broker.bus, &slow).await.unwrap().closed, slow);
     let again = close(&broker.bus, &slow).await;
     assert!(matches!(again, Err(CloseError::NotOpen)), "{again:?}");
     assert_eq!(broker.listed().await.len(), 1);
+    assert_eq!(broker.told("slow").await, None);
 
     broker.change("gone").await;
     assert!(broker.listed().await.is_empty());
+    assert_eq!(broker.told("gone").await, None);
 }

@@ -66,6 +66,11 @@ async fn each_part_of_a_filter_leaves_out_what_it_does_not_fit() {
         ..filter.clone()
     };
     assert_eq!(broker.ids(&since).await, ["two"]);
+    let until = Filter {
+        until: Some(UnixMillis(1)),
+        ..filter.clone()
+    };
+    assert_eq!(broker.ids(&until).await, ["one"]);
     for (fits, others) in [
         (
             Filter {
