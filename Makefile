@@ -49,11 +49,14 @@ else
 	cargo run --locked -q -p chatbot -- demo
 endif
 
+# Twice the cores: most tests wait for processes and pauses more than they compute. A browser computes.
+TEST_THREADS ?= $(shell python3 -c 'import os; print(2 * (os.cpu_count() or 1))')
+
 # The end-to-end tests start the binaries, so these are built first. Where no browser can be had (status 3), the script
 # says so and why, and no test of a page runs.
 test: tools build ## run all tests
 	cargo test --locked --workspace --doc
-	cargo test --locked --workspace --lib --bins --tests
+	RUST_TEST_THREADS=$(TEST_THREADS) cargo test --locked --workspace --lib --bins --tests
 	@python3 deploy/tools/chromium.py; status=$$?; \
 	case $$status in 0) $(IN_A_BROWSER) ;; 3) ;; *) exit $$status ;; esac
 

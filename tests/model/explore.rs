@@ -2,7 +2,9 @@
 //! from which none can be reached is one in which a message waits for ever.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::BuildHasher;
+
+use foldhash::{fast, quality};
 
 use crate::model::Model;
 use crate::state::State;
@@ -24,7 +26,8 @@ pub(crate) struct Violation {
 /// Explores a model.
 pub(crate) fn explore(model: &Model) -> Found {
     let mut states = vec![State::START];
-    let mut numbers = HashMap::from([(fingerprint(&states[0]), 0_u32)]);
+    let mut numbers: HashMap<u64, u32, _> = HashMap::with_hasher(fast::FixedState::default());
+    numbers.insert(fingerprint(&states[0]), 0);
     let mut came_from = vec![0_u32];
     let mut edges: Vec<(u32, u32)> = Vec::new();
     let mut next = 0;
@@ -80,9 +83,7 @@ fn stuck(model: &Model, states: &[State], mut edges: Vec<(u32, u32)>) -> Option<
 /// Two states of one fingerprint would be taken for the same; at millions of states the odds are one in
 /// millions.
 fn fingerprint(state: &State) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    state.hash(&mut hasher);
-    hasher.finish()
+    quality::FixedState::default().hash_one(state)
 }
 
 fn ended(
