@@ -2,7 +2,12 @@
 
 use bus::Bus;
 use proto_schemas::dead_letter::Stage;
+use proto_schemas::ids::{ConversationId, MessageId};
+use proto_schemas::subjects;
+use proto_schemas::topology::TRANSCRIPTS;
+use proto_schemas::transcript::Transcript;
 use registry::Manifest;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use testkit::backend::FakeBackend;
 use testkit::callback::{CallbackReceiver, new_secret, push, text_message};
@@ -33,6 +38,13 @@ const CONSOLE: [(&str, &str); 4] = [
     // A page may ask for much at once.
     ("CONSOLE_REQUESTS_PER_SECOND", "1000"),
 ];
+
+/// What ingress answers.
+#[derive(Deserialize)]
+struct Receipt {
+    id: MessageId,
+    conversation_id: ConversationId,
+}
 
 /// All services as processes, on a broker of their own.
 pub(crate) struct Platform {
@@ -101,21 +113,31 @@ impl Platform {
 
     /// A message of the channel HTTP; ingress must accept it. Gives the conversation's id.
     pub(crate) async fn push(&self, message: &Value) -> String {
-        let answer = push(&self.ingress().await, CONNECTION, &push_secret(), message).await;
-        assert_eq!(answer.status(), 202, "{message} is accepted");
-        let receipt: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
-        receipt["conversation_id"].as_str().unwrap().to_owned()
+        self.pushed(message).await.conversation_id.to_string()
     }
 
-    /// As [`Platform::say`], and waits until this chat has one reply more.
+    async fn pushed(&self, message: &Value) -> Receipt {
+        let answer = push(&self.ingress().await, CONNECTION, &push_secret(), message).await;
+        assert_eq!(answer.status(), 202, "{message} is accepted");
+        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+    }
+
+    /// As [`Platform::say`], and waits until this chat has one reply more, and the transcript has the turn: that is written
+    /// when the reply was sent.
     pub(crate) async fn ask(&self, chat: &str, text: &str) -> String {
         let before = self.replies(chat);
-        let conversation = self.say(chat, text).await;
+        let Receipt { id, conversation_id } = self.pushed(&text_message(chat, "ada", text)).await;
         wait_until(PATIENCE, &format!("the answer to {text:?}"), async || {
             self.replies(chat) > before
         })
         .await;
-        conversation
+        let subject = subjects::transcript(&conversation_id);
+        wait_until(PATIENCE, &format!("{text:?} in the transcript"), async || {
+            let last = self.bus.last(TRANSCRIPTS.name, &subject).await.unwrap();
+            last.is_some_and(|turn| turn.decode::<Transcript>().unwrap().answers.contains(&id))
+        })
+        .await;
+        conversation_id.to_string()
     }
 
     /// How many replies a chat has.
