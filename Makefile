@@ -49,8 +49,8 @@ else
 	cargo run --locked -q -p chatbot -- demo
 endif
 
-# Twice the cores: most tests wait for processes and pauses more than they compute. A browser computes.
-TEST_THREADS ?= $(shell python3 -c 'import os; print(2 * (os.cpu_count() or 1))')
+# Twice the cores, and not too many brokers at once: most tests wait for processes and pauses more than they compute.
+TEST_THREADS ?= $(shell python3 -c 'import os; print(min(16, 2 * (os.cpu_count() or 1)))')
 
 # The end-to-end tests start the binaries, so these are built first. Where no browser can be had (status 3), the script
 # says so and why, and no test of a page runs.

@@ -103,6 +103,7 @@ impl Filter {
             conversation: self.conversation.clone(),
             since: self.since.map(before),
             until: self.until.map(before),
+            through: None,
         })
     }
 }

@@ -141,6 +141,7 @@ impl Selection {
             conversation: self.conversation,
             since: self.since,
             until: self.until,
+            through: None,
         };
         if filter == Filter::default() && !self.all {
             return Err(unusable("say which: by a part of the filter, or `all`"));
@@ -161,6 +162,7 @@ async fn list(desk: Arc<Desk>, call: Call) -> Result<Answer, Problem> {
         conversation: query.conversation,
         since: query.since,
         until: query.until,
+        through: None,
     };
     let found = dead_letters::list(&desk.bus, &filter, from, limit).await?;
     Answer::of(&DeadLetters {

@@ -10,7 +10,8 @@ use crate::problem::Problem;
 use crate::session::{self, Purpose, Session};
 use crate::token::{Role, Token, Tokens};
 
-/// How many requests a second without a token are told so one by one. More are refused all the same; they fill no log.
+/// How many requests a second without a token are told so one by one, or have their form read. More are refused all the
+/// same; they fill no log.
 /// Who has a token is not held up by them: a token is too long to be guessed at any rate.
 const STRANGERS_PER_SECOND: NonZeroU32 = NonZeroU32::new(5).expect("5 is not 0");
 
@@ -61,6 +62,11 @@ impl Guard {
         };
         self.count(number)?;
         Ok(Client::of(token))
+    }
+
+    /// Whether one more stranger is listened to now.
+    pub(crate) fn hears_a_stranger(&self) -> bool {
+        self.strangers.check().is_ok()
     }
 
     /// Who is signed in, by the cookie of a request's headers; nobody when there is none or it has ended.

@@ -2,7 +2,7 @@
 //!
 //! Guarantees:
 //! - Nothing is answered, and no body is read, without one of the tokens or a session that one of them has opened, but for
-//!   the page on which to sign in; a viewer's changes nothing.
+//!   the page on which to sign in, and of a few forms a second what is shown to be sent again; a viewer's changes nothing.
 //! - What operators do stands in the log, whether it was done or refused, without bodies and secrets.
 //! - It calls no webhook itself: it asks webhook-caller over the broker, whose rules so hold here as well.
 

@@ -36,7 +36,7 @@ pub(crate) enum Problem {
     #[error("too many wrong tokens from this address: wait, then try again")]
     LockedOut(Duration),
     /// A form that does not come from a page of this session.
-    #[error("the form is of another session, or of another site")]
+    #[error("the form is of another session, or of another site; load its page anew")]
     ForeignForm,
     /// There is no such route.
     #[error("there is nothing at this address")]

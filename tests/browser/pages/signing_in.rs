@@ -3,6 +3,7 @@
 use proto_schemas::ids::UnixMillis;
 use registry::Secret;
 use runtime::clock;
+use testkit::condition::{PATIENCE, wait_until};
 use thirtyfour::{Cookie, SameSite};
 
 use super::{fill, operator, sign_in_with, text, visit};
@@ -95,8 +96,24 @@ async fn what_was_written_outlives_the_session() {
     assert_refused(&browser, 403).await;
     inspect(&browser, "ended").await;
 
+    // In another tab, as the page says.
+    let here = browser.session().window().await.unwrap();
+    browser.click("a[target=_blank]").await;
+    wait_until(PATIENCE, "another tab", async || {
+        browser.session().windows().await.unwrap().len() == 2
+    })
+    .await;
+    let tabs = browser.session().windows().await.unwrap();
+    let other = tabs.into_iter().find(|tab| *tab != here).unwrap();
+    browser.session().switch_to_window(other).await.unwrap();
+    browser.wait_for_path("/login").await;
     show_token(&browser, OPERATOR).await;
-    browser.wait_for_text("Nothing of it is done yet").await;
+    browser.wait_for_path("/overview").await;
+    browser.session().close_window().await.unwrap();
+    browser.session().switch_to_window(here).await.unwrap();
+    browser.click("main form button").await;
+    browser.wait_for_text("foreign_form").await;
+    assert_refused(&browser, 403).await;
     inspect(&browser, "send-again").await;
     browser.click("main form button").await;
     browser.wait_for_path("/integrations/support").await;

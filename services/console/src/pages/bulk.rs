@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use operations::dead_letters::{self, Bulk, Filter};
 use runtime::clock;
 
-use super::dead_letters::{FILTERS, SECTION, UNTIL, filter};
+use super::dead_letters::{FILTERS, SECTION, filter};
 use super::layout::seal;
 use super::page::{Page, Reply, Visit};
 use crate::audit;
@@ -16,6 +16,8 @@ use crate::web::Desk;
 
 /// How many are handled with one form: what takes some seconds.
 const AT_ONCE: usize = 100;
+/// The field of the sequence of the last one that is meant.
+const THROUGH: &str = "through";
 
 pub(super) fn pages() -> Vec<Page> {
     vec![
@@ -30,17 +32,18 @@ pub(super) fn pages() -> Vec<Page> {
     ]
 }
 
-/// The forms for all that are listed, with the filter that they are listed by.
-pub(super) fn forms(visit: &Visit) -> Markup {
+/// The forms for all that are listed, with the filter that they are listed by, through the last one that there was then.
+pub(super) fn forms(visit: &Visit, through: u64) -> Markup {
+    let through = &through.to_string();
     let is_filtered = FILTERS.iter().any(|name| visit.asked(name).is_some());
     html! {
         details.panel {
             summary { @if is_filtered { "All that the filter lets through" } @else { "All of them" } }
             p.small { "At most " (AT_ONCE) " at once, the oldest first." }
             div.actions {
-                form method="post" action="/dead-letters/replay" { (fields(visit, "")) button { "Replay them" } }
+                form method="post" action="/dead-letters/replay" { (fields(visit, through, "")) button { "Replay them" } }
                 form method="post" action="/dead-letters/purge" {
-                    (fields(visit, ""))
+                    (fields(visit, through, ""))
                     button.danger { "Remove them for good" }
                 }
             }
@@ -49,19 +52,16 @@ pub(super) fn forms(visit: &Visit) -> Markup {
 }
 
 /// What a form says of the dead letters that are meant: those that there are now, and none that comes later.
-fn fields(visit: &Visit, cursor: &str) -> Markup {
+fn fields(visit: &Visit, through: &str, cursor: &str) -> Markup {
     let value = |name: &str| match visit.field(name) {
         "" => visit.asked(name).unwrap_or_default().to_owned(),
         sent => sent.to_owned(),
     };
-    let until = visit
-        .sent(UNTIL)
-        .map_or_else(|| clock::now().0.to_string(), ToOwned::to_owned);
     html! {
         (seal(&visit.session))
         @for name in FILTERS { input type="hidden" name=(name) value=(value(name)); }
         @if FILTERS.iter().all(|name| value(name).is_empty()) { input type="hidden" name="all" value="yes"; }
-        input type="hidden" name=(UNTIL) value=(until);
+        input type="hidden" name=(THROUGH) value=(through);
         input type="hidden" name="cursor" value=(cursor);
     }
 }
@@ -97,15 +97,15 @@ async fn purge(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
 /// Those that a form means. That all are meant has to be said.
 fn meant(visit: &Visit) -> Result<Filter, Problem> {
     let filter = filter(&|name| visit.sent(name))?;
-    let names_some = Filter {
-        until: None,
-        ..filter.clone()
-    } != Filter::default();
-    if !names_some && visit.sent("all").is_none() {
+    if filter == Filter::default() && visit.sent("all").is_none() {
         let why = "say which: by a part of the filter, or all";
         return Err(Problem::Unusable(why.to_owned()));
     }
-    Ok(filter)
+    let through = visit.sent(THROUGH).map(str::parse).transpose();
+    Ok(Filter {
+        through: through.map_err(|_| bad_cursor())?,
+        ..filter
+    })
 }
 
 fn from(visit: &Visit) -> Result<u64, Problem> {
@@ -126,7 +126,7 @@ fn told(visit: &Visit, done: &Bulk, deed: &str, again: &str, go_on: &str) -> Mar
             } }
         }
         @if let Some(cursor) = &done.next_cursor {
-            form method="post" action=(again) { (fields(visit, cursor)) button { (go_on) } }
+            form method="post" action=(again) { (fields(visit, visit.field(THROUGH), cursor)) button { (go_on) } }
         }
         p { a href="/dead-letters" { "Back to the dead letters" } }
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use maud::{Markup, html};
 use operations::dead_letters::{self, Buried, Filter, Letters, Summary};
 use proto_schemas::dead_letter::{Attempt, DeadLetter, Payload, Stage};
-use proto_schemas::ids::{DeadLetterId, UnixMillis};
+use proto_schemas::ids::DeadLetterId;
+use proto_schemas::topology::DEAD_LETTERS;
 use runtime::clock;
 use url::form_urlencoded;
 
@@ -20,8 +21,6 @@ use crate::web::Desk;
 pub(super) const SECTION: &str = "/dead-letters";
 /// What a list is filtered by: the fields of its form.
 pub(super) const FILTERS: [&str; 4] = ["stage", "class", "integration", "conversation"];
-/// The field of the moment until which dead letters were given up, in milliseconds.
-pub(super) const UNTIL: &str = "until";
 /// Dead letters of a page.
 const LISTED: usize = 50;
 /// The most of a payload that is shown, in bytes.
@@ -50,25 +49,29 @@ async fn list(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
         .map_or(Ok(0), str::parse)
         .map_err(|_| bad_cursor())?;
     let filter = filter(&|name| visit.asked(name))?;
+    let through = desk.bus.holdings(DEAD_LETTERS.name).await?.last;
     let letters = dead_letters::list(&desk.bus, &filter, from, LISTED).await?;
-    Ok(Reply::page(SECTION, "Dead letters", listed(&visit, &letters)))
+    Ok(Reply::page(
+        SECTION,
+        "Dead letters",
+        listed(&visit, &letters, through),
+    ))
 }
 
 /// The filter of which each field is asked for.
 ///
 /// # Errors
-/// [`Problem::BadQuery`] for a stage or a moment that there is not: without it the filter would let more through.
+/// [`Problem::BadQuery`] for a stage that there is not: without it the filter would let all through.
 pub(super) fn filter<'a>(asked: &impl Fn(&str) -> Option<&'a str>) -> Result<Filter, Problem> {
     let text = |name| asked(name).map(ToOwned::to_owned);
-    let moment = |millis: &str| millis.parse().map(UnixMillis);
-    let until = asked(UNTIL).map(moment).transpose();
     Ok(Filter {
         stage: asked("stage").map(stage).transpose()?,
         class: text("class"),
         integration: text("integration"),
         conversation: text("conversation"),
         since: None,
-        until: until.map_err(|_| Problem::BadQuery("`until` is milliseconds since 1970".to_owned()))?,
+        until: None,
+        through: None,
     })
 }
 
@@ -77,7 +80,7 @@ fn stage(name: &str) -> Result<Stage, Problem> {
     found.ok_or_else(|| Problem::BadQuery("there is no such stage".to_owned()))
 }
 
-fn listed(visit: &Visit, letters: &Letters) -> Markup {
+fn listed(visit: &Visit, letters: &Letters, through: u64) -> Markup {
     html! {
         @match visit.asked("done") {
             Some("replay") => (done("Its work goes through the pipeline again; the dead letter is removed.")),
@@ -95,7 +98,7 @@ fn listed(visit: &Visit, letters: &Letters) -> Markup {
                 }
             }
         }
-        @if visit.is_operator() && !letters.items.is_empty() { (bulk::forms(visit)) }
+        @if visit.is_operator() && !letters.items.is_empty() { (bulk::forms(visit, through)) }
         @if let Some(next) = letters.next {
             p { a href={ "/dead-letters?" (query(visit, next)) } { "Later dead letters" } }
         }

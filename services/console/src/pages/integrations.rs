@@ -96,7 +96,7 @@ async fn show(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
     Ok(Reply::page(
         Integration::PLACES.list,
         title(&stored),
-        page(&desk, &visit, &stored, &html! {}).await?,
+        page(&desk, &visit, &stored, &html! {}).await,
     ))
 }
 
@@ -109,13 +109,13 @@ async fn test(desk: Arc<Desk>, visit: Visit, preview_only: bool) -> Result<Reply
     let section = Integration::PLACES.list;
     Ok(match made {
         Ok(made) => {
-            let body = page(&desk, &visit, &stored, &report::shown(&made)).await?;
+            let body = page(&desk, &visit, &stored, &report::shown(&made)).await;
             Reply::page(section, title(&stored), body)
         }
         Err(why) => Reply::Again {
             title: title(&stored),
             section,
-            body: page(&desk, &visit, &stored, &told(&why)).await?,
+            body: page(&desk, &visit, &stored, &told(&why)).await,
             why,
         },
     })
@@ -125,18 +125,11 @@ fn title(stored: &Stored<Integration>) -> String {
     format!("Integration {}", stored.id)
 }
 
-async fn page(
-    desk: &Desk,
-    visit: &Visit,
-    stored: &Stored<Integration>,
-    result: &Markup,
-) -> Result<Markup, Problem> {
+async fn page(desk: &Desk, visit: &Visit, stored: &Stored<Integration>, result: &Markup) -> Markup {
     let snapshot = desk.registry.current();
     let body = match &stored.record {
         Some(integration) => html! {
-            @if let Some(breaker) = breakers::of(&desk.bus, &integration.id, stored.revision).await? {
-                div.notice.bad { (overview::open_breaker(&breaker, visit)) }
-            }
+            (breaker(desk, visit, integration, stored.revision).await)
             (facts(integration))
             (users(&snapshot, &stored.id))
             (test_form(visit, &stored.id))
@@ -144,7 +137,18 @@ async fn page(
         },
         None => html! {},
     };
-    Ok(records::framed(visit, stored, &body))
+    records::framed(visit, stored, &body)
+}
+
+/// Whether its webhook is left in peace. That this cannot be told takes nothing else from the page.
+async fn breaker(desk: &Desk, visit: &Visit, integration: &Integration, settings: u64) -> Markup {
+    match breakers::of(&desk.bus, &integration.id, settings).await {
+        Ok(Some(breaker)) => html! { div.notice.bad { (overview::open_breaker(&breaker, visit)) } },
+        Ok(None) => html! {},
+        Err(error) => {
+            html! { div.notice.warn { p { "Whether its webhook is left in peace is not known: " (error) "." } } }
+        }
+    }
 }
 
 fn facts(integration: &Integration) -> Markup {

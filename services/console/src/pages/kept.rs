@@ -1,5 +1,5 @@
-//! What was sent with a form whose session had ended: it stays on the page until who sent it has signed in, and goes out
-//! again with a click. The console itself keeps nothing of it.
+//! What was sent with a form whose session had ended: it stays on the page that says so, to be sent again with a click. The
+//! console itself keeps nothing of it.
 
 use std::collections::HashMap;
 
@@ -9,51 +9,44 @@ use super::layout::seal;
 use super::take::SEAL;
 use crate::session::Session;
 
-/// What the page is called that asks whether to send it again.
-pub(super) const TITLE: &str = "Send it again?";
-/// The field that says that there is something kept.
-const MARK: &str = "kept";
-/// What stands before the names of its fields.
-const PREFIX: &str = "kept.";
+/// The most fields and bytes that are kept for who is not signed in; no form of ours has as many, and few texts are longer.
+const MOST_FIELDS: usize = 64;
+const MOST_BYTES: usize = 64 * 1024;
+/// What of a field is shown, in bytes.
+const SHOWN_BYTES: usize = 2_000;
 
-/// The fields of a form, as hidden ones of the form to sign in.
-pub(super) fn fields(form: &HashMap<String, String>) -> Markup {
-    html! {
-        input type="hidden" name=(MARK) value="yes";
-        (hidden(PREFIX, form))
-    }
+/// Whether so much is kept for a stranger.
+pub(super) fn is_kept(form: &HashMap<String, String>) -> bool {
+    let bytes: usize = form.iter().map(|(name, value)| name.len() + value.len()).sum();
+    form.len() <= MOST_FIELDS && bytes <= MOST_BYTES
 }
 
-/// What a form to sign in has kept; none when it has nothing.
-pub(super) fn of(form: &HashMap<String, String>) -> Option<HashMap<String, String>> {
-    form.contains_key(MARK).then(|| {
-        let kept = form
-            .iter()
-            .filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?, value)));
-        kept.map(|(name, value)| (name.to_owned(), value.clone()))
-            .collect()
-    })
-}
-
-/// A form that sends it again, as one of this session.
-pub(super) fn again(session: &Session, action: &str, form: &HashMap<String, String>) -> Markup {
+/// What was sent, and a button that sends it again, as a form of this session if there is one.
+pub(super) fn again(session: Option<&Session>, action: &str, form: &HashMap<String, String>) -> Markup {
+    // In an order of their own, without the seal, which is another session's.
+    let mut fields: Vec<_> = form.iter().filter(|(name, _)| *name != SEAL).collect();
+    fields.sort_unstable();
     html! {
-        p { "You have signed in since this form was filled in. Nothing of it is done yet." }
+        p { "This time nothing was done. If a page has shown a result of it before, it is done once more with this:" }
+        dl.facts {
+            dt { "Goes to" } dd { code { (action) } }
+            @for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+                dt { (name) } dd { (beginning(value)) }
+            }
+        }
         form method="post" action=(action) {
-            (seal(session))
-            (hidden("", form))
-            p.small { "It goes to " code { (action) } "." }
+            @if let Some(session) = session { (seal(session)) }
+            @for (name, value) in &fields { input type="hidden" name=(name) value=(value); }
             button { "Send it again" }
         }
     }
 }
 
-/// All but the seal, which is another session's, in an order of their own.
-fn hidden(prefix: &str, form: &HashMap<String, String>) -> Markup {
-    let mut fields: Vec<_> = form.iter().filter(|(name, _)| *name != SEAL).collect();
-    fields.sort_unstable();
+fn beginning(value: &str) -> Markup {
+    let shown = &value[..value.floor_char_boundary(SHOWN_BYTES)];
     html! {
-        @for (name, value) in fields { input type="hidden" name={ (prefix) (name) } value=(value); }
+        pre { (shown) }
+        @if shown.len() < value.len() { "and " (value.len() - shown.len()) " bytes more" }
     }
 }
 
@@ -69,27 +62,33 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_has_no_part_in_signing_in() {
-        let sent = form(&[("seal", "old"), ("token", "<x>"), ("text", "a\nb")]);
-        let page = fields(&sent).into_string();
-        assert_eq!(
-            page,
-            "<input type=\"hidden\" name=\"kept\" value=\"yes\">\
-             <input type=\"hidden\" name=\"kept.text\" value=\"a\nb\">\
-             <input type=\"hidden\" name=\"kept.token\" value=\"&lt;x&gt;\">"
-        );
-        let signing_in = form(&[
-            ("token", "mine"),
-            ("kept", "yes"),
-            ("kept.token", "<x>"),
-            ("kept.text", "a\nb"),
+    fn all_but_the_seal_is_sent_again_as_it_was() {
+        let long = "é".repeat(SHOWN_BYTES);
+        let sent = form(&[
+            ("seal", "old"),
+            ("text", "<a>\nb"),
+            ("empty", ""),
+            ("long", &long),
         ]);
-        assert_eq!(of(&signing_in), Some(form(&[("token", "<x>"), ("text", "a\nb")])));
+        let page = again(None, "/x?a&b", &sent).into_string();
+        for part in [
+            "action=\"/x?a&amp;b\"",
+            "name=\"text\" value=\"&lt;a&gt;\nb\"",
+            "name=\"empty\" value=\"\"",
+            &format!("value=\"{long}\""),
+            "and 2000 bytes more",
+        ] {
+            assert!(page.contains(part), "no {part} in {page}");
+        }
+        assert!(!page.contains("old") && !page.contains("<dt>empty"), "{page}");
     }
 
     #[test]
-    fn a_form_of_no_fields_may_be_kept() {
-        assert_eq!(of(&form(&[("kept", "yes")])), Some(HashMap::new()));
-        assert_eq!(of(&form(&[("token", "mine")])), None);
+    fn no_more_is_kept_than_a_form_of_ours_may_have() {
+        let names: Vec<_> = (0..=MOST_FIELDS).map(|number| number.to_string()).collect();
+        let fields: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
+        assert!(is_kept(&form(&fields[1..])) && !is_kept(&form(&fields)));
+        let text = "x".repeat(MOST_BYTES);
+        assert!(is_kept(&form(&[("", &text)])) && !is_kept(&form(&[("a", &text)])));
     }
 }

@@ -16,16 +16,16 @@ use proto_schemas::progress::UsedLink;
 use proto_schemas::subjects;
 use proto_schemas::topology::PROGRESS;
 use runtime::clock;
-use runtime::web::{Peer, read_body, retry_after};
+use runtime::web::{Peer, retry_after};
 
 use super::layout::{self, Frame};
 use super::page::fields;
-use super::take::{SEAL, check_origin, sent, signed_in};
+use super::take::{finish, is_sealed, once_more, sent, signed_in};
 use super::{headers, kept, problem};
 use crate::audit::{self, Deed};
 use crate::guard::SignedIn;
 use crate::problem::Problem;
-use crate::session::{self, Session};
+use crate::session;
 use crate::web::Desk;
 
 /// What the beginning of a session is called in the log and in metrics.
@@ -52,20 +52,21 @@ async fn show(State(desk): State<Arc<Desk>>, request: Request) -> Response {
     if is_signed_in && field("code").is_empty() {
         return headers::secured(Redirect::to(next).into_response());
     }
-    page(StatusCode::OK, &form(field("code"), next, &html! {}))
+    page(StatusCode::OK, &form(field("code"), next))
 }
 
 async fn sign_in(State(desk): State<Arc<Desk>>, request: Request) -> Response {
     let began = Instant::now();
     let address = address_of(&desk, &request);
     let headers = request.headers().clone();
-    let (done, form) = match sent(request).await {
-        Ok(form) => (begin(&desk, address, &form).await, form),
-        Err(why) => (Err(why), HashMap::new()),
+    let (done, next) = match sent(request).await {
+        Ok(form) => {
+            let next = local(form.get("next").map_or("", |next| next.trim())).to_owned();
+            (begin(&desk, address, &form).await, next)
+        }
+        Err(why) => (Err(why), START.to_owned()),
     };
     desk.metrics.answered(done.as_ref().err(), began.elapsed());
-    let next = local(form.get("next").map_or("", |next| next.trim()));
-    let kept = kept::of(&form);
     match done {
         Ok(SignedIn { session, cookie }) => {
             let deed = Deed {
@@ -74,45 +75,29 @@ async fn sign_in(State(desk): State<Arc<Desk>>, request: Request) -> Response {
                 id: "",
             };
             audit::note(&desk.metrics, &deed, Ok(None));
-            let answer = match kept {
-                None => Redirect::to(next).into_response(),
-                Some(form) => once_more(&session, next, &form),
-            };
-            with_cookie(&headers, &cookie, answer)
+            with_cookie(&headers, &cookie, &next)
         }
         Err(why) => {
             why.log();
             desk.metrics.changed(SIGN_IN, false);
-            let kept = kept.map_or_else(|| html! {}, |form| kept::fields(&form));
-            refused(&why, next, &kept)
+            refused(&why, &next)
         }
     }
 }
 
-/// The form that was sent when nobody was signed in, to be sent now.
-fn once_more(session: &Session, action: &str, form: &HashMap<String, String>) -> Response {
-    let frame = Frame {
-        title: kept::TITLE,
-        section: "",
-        session: Some(session),
-        body: kept::again(session, action, form),
-    };
-    layout::framed(&frame).into_response()
-}
-
-/// The page to sign in, for who has sent a form and is signed in no longer.
+/// What is said to who has sent a form and is not signed in any more. One signs in elsewhere, so that no page of the
+/// history has sent a token.
 pub(super) fn before(action: &str, sent: &HashMap<String, String>) -> Response {
     let body = html! {
-        div.notice.warn role="alert" {
-            p { "You are not signed in any more. Nothing was done; what you have sent can be sent again once you are." }
-        }
-        (form("", action, &kept::fields(sent)))
+        div.notice.warn role="alert" { p { "You are not signed in any more." } }
+        p { a.button href="/login" target="_blank" rel="noopener" { "Sign in, in another tab" } }
+        (kept::again(None, action, sent))
     };
     page(StatusCode::FORBIDDEN, &body)
 }
 
 /// The page again, with why nobody is signed in.
-fn refused(why: &Problem, next: &str, kept: &Markup) -> Response {
+fn refused(why: &Problem, next: &str) -> Response {
     let verdict = why.verdict();
     let status = match verdict.status {
         StatusCode::UNAUTHORIZED => StatusCode::FORBIDDEN,
@@ -125,7 +110,7 @@ fn refused(why: &Problem, next: &str, kept: &Markup) -> Response {
     } else {
         problem::told(why)
     };
-    let mut response = page(status, &html! { (told) (form("", next, kept)) });
+    let mut response = page(status, &html! { (told) (form("", next)) });
     if let Some(wait) = verdict.retry_after {
         let headers = response.headers_mut();
         headers.insert(header::RETRY_AFTER, retry_after(wait));
@@ -178,26 +163,22 @@ async fn used_once(desk: &Desk, code: &str, now: u64) -> Result<Option<SignedIn>
 }
 
 async fn sign_out(State(desk): State<Arc<Desk>>, request: Request) -> Response {
+    let began = Instant::now();
     let headers = request.headers().clone();
     let Ok(Some(session)) = signed_in(&desk, &headers) else {
         return headers::secured(Redirect::to("/login").into_response());
     };
-    let form = match read_body(request).await {
-        Ok(body) => fields(&body),
-        Err(error) => return page(StatusCode::BAD_REQUEST, &problem::told(&error.into())),
+    let uri = request.uri().clone();
+    let done = match sent(request).await {
+        Ok(form) if is_sealed(&session, &form) => return with_cookie(&headers, "", "/login"),
+        Ok(form) => Ok(once_more(&session, &uri, &form, Problem::ForeignForm)),
+        Err(why) => Err(why),
     };
-    let is_ours = check_origin(&headers).is_ok()
-        && form
-            .get(SEAL)
-            .is_some_and(|seal| session::is_form_of(&session, seal));
-    if is_ours {
-        with_cookie(&headers, "", Redirect::to("/login").into_response())
-    } else {
-        page(StatusCode::FORBIDDEN, &problem::told(&Problem::ForeignForm))
-    }
+    finish(&desk, Some(&session), done, began)
 }
 
-fn with_cookie(asked: &HeaderMap, cookie: &str, mut response: Response) -> Response {
+fn with_cookie(asked: &HeaderMap, cookie: &str, next: &str) -> Response {
+    let mut response = Redirect::to(next).into_response();
     if let Some(cookie) = session::set_cookie(asked, cookie) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
@@ -214,11 +195,10 @@ fn page(status: StatusCode, body: &Markup) -> Response {
     headers::secured((status, layout::framed(&frame)).into_response())
 }
 
-fn form(code: &str, next: &str, kept: &Markup) -> Markup {
+fn form(code: &str, next: &str) -> Markup {
     html! {
         form.narrow method="post" action="/login" {
             input type="hidden" name="next" value=(next);
-            (kept)
             @if code.is_empty() {
                 label for="token" { "Token" }
                 input #token type="password" name="token" required autocomplete="current-password" autofocus

@@ -122,25 +122,29 @@ fn written(done: &Result<Reply, Problem>) -> Result<Option<Written>, &Problem> {
 /// A visit that may be made; of a form also that it comes from a page of ours.
 ///
 /// # Errors
-/// What is answered instead: a problem, or the form to be sent again, when it is of an earlier session.
+/// What is answered instead: a problem, or the form to be sent again, when it is of an earlier session or not for this one.
 async fn visit(
     page: &Page,
     session: Session,
     names: HashMap<String, String>,
     request: Request,
 ) -> Result<Visit, Result<Reply, Problem>> {
-    if session.client.role < page.role {
-        return Err(Err(Problem::Forbidden));
-    }
+    let is_allowed = session.client.role >= page.role;
     let uri = request.uri().clone();
     let query = fields(uri.query().unwrap_or_default().as_bytes());
     let form = match page.method {
-        Method::Get => HashMap::new(),
+        Method::Get if is_allowed => HashMap::new(),
+        Method::Get => return Err(Err(Problem::Forbidden)),
         Method::Post | Method::Put | Method::Delete => {
             let form = sent(request).await.map_err(Err)?;
-            let seal = form.get(SEAL).map_or("", String::as_str);
-            if !session::is_form_of(&session, seal) {
-                return Err(Ok(once_more(&session, &uri, &form)));
+            // Who signs in anew may have another role than before, too.
+            let why = match (is_allowed, is_sealed(&session, &form)) {
+                (true, true) => None,
+                (true, false) => Some(Problem::ForeignForm),
+                (false, _) => Some(Problem::Forbidden),
+            };
+            if let Some(why) = why {
+                return Err(Ok(once_more(&session, &uri, &form, why)));
             }
             form
         }
@@ -159,15 +163,20 @@ pub(super) async fn sent(request: Request) -> Result<HashMap<String, String>, Pr
     Ok(fields(&read_body(request).await?))
 }
 
-/// The page that sends a form of an earlier session as one of this.
-fn once_more(session: &Session, uri: &Uri, form: &HashMap<String, String>) -> Reply {
-    let why = Problem::ForeignForm;
+/// The page that sends a form of an earlier session as one of this, and why it was not taken.
+pub(super) fn once_more(session: &Session, uri: &Uri, form: &HashMap<String, String>, why: Problem) -> Reply {
     Reply::Again {
-        title: kept::TITLE.to_owned(),
+        title: "Send it again?".to_owned(),
         section: "",
-        body: html! { (problem::told(&why)) (kept::again(session, address(uri), form)) },
+        body: html! { (problem::told(&why)) (kept::again(Some(session), address(uri), form)) },
         why,
     }
+}
+
+/// Whether a form is of this session.
+pub(super) fn is_sealed(session: &Session, form: &HashMap<String, String>) -> bool {
+    let seal = form.get(SEAL).map_or("", String::as_str);
+    session::is_form_of(session, seal)
 }
 
 fn address(uri: &Uri) -> &str {
@@ -207,9 +216,16 @@ async fn sign_in_first(desk: &Desk, page: &Page, request: Request, began: Instan
     let uri = request.uri().clone();
     let answer = match page.method {
         Method::Get => Ok(to_login(address(&uri))),
-        Method::Post | Method::Put | Method::Delete => sent(request)
-            .await
-            .map(|form| login::before(address(&uri), &form)),
+        Method::Post | Method::Put | Method::Delete if desk.guard.hears_a_stranger() => {
+            sent(request).await.map(|form| {
+                if kept::is_kept(&form) {
+                    login::before(address(&uri), &form)
+                } else {
+                    to_login("/")
+                }
+            })
+        }
+        Method::Post | Method::Put | Method::Delete => Ok(to_login("/")),
     };
     match answer {
         Ok(response) => {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::fixture::{Answer, Fixture, VIEWER, answer};
 
 /// When all of them were given up.
-pub(crate) const BURIED_AT: u64 = 1000;
+const BURIED_AT: u64 = 1000;
 
 impl Fixture {
     /// Buries work of a stage, from a stream or from outside.

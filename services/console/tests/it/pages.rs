@@ -158,8 +158,15 @@ impl Shown {
     /// What the first field of this name holds.
     #[track_caller]
     pub(crate) fn value(&self, name: &str) -> String {
+        self.value_behind("", name)
+    }
+
+    /// The same behind a part of the page.
+    #[track_caller]
+    pub(crate) fn value_behind(&self, part: &str, name: &str) -> String {
+        let (_, behind) = self.html.split_once(part).expect(part);
         let field = format!("name=\"{name}\" value=\"");
-        let (_, rest) = self.html.split_once(&field).expect(name);
+        let (_, rest) = behind.split_once(&field).expect(name);
         rest.split('"').next().unwrap().to_owned()
     }
 }

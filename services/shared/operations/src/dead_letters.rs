@@ -39,6 +39,8 @@ pub struct Filter {
     pub since: Option<UnixMillis>,
     /// Given up at this moment or earlier.
     pub until: Option<UnixMillis>,
+    /// Stored at this sequence or before: none that came after a list was made.
+    pub through: Option<u64>,
 }
 
 /// A dead letter and where it lies.
@@ -83,7 +85,7 @@ pub struct Letters {
 }
 
 impl Filter {
-    /// Whether it is one of those.
+    /// Whether it is one of those, wherever it lies.
     pub fn lets_through(&self, letter: &DeadLetter) -> bool {
         let asked = |id: &String| {
             letter
@@ -124,6 +126,7 @@ impl From<&DeadLetter> for Summary {
 /// [`BusError`] when the broker is away or refuses.
 pub async fn list(bus: &Bus, filter: &Filter, from: u64, limit: usize) -> Result<Letters, BusError> {
     let mut items = Vec::new();
+    let is_meant = |sequence: &u64| filter.through.is_none_or(|through| *sequence <= through);
     let mut pages = bus.pages(DEAD_LETTERS.name, ALL, from);
     for _ in 0..LOOKED_AT {
         let Some(page) = pages.next().await? else { break };
@@ -131,7 +134,7 @@ pub async fn list(bus: &Bus, filter: &Filter, from: u64, limit: usize) -> Result
             if items.len() == limit {
                 return Ok(Letters {
                     items,
-                    next: Some(entry.sequence),
+                    next: Some(entry.sequence).filter(is_meant),
                 });
             }
             items.extend(fitting(filter, &entry));
@@ -139,14 +142,15 @@ pub async fn list(bus: &Bus, filter: &Filter, from: u64, limit: usize) -> Result
     }
     Ok(Letters {
         items,
-        next: pages.begins(),
+        next: pages.begins().filter(is_meant),
     })
 }
 
 /// The dead letter, if a filter lets it through. What cannot be read was written by a later build, which shows it.
 fn fitting(filter: &Filter, entry: &Entry) -> Option<Buried> {
     let letter: DeadLetter = entry.decode().ok()?;
-    filter.lets_through(&letter).then_some(Buried {
+    let is_in_time = filter.through.is_none_or(|through| entry.sequence <= through);
+    (is_in_time && filter.lets_through(&letter)).then_some(Buried {
         sequence: entry.sequence,
         letter,
     })

@@ -51,6 +51,7 @@ async fn every_answer_of_a_page_allows_nothing_from_elsewhere_and_is_not_kept() 
         (nobody.send(Method::GET, "/", &[]).await, 303),
         (nobody.send(Method::GET, "/bots", &[]).await, 303),
         (nobody.send(Method::GET, "/nowhere", &[]).await, 303),
+        (nobody.send(Method::POST, "/new-bot", &[("id", "b")]).await, 403),
         (nobody.send(Method::GET, "/login", &[]).await, 200),
         (nobody.send(Method::POST, "/login", &wrong).await, 403),
         (nobody.send(Method::POST, "/login", &right).await, 303),
