@@ -27,7 +27,7 @@ pub(super) fn again(session: Option<&Session>, action: &str, form: &HashMap<Stri
     let mut fields: Vec<_> = form.iter().filter(|(name, _)| *name != SEAL).collect();
     fields.sort_unstable();
     html! {
-        p { "This time nothing was done. If a page has shown a result of it before, it is done once more with this:" }
+        p { "Nothing was done this time. If it was done before, sending it again does it once more. What was sent:" }
         dl.facts {
             dt { "Goes to" } dd { code { (action) } }
             @for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {

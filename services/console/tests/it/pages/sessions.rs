@@ -172,7 +172,7 @@ async fn a_form_outlives_the_session_in_which_it_was_filled_in() {
         .holds(
             403,
             &[
-                "This time nothing was done",
+                "Nothing was done this time",
                 "action=\"/new-bot?from=here\"",
                 "Sign out",
             ],
