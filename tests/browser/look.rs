@@ -10,8 +10,8 @@ const PHONE_WIDTH: u32 = 390;
 /// Its height.
 const PHONE_HEIGHT: u32 = 844;
 
-/// The page has no barriers and its console no complaints, whether it is light, dark or on a phone. A picture of each is
-/// stored.
+/// The page has no fault that axe-core finds, and its console no complaints, whether it is light, dark or on a phone. A
+/// picture of each is stored.
 ///
 /// # Panics
 /// When it has; each is named.

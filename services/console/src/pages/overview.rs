@@ -60,7 +60,7 @@ fn vitals_of(looks: &[Overview], now: &Overview, visit: &Visit) -> Markup {
 }
 
 fn panel(name: &str, figure: &str, chart: &Markup) -> Markup {
-    html! { section.panel { h3 { (name) } p.figure { (figure) } (chart) } }
+    html! { section.panel { h2 { (name) } p.figure { (figure) } (chart) } }
 }
 
 fn turns(looks: &[Overview]) -> Markup {
@@ -95,7 +95,7 @@ fn dead_letters(looks: &[Overview], now: &Overview) -> Markup {
     let label = format!("Dead letters: now {}", now.dead_letters);
     html! {
         section.panel {
-            h3 { a href="/dead-letters" { "Dead letters" } }
+            h2 { a href="/dead-letters" { "Dead letters" } }
             p.figure { (now.dead_letters) }
             (chart::line(&amounts, &label))
         }
