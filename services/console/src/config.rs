@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use axum::http::HeaderName;
 use files::FilesConfig;
-use registry::SecretRef;
+use registry::{AllowedSecrets, SecretRef};
 use runtime::config::{FromEnvironment, Reader};
 use url::Url;
 
@@ -22,6 +22,8 @@ pub struct Config {
     pub(crate) tokens: Tokens,
     /// How many requests a second each token has; as many may come at once.
     pub(crate) per_second: NonZeroU32,
+    /// Which secrets the records that are written here may refer to.
+    pub(crate) secrets: AllowedSecrets,
     /// The playground's way in, if it has one.
     pub(crate) playground: Option<PlaygroundConfig>,
     /// What the pages are told about the world around them.
@@ -35,6 +37,7 @@ pub struct Config {
 impl FromEnvironment for Config {
     fn read(reader: &mut Reader) -> Self {
         let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080));
+        let playground = playground(reader);
         Self {
             http_listen: reader.listen(
                 "HTTP_LISTEN",
@@ -43,7 +46,8 @@ impl FromEnvironment for Config {
             ),
             tokens: Tokens::read(reader),
             per_second: per_second(reader),
-            playground: playground(reader),
+            secrets: secrets(reader, playground.as_ref()),
+            playground,
             surroundings: Surroundings {
                 ingress_public_url: url(
                     reader,
@@ -55,6 +59,24 @@ impl FromEnvironment for Config {
             forget_seed: forget_seed(reader),
             files: FilesConfig::read(reader),
         }
+    }
+}
+
+fn secrets(reader: &mut Reader, playground: Option<&PlaygroundConfig>) -> AllowedSecrets {
+    const KEY: &str = "CONSOLE_SECRETS";
+    let entries = reader.list(
+        KEY,
+        "References that integrations and connections may hold when they are written over the console, with commas between them; `*` at the \
+         end stands for whatever follows: file:/var/run/secrets/connections/*. The playground's is always among them. Any when \
+         empty: then operators can have each file and variable of the services sent to a webhook of theirs.",
+    );
+    let allowed = AllowedSecrets::new(entries).unwrap_or_else(|error| {
+        reader.error(format!("{KEY}: {error}"));
+        AllowedSecrets::ANY
+    });
+    match playground {
+        Some(playground) => allowed.and(&playground.secret),
+        None => allowed,
     }
 }
 

@@ -68,6 +68,7 @@ impl Service for Console {
             bus: process.bus.clone(),
             registry: process.registry.clone(),
             guard: Guard::new(config.tokens, config.per_second),
+            secrets: config.secrets,
             forgetting: Forgetting::new(config.forget_seed),
             metrics: ConsoleMetrics::new(&process.metrics, &routes, &pages)?,
             tasks: process.tasks.clone(),

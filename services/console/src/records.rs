@@ -104,7 +104,7 @@ async fn show<T: Record>(desk: Arc<Desk>, call: Call) -> Result<Answer, Problem>
 
 async fn put<T: Record>(desk: Arc<Desk>, call: Call) -> Result<Answer, Problem> {
     let condition = call.condition()?;
-    Answer::changed(operations::put::<T>(&desk.bus, &call.id, call.json()?, condition).await?)
+    Answer::changed(operations::put::<T>(&desk.bus, &desk.secrets, &call.id, call.json()?, condition).await?)
 }
 
 async fn delete<T: Record>(desk: Arc<Desk>, call: Call) -> Result<Answer, Problem> {
@@ -114,7 +114,7 @@ async fn delete<T: Record>(desk: Arc<Desk>, call: Call) -> Result<Answer, Proble
 }
 
 async fn validate<T: Record>(desk: Arc<Desk>, call: Call) -> Result<Answer, Problem> {
-    let errors = operations::validate::<T>(&desk.bus, &call.id, call.json()?).await?;
+    let errors = operations::validate::<T>(&desk.bus, &desk.secrets, &call.id, call.json()?).await?;
     Answer::of(&Judgement { errors })
 }
 
@@ -126,5 +126,7 @@ async fn history<T: Record>(desk: Arc<Desk>, call: Call) -> Result<Answer, Probl
 async fn roll_back<T: Record>(desk: Arc<Desk>, call: Call) -> Result<Answer, Problem> {
     let condition = call.condition()?;
     let Rollback { revision } = call.json()?;
-    Answer::changed(operations::roll_back::<T>(&desk.bus, &call.id, revision, condition).await?)
+    Answer::changed(
+        operations::roll_back::<T>(&desk.bus, &desk.secrets, &call.id, revision, condition).await?,
+    )
 }

@@ -10,7 +10,7 @@ use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::on;
 use bus::Bus;
-use registry::Registry;
+use registry::{AllowedSecrets, Registry};
 use runtime::task::Tasks;
 use runtime::web::read_body;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -42,6 +42,8 @@ pub(crate) struct Desk {
     pub(crate) bus: Bus,
     pub(crate) registry: Registry,
     pub(crate) guard: Guard,
+    /// Which secrets the records that are written here may refer to.
+    pub(crate) secrets: AllowedSecrets,
     pub(crate) forgetting: Forgetting,
     pub(crate) metrics: ConsoleMetrics,
     pub(crate) tasks: Tasks,

@@ -7,9 +7,7 @@ use std::sync::Arc;
 
 use maud::{Markup, html};
 use proto_schemas::content::ChannelKind;
-use registry::{
-    Bot, Connection, ConnectionChannel, ConversationScope, EditPolicy, GroupPolicy, SecretRef, Snapshot,
-};
+use registry::{Bot, Connection, ConversationScope, EditPolicy, GroupPolicy, Snapshot};
 use serde_json::{Value, json};
 
 use super::page::{Page, Reply, Visit};
@@ -194,7 +192,7 @@ fn facts(connection: &Connection) -> Markup {
         dl.facts {
             dt { "Channel" } dd { (connection.channel.kind().as_str()) }
             dt { "Bot" } dd { (link::<Bot>(connection.bot.as_str())) }
-            @for (name, secret) in secrets(&connection.channel) { dt { (name) } dd { code { (secret) } } }
+            @for (key, secret) in connection.channel.secrets() { dt { (purpose(key)) } dd { code { (secret) } } }
             dt { "In groups" } dd {
                 @match connection.groups {
                     GroupPolicy::Addressed => "what is meant for the bot is answered",
@@ -215,24 +213,13 @@ fn facts(connection: &Connection) -> Markup {
     }
 }
 
-/// What the account's secrets are for, and their references.
-fn secrets(channel: &ConnectionChannel) -> Vec<(&'static str, &SecretRef)> {
-    match channel {
-        ConnectionChannel::Http(http) => {
-            let pushes = http.secrets.iter().map(|secret| ("Secret of pushes", secret));
-            let callbacks = http.callback_secret.iter();
-            pushes
-                .chain(callbacks.map(|secret| ("Secret of callbacks", secret)))
-                .collect()
-        }
-        ConnectionChannel::Telegram(telegram) => vec![
-            ("Token", &telegram.token),
-            ("Webhook secret", &telegram.webhook_secret),
-        ],
-        ConnectionChannel::Slack(slack) => vec![
-            ("Bot token", &slack.token),
-            ("Signing secret", &slack.signing_secret),
-        ],
-        ConnectionChannel::Discord(discord) => vec![("Token", &discord.token)],
+/// What a secret of an account is for.
+fn purpose(key: &str) -> &'static str {
+    match key {
+        "secrets" => "Secret of pushes",
+        "callback_secret" => "Secret of callbacks",
+        "webhook_secret" => "Webhook secret",
+        "signing_secret" => "Signing secret",
+        _ => "Bot's token",
     }
 }

@@ -117,7 +117,7 @@ async fn connect(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
     let id = format!("playground-{bot}");
     let record = playground(&desk)?.connection(&id, bot.as_str());
     let to = format!("/playground/{id}");
-    match operations::put::<Connection>(&desk.bus, &id, record, Condition::Absent).await {
+    match operations::put::<Connection>(&desk.bus, &desk.secrets, &id, record, Condition::Absent).await {
         Ok(written) => Ok(Reply::Elsewhere {
             to,
             written: Some(written),

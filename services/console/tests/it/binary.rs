@@ -29,6 +29,7 @@ fn a_bad_configuration_is_refused_with_every_error_at_once() {
         ("CONSOLE_OPERATOR_TOKEN", "env:FIRST,hunter2"),
         ("CONSOLE_VIEWER_TOKEN", "hunter2"),
         ("CONSOLE_REQUESTS_PER_SECOND", "0"),
+        ("CONSOLE_SECRETS", "env:FIRST,hunter2"),
         ("INGRESS_URL", "here"),
         ("CONSOLE_PLAYGROUND_SECRET", "hunter2"),
         ("INGRESS_PUBLIC_URL", "ftp://bot.example.com"),

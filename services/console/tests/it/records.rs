@@ -1,5 +1,6 @@
 //! The configuration: created, changed, removed, brought back, and refused.
 
+use registry::Manifest;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use testkit::condition::{PATIENCE, wait_until};
@@ -161,6 +162,51 @@ async fn a_secret_is_neither_taken_nor_repeated() {
     let refused = console.put("/v1/integrations/echo", &record, ABSENT).await;
     refused.is(422, "invalid");
     assert!(!refused.body.to_string().contains("abcdef"), "{}", refused.body);
+}
+
+#[tokio::test]
+async fn secrets_that_are_not_allowed_are_named_by_no_record_that_is_written_here() {
+    let console = Fixture::with(&[("CONSOLE_SECRETS", "env:BOT_*, file:/run/bots/*")]).await;
+    let signed = |secret: &str| {
+        let mut record = integration("echo", "1s");
+        record["signing_secret"] = secret.into();
+        record
+    };
+    let path = "/v1/integrations/echo";
+    // Stored past the console, as with `chatbot apply`.
+    let manifest = json!({"integrations": [signed("env:NATS_NKEY_SEED_VALUE")]});
+    let manifest: Manifest = serde_json::from_value(manifest).unwrap();
+    manifest.store(&console.bus).await.unwrap();
+    let stored = console.get(path).await;
+
+    let at = ["integrations.echo.signing_secret"];
+    for secret in ["env:NATS_NKEY_SEED_VALUE", "file:/run/bots/../nats/seed"] {
+        let refused = console
+            .put(path, &signed(secret), ("if-match", stored.tag()))
+            .await;
+        refused.is(422, "invalid");
+        assert_eq!(refused.errors(), at);
+        assert_eq!(console.validate(path, &signed(secret)).await.errors(), at);
+    }
+    let allowed = console
+        .put(path, &signed("env:BOT_1"), ("if-match", stored.tag()))
+        .await;
+    assert_eq!(allowed.status, 200);
+    let revision = stored.tag().trim_matches('"').parse().unwrap();
+    let back = console
+        .roll_back(path, revision, ("if-match", allowed.tag()))
+        .await;
+    back.is(422, "invalid");
+    assert_eq!(back.errors(), at);
+
+    let telegram = json!({"telegram": {"token": "env:BOT_1", "webhook_secret": "env:OTHER"}});
+    let connection = json!({"id": "tg", "bot": "help", "channel": telegram});
+    let judged = console.validate("/v1/connections/tg", &connection).await;
+    let at = [
+        "connections.tg.channel.telegram.webhook_secret",
+        "connections.tg.bot",
+    ];
+    assert_eq!(judged.errors(), at);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use bus::{Bus, BusError, Entry, TraceContext};
 use proto_schemas::subjects;
 use proto_schemas::topology::{REGISTRY, bucket_stream};
-use registry::{Problem, Snapshot};
+use registry::{AllowedSecrets, Problem, Snapshot};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -154,8 +154,14 @@ pub async fn history<T: Record>(bus: &Bus, id: &str) -> Result<Vec<Past<T>>, Rec
 ///
 /// # Errors
 /// [`BusError`] when the broker is away or refuses.
-pub async fn validate<T: Record>(bus: &Bus, id: &str, document: Value) -> Result<Vec<Problem>, BusError> {
-    Ok(judged::<T>(bus, id, document).await?.err().unwrap_or_default())
+pub async fn validate<T: Record>(
+    bus: &Bus,
+    allowed: &AllowedSecrets,
+    id: &str,
+    document: Value,
+) -> Result<Vec<Problem>, BusError> {
+    let judged = judged::<T>(bus, allowed, id, document).await?;
+    Ok(judged.err().unwrap_or_default())
 }
 
 /// Stores a record.
@@ -165,11 +171,14 @@ pub async fn validate<T: Record>(bus: &Bus, id: &str, document: Value) -> Result
 /// broker's.
 pub async fn put<T: Record>(
     bus: &Bus,
+    allowed: &AllowedSecrets,
     id: &str,
     document: Value,
     condition: Condition,
 ) -> Result<Written, RecordError> {
-    let record: T = judged(bus, id, document).await?.map_err(RecordError::Invalid)?;
+    let record: T = judged(bus, allowed, id, document)
+        .await?
+        .map_err(RecordError::Invalid)?;
     let from = present::<T>(bus, id).await?.map(|entry| entry.sequence);
     let expected = match (condition, from) {
         (Condition::Absent, None) => 0,
@@ -190,6 +199,7 @@ pub async fn put<T: Record>(
 /// [`RecordError::UnknownRevision`], or as for [`put`].
 pub async fn roll_back<T: Record>(
     bus: &Bus,
+    allowed: &AllowedSecrets,
     id: &str,
     revision: u64,
     condition: Condition,
@@ -202,7 +212,7 @@ pub async fn roll_back<T: Record>(
     })
     .await?;
     let document = found.ok_or(RecordError::UnknownRevision)?;
-    put::<T>(bus, id, document, condition).await
+    put::<T>(bus, allowed, id, document, condition).await
 }
 
 /// Removes a record. What it was stays in its history.
@@ -243,6 +253,7 @@ fn lost(error: BusError) -> RecordError {
 /// The record, or every rule that it breaks.
 async fn judged<T: Record>(
     bus: &Bus,
+    allowed: &AllowedSecrets,
     id: &str,
     document: Value,
 ) -> Result<Result<T, Vec<Problem>>, BusError> {
@@ -267,7 +278,9 @@ async fn judged<T: Record>(
             message: format!("must be {id:?}, as the address says"),
         });
     }
-    problems.extend(check(bus, &record.clone().alone()).await?);
+    let alone = record.clone().alone();
+    problems.extend(allowed.check(&alone));
+    problems.extend(check(bus, &alone).await?);
     Ok(if problems.is_empty() {
         Ok(record)
     } else {

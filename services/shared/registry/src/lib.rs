@@ -21,4 +21,4 @@ pub use spec::{
     Overlap, RetryBudget, SlackConnection, TelegramConnection, UnknownOutcome,
 };
 pub use split::{Arm, Split, SplitBy};
-pub use validate::{Problem, check_gateways, check_manifest, reads_gateways};
+pub use validate::{AllowedSecrets, Problem, check_gateways, check_manifest, reads_gateways};

@@ -358,6 +358,25 @@ impl ConnectionChannel {
         }
     }
 
+    /// The references to its secrets, each with the name of its key.
+    pub fn secrets(&self) -> Vec<(&'static str, &SecretRef)> {
+        match self {
+            Self::Http(http) => {
+                let pushes = http.secrets.iter().map(|secret| ("secrets", secret));
+                let callbacks = http.callback_secret.iter();
+                pushes
+                    .chain(callbacks.map(|secret| ("callback_secret", secret)))
+                    .collect()
+            }
+            Self::Telegram(telegram) => vec![
+                ("token", &telegram.token),
+                ("webhook_secret", &telegram.webhook_secret),
+            ],
+            Self::Slack(slack) => vec![("token", &slack.token), ("signing_secret", &slack.signing_secret)],
+            Self::Discord(discord) => vec![("token", &discord.token)],
+        }
+    }
+
     /// Its kind.
     pub fn kind(&self) -> ChannelKind {
         match self {

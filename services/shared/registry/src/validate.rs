@@ -2,6 +2,7 @@
 
 mod format;
 mod gateways;
+mod secrets;
 mod webhook;
 
 use std::collections::BTreeSet;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Bot, Breaker, ConnectionChannel, DiscordConnection, HeaderValue, Integration, Manifest};
 
 pub use gateways::{check_gateways, reads_gateways};
+pub use secrets::AllowedSecrets;
 
 /// Headers that an integration may not set: they belong to the transport or to us.
 const FORBIDDEN_HEADERS: [&str; 9] = [

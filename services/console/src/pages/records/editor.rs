@@ -52,7 +52,7 @@ pub(super) async fn check<T: Kind>(desk: Arc<Desk>, visit: Visit) -> Result<Repl
     }
     let judged = async {
         let draft = draft::<T>(&visit)?;
-        match operations::validate::<T>(&desk.bus, &draft.id, draft.record).await? {
+        match operations::validate::<T>(&desk.bus, &desk.secrets, &draft.id, draft.record).await? {
             broken if broken.is_empty() => Ok(()),
             broken => Err(Problem::Record(RecordError::Invalid(broken))),
         }
@@ -70,7 +70,7 @@ pub(super) async fn check<T: Kind>(desk: Arc<Desk>, visit: Visit) -> Result<Repl
 pub(super) async fn put<T: Kind>(desk: Arc<Desk>, visit: Visit) -> Result<Reply, Problem> {
     let stored = async {
         let draft = draft::<T>(&visit)?;
-        let put = operations::put::<T>(&desk.bus, &draft.id, draft.record, draft.condition);
+        let put = operations::put::<T>(&desk.bus, &desk.secrets, &draft.id, draft.record, draft.condition);
         Ok((put.await?, draft.id))
     };
     match stored.await {

@@ -76,7 +76,14 @@ pub(super) async fn roll_back<T: Kind>(desk: Arc<Desk>, visit: Visit) -> Result<
         "" => Condition::Absent,
         now => Condition::Revision(number(now)?),
     };
-    let written = operations::roll_back::<T>(&desk.bus, id, number(visit.field("to"))?, condition).await?;
+    let written = operations::roll_back::<T>(
+        &desk.bus,
+        &desk.secrets,
+        id,
+        number(visit.field("to"))?,
+        condition,
+    )
+    .await?;
     Ok(Reply::Elsewhere {
         to: format!("{}?done=rollback", address::<T>(id)),
         written: Some(written),

@@ -41,6 +41,8 @@ impl Ground {
         let console = Fixture::with(&[
             ("INGRESS_URL", &ingress.url()),
             ("CONSOLE_PLAYGROUND_SECRET", &reference),
+            // Which the playground needs nothing of.
+            ("CONSOLE_SECRETS", "env:OTHER"),
         ])
         .await;
         let bot = json!({"id": "help", "name": "Helper", "integration": "support"});

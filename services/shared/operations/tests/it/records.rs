@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use operations::{Condition, RecordError, Written, delete, history, list, put, roll_back, show, validate};
-use registry::{Bot, Connection, Integration, Snapshot};
+use registry::{AllowedSecrets, Bot, Connection, Integration, Snapshot};
 use serde_json::{Value, json};
 
 use crate::broker::Broker;
+
+const ANY: AllowedSecrets = AllowedSecrets::ANY;
 
 fn integration(id: &str, timeout: &str) -> Value {
     json!({"id": id, "url": "https://a.example/", "timeout": timeout})
@@ -22,7 +24,7 @@ impl Broker {
     }
 
     async fn put(&self, id: &str, timeout: &str, condition: Condition) -> Result<Written, RecordError> {
-        put::<Integration>(&self.bus, id, integration(id, timeout), condition).await
+        put::<Integration>(&self.bus, &ANY, id, integration(id, timeout), condition).await
     }
 
     /// What is stored, as its timeout in seconds.
@@ -85,7 +87,7 @@ async fn what_breaks_a_rule_is_told_whole_and_not_stored() {
     wrong["nmae"] = "B".into();
     wrong["name"] = "x".repeat(257).into();
     wrong["id"] = "other".into();
-    let problems = validate::<Bot>(&broker.bus, "support", wrong.clone())
+    let problems = validate::<Bot>(&broker.bus, &ANY, "support", wrong.clone())
         .await
         .unwrap();
     let paths: Vec<&str> = problems.iter().map(|problem| problem.path.as_str()).collect();
@@ -98,7 +100,7 @@ async fn what_breaks_a_rule_is_told_whole_and_not_stored() {
             "bots.other.name"
         ]
     );
-    let refused = put::<Bot>(&broker.bus, "support", wrong, Condition::Absent).await;
+    let refused = put::<Bot>(&broker.bus, &ANY, "support", wrong, Condition::Absent).await;
     assert!(matches!(refused, Err(RecordError::Invalid(told)) if told == problems));
     let absent = show::<Bot>(&broker.bus, "support").await;
     assert!(matches!(absent, Err(RecordError::Unknown)));
@@ -108,19 +110,19 @@ async fn what_breaks_a_rule_is_told_whole_and_not_stored() {
 async fn what_a_record_refers_to_counts_from_the_moment_it_is_stored() {
     let broker = Broker::start().await;
     assert_eq!(
-        validate::<Bot>(&broker.bus, "support", bot("echo"))
+        validate::<Bot>(&broker.bus, &ANY, "support", bot("echo"))
             .await
             .unwrap()
             .len(),
         1
     );
     broker.create("echo").await;
-    put::<Bot>(&broker.bus, "support", bot("echo"), Condition::Absent)
+    put::<Bot>(&broker.bus, &ANY, "support", bot("echo"), Condition::Absent)
         .await
         .unwrap();
     let connection = json!({"id": "web", "bot": "support", "channel": {"http": {"secrets": ["env:S"],
         "callback_url": "https://c.example/", "callback_secret": "env:C"}}});
-    let broken = validate::<Connection>(&broker.bus, "web", connection)
+    let broken = validate::<Connection>(&broker.bus, &ANY, "web", connection)
         .await
         .unwrap();
     assert_eq!(broken, []);
@@ -149,8 +151,9 @@ async fn a_removed_record_can_be_brought_back_from_its_history() {
     let seen: Vec<(u64, bool)> = past.iter().map(|past| (past.revision, past.removed)).collect();
     assert_eq!(seen, [(removed.to, true), (second, false), (first, false)]);
 
-    let back =
-        async |revision, condition| roll_back::<Integration>(&broker.bus, "echo", revision, condition).await;
+    let back = async |revision, condition| {
+        roll_back::<Integration>(&broker.bus, &ANY, "echo", revision, condition).await
+    };
     for (revision, condition) in [(removed.to, Condition::Absent), (first + 100, Condition::Absent)] {
         let refused = back(revision, condition).await;
         assert!(
@@ -171,7 +174,7 @@ async fn going_back_to_what_breaks_a_rule_by_now_is_refused() {
         broker.create(id).await;
     }
     let put = async |integration, condition| {
-        let done = put::<Bot>(&broker.bus, "support", bot(integration), condition).await;
+        let done = put::<Bot>(&broker.bus, &ANY, "support", bot(integration), condition).await;
         done.unwrap().to
     };
     let first = put("echo", Condition::Absent).await;
@@ -180,7 +183,7 @@ async fn going_back_to_what_breaks_a_rule_by_now_is_refused() {
     delete::<Integration>(&broker.bus, &snapshot(&[], &[bot("other")]), "echo", echo)
         .await
         .unwrap();
-    let refused = roll_back::<Bot>(&broker.bus, "support", first, Condition::Revision(second)).await;
+    let refused = roll_back::<Bot>(&broker.bus, &ANY, "support", first, Condition::Revision(second)).await;
     assert!(matches!(refused, Err(RecordError::Invalid(_))), "{refused:?}");
 }
 
@@ -231,21 +234,22 @@ async fn pages_follow_each_other_without_gap_or_repetition() {
 async fn a_gateway_that_a_stored_connection_reads_is_read_by_no_other() {
     let broker = Broker::start().await;
     broker.create("echo").await;
-    put::<Bot>(&broker.bus, "support", bot("echo"), Condition::Absent)
+    put::<Bot>(&broker.bus, &ANY, "support", bot("echo"), Condition::Absent)
         .await
         .unwrap();
     let reader = |id: &str| {
         json!({"id": id, "bot": "support", "channel": {"discord": {
             "token": "env:T", "application_id": "7", "public_key": "ab".repeat(32), "gateway": {}}}})
     };
-    let create = async |id: &str| put::<Connection>(&broker.bus, id, reader(id), Condition::Absent).await;
+    let create =
+        async |id: &str| put::<Connection>(&broker.bus, &ANY, id, reader(id), Condition::Absent).await;
     let first = create("first").await.unwrap();
     let RecordError::Invalid(problems) = create("second").await.unwrap_err() else {
         panic!("the second reader is refused for another reason");
     };
     assert_eq!(problems[0].path, "connections.second.channel.discord.gateway");
     let again = Condition::Revision(first.to);
-    let changed = put::<Connection>(&broker.bus, "first", reader("first"), again).await;
+    let changed = put::<Connection>(&broker.bus, &ANY, "first", reader("first"), again).await;
     let (revision, snapshot) = (changed.unwrap().to, snapshot(&[], &[]));
     delete::<Connection>(&broker.bus, &snapshot, "first", revision)
         .await
