@@ -97,15 +97,43 @@ impl RunDir {
     }
 }
 
-/// Secrets are for the owner's eyes.
+/// Writes a file for its owner's eyes. Written beside and moved: a reader never sees half of it.
 pub(crate) fn write_private(path: &Path, text: &str) -> io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
+    let draft = path.with_extension("draft");
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o600)
-        .open(path)?;
-    file.write_all(text.as_bytes())
+        .open(&draft)?;
+    file.write_all(text.as_bytes())?;
+    fs::rename(&draft, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn who_reads_a_private_file_while_it_is_written_anew_reads_all_that_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("up.json");
+        write_private(&path, "the first").unwrap();
+        let mut reader = fs::File::open(&path).unwrap();
+        write_private(&path, "the second").unwrap();
+        let mut read = String::new();
+        reader.read_to_string(&mut read).unwrap();
+        assert_eq!(
+            (read.as_str(), &*fs::read_to_string(&path).unwrap()),
+            ("the first", "the second")
+        );
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 }
