@@ -64,13 +64,14 @@ impl FromEnvironment for Config {
 
 fn secrets(reader: &mut Reader, playground: Option<&PlaygroundConfig>) -> AllowedSecrets {
     const KEY: &str = "CONSOLE_SECRETS";
-    let entries = reader.list(
+    let list = reader.optional(
         KEY,
         "References that integrations and connections may hold when they are written over the console, with commas between them; `*` at the \
-         end stands for whatever follows: file:/var/run/secrets/connections/*. The playground's is always among them. Any when \
+         end stands for whatever follows: file:/var/run/secrets/connections/*. That of the playground is allowed besides. Any when \
          empty: then operators can have each file and variable of the services sent to a webhook of theirs.",
     );
-    let allowed = AllowedSecrets::new(entries).unwrap_or_else(|error| {
+    let allowed = list.map_or(Ok(AllowedSecrets::ANY), |list| AllowedSecrets::read(&list));
+    let allowed = allowed.unwrap_or_else(|error| {
         reader.error(format!("{KEY}: {error}"));
         AllowedSecrets::ANY
     });

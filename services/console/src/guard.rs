@@ -10,8 +10,8 @@ use crate::problem::Problem;
 use crate::session::{self, Purpose, Session};
 use crate::token::{Role, Token, Tokens};
 
-/// How many requests a second without a token are told so one by one, or have their form read. More are refused all the
-/// same; they fill no log.
+/// How many requests a second without a token are told so one by one, and of as many forms a second without a session is
+/// read what was sent. More are refused all the same; they fill no log.
 /// Who has a token is not held up by them: a token is too long to be guessed at any rate.
 const STRANGERS_PER_SECOND: NonZeroU32 = NonZeroU32::new(5).expect("5 is not 0");
 
@@ -36,6 +36,7 @@ pub(crate) struct Guard {
     tokens: Tokens,
     limits: Vec<DefaultDirectRateLimiter>,
     strangers: DefaultDirectRateLimiter,
+    ended_sessions: DefaultDirectRateLimiter,
 }
 
 impl Guard {
@@ -44,6 +45,7 @@ impl Guard {
         Self {
             limits: tokens.iter().map(|_| limit(per_second)).collect(),
             strangers: limit(STRANGERS_PER_SECOND),
+            ended_sessions: limit(STRANGERS_PER_SECOND),
             tokens,
         }
     }
@@ -53,20 +55,22 @@ impl Guard {
     /// # Errors
     /// [`Problem`] without a token, or with one that has used up its rate.
     pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<Client, Problem> {
-        let now = DefaultClock::default().now();
         let Some((number, token)) = self.tokens.admit(headers) else {
-            return Err(match self.strangers.check() {
+            return Err(match heard(&self.strangers) {
                 Ok(()) => Problem::Unauthorized,
-                Err(refused) => Problem::TooManyStrangers(refused.wait_time_from(now)),
+                Err(too_many) => too_many,
             });
         };
         self.count(number)?;
         Ok(Client::of(token))
     }
 
-    /// Whether one more stranger is listened to now.
-    pub(crate) fn hears_a_stranger(&self) -> bool {
-        self.strangers.check().is_ok()
+    /// Lets the form of who is not signed in any more be read.
+    ///
+    /// # Errors
+    /// [`Problem::TooManyStrangers`] when many have sent one.
+    pub(crate) fn hears_of_an_ended_session(&self) -> Result<(), Problem> {
+        heard(&self.ended_sessions)
     }
 
     /// Who is signed in, by the cookie of a request's headers; nobody when there is none or it has ended.
@@ -137,4 +141,11 @@ impl Client {
             token: token.reference.to_string(),
         }
     }
+}
+
+fn heard(strangers: &DefaultDirectRateLimiter) -> Result<(), Problem> {
+    let now = DefaultClock::default().now();
+    strangers
+        .check()
+        .map_err(|refused| Problem::TooManyStrangers(refused.wait_time_from(now)))
 }

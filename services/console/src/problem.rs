@@ -30,7 +30,9 @@ pub(crate) enum Problem {
     #[error("too many requests with this token")]
     TooManyRequests(Duration),
     /// Too many show no token, or a wrong one.
-    #[error("too many requests without a token of the console")]
+    #[error(
+        "too many requests without a token or a session of the console: nothing was done, try again in a moment"
+    )]
     TooManyStrangers(Duration),
     /// Its address has shown too many wrong tokens.
     #[error("too many wrong tokens from this address: wait, then try again")]

@@ -79,7 +79,7 @@ fn said(filter: Filter) -> Vec<(&'static str, Value)> {
         conversation,
         since,
         until,
-        // Not the API's: one of its pages may be asked for until it has an end.
+        // The API has no such parameter; only the forms of the console's pages need it.
         through: _,
     } = filter;
     let parts = [

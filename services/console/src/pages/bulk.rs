@@ -101,9 +101,13 @@ fn meant(visit: &Visit) -> Result<Filter, Problem> {
         let why = "say which: by a part of the filter, or all";
         return Err(Problem::Unusable(why.to_owned()));
     }
-    let through = visit.sent(THROUGH).map(str::parse).transpose();
+    let through = visit.sent(THROUGH).and_then(|through| through.parse().ok());
+    let through = through.ok_or_else(|| {
+        let why = "the form does not say up to which dead letter it goes: load its page anew";
+        Problem::BadQuery(why.to_owned())
+    })?;
     Ok(Filter {
-        through: through.map_err(|_| bad_cursor())?,
+        through: Some(through),
         ..filter
     })
 }

@@ -9,16 +9,15 @@ use super::layout::seal;
 use super::take::SEAL;
 use crate::session::Session;
 
-/// The most fields and bytes that are kept for who is not signed in; no form of ours has as many, and few texts are longer.
+/// The most fields that are kept for who is not signed in. No form of ours has as many; how many bytes they have is bounded
+/// where they are read.
 const MOST_FIELDS: usize = 64;
-const MOST_BYTES: usize = 64 * 1024;
 /// What of a field is shown, in bytes.
 const SHOWN_BYTES: usize = 2_000;
 
 /// Whether so much is kept for a stranger.
 pub(super) fn is_kept(form: &HashMap<String, String>) -> bool {
-    let bytes: usize = form.iter().map(|(name, value)| name.len() + value.len()).sum();
-    form.len() <= MOST_FIELDS && bytes <= MOST_BYTES
+    form.len() <= MOST_FIELDS
 }
 
 /// What was sent, and a button that sends it again, as a form of this session if there is one.
@@ -88,7 +87,5 @@ mod tests {
         let names: Vec<_> = (0..=MOST_FIELDS).map(|number| number.to_string()).collect();
         let fields: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
         assert!(is_kept(&form(&fields[1..])) && !is_kept(&form(&fields)));
-        let text = "x".repeat(MOST_BYTES);
-        assert!(is_kept(&form(&[("", &text)])) && !is_kept(&form(&[("a", &text)])));
     }
 }

@@ -165,10 +165,15 @@ pub(super) async fn sent(request: Request) -> Result<HashMap<String, String>, Pr
 
 /// The page that sends a form of an earlier session as one of this, and why it was not taken.
 pub(super) fn once_more(session: &Session, uri: &Uri, form: &HashMap<String, String>, why: Problem) -> Reply {
+    let told = if matches!(why, Problem::ForeignForm) {
+        problem::notice("This form was filled in before you signed in last.", &why)
+    } else {
+        problem::told(&why)
+    };
     Reply::Again {
         title: "Send it again?".to_owned(),
         section: "",
-        body: html! { (problem::told(&why)) (kept::again(Some(session), address(uri), form)) },
+        body: html! { (told) (kept::again(Some(session), address(uri), form)) },
         why,
     }
 }
@@ -216,16 +221,16 @@ async fn sign_in_first(desk: &Desk, page: &Page, request: Request, began: Instan
     let uri = request.uri().clone();
     let answer = match page.method {
         Method::Get => Ok(to_login(address(&uri))),
-        Method::Post | Method::Put | Method::Delete if desk.guard.hears_a_stranger() => {
-            sent(request).await.map(|form| {
+        Method::Post | Method::Put | Method::Delete => match desk.guard.hears_of_an_ended_session() {
+            Ok(()) => sent(request).await.map(|form| {
                 if kept::is_kept(&form) {
                     login::before(address(&uri), &form)
                 } else {
                     to_login("/")
                 }
-            })
-        }
-        Method::Post | Method::Put | Method::Delete => Ok(to_login("/")),
+            }),
+            Err(why) => Err(why),
+        },
     };
     match answer {
         Ok(response) => {

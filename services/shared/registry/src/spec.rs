@@ -360,20 +360,38 @@ impl ConnectionChannel {
 
     /// The references to its secrets, each with the name of its key.
     pub fn secrets(&self) -> Vec<(&'static str, &SecretRef)> {
+        // All fields are named, so that a new one is thought of here.
         match self {
-            Self::Http(http) => {
-                let pushes = http.secrets.iter().map(|secret| ("secrets", secret));
-                let callbacks = http.callback_secret.iter();
+            Self::Http(HttpConnection {
+                secrets,
+                callback_url: _,
+                callback_secret,
+            }) => {
+                let pushes = secrets.iter().map(|secret| ("secrets", secret));
+                let callbacks = callback_secret.iter();
                 pushes
                     .chain(callbacks.map(|secret| ("callback_secret", secret)))
                     .collect()
             }
-            Self::Telegram(telegram) => vec![
-                ("token", &telegram.token),
-                ("webhook_secret", &telegram.webhook_secret),
-            ],
-            Self::Slack(slack) => vec![("token", &slack.token), ("signing_secret", &slack.signing_secret)],
-            Self::Discord(discord) => vec![("token", &discord.token)],
+            Self::Telegram(TelegramConnection {
+                token,
+                webhook_secret,
+                username: _,
+                unknown_outcome: _,
+                api_base: _,
+            }) => vec![("token", token), ("webhook_secret", webhook_secret)],
+            Self::Slack(SlackConnection {
+                token,
+                signing_secret,
+                api_base: _,
+            }) => vec![("token", token), ("signing_secret", signing_secret)],
+            Self::Discord(DiscordConnection {
+                token,
+                application_id: _,
+                public_key: _,
+                gateway: _,
+                api_base: _,
+            }) => vec![("token", token)],
         }
     }
 

@@ -26,9 +26,17 @@ impl Fixture {
     }
 }
 
-/// The filter and the place that a page of forms sends on.
-fn fields(page: &Shown) -> [(&'static str, String); 4] {
-    ["stage", "class", "through", "cursor"].map(|name| (name, page.value(name)))
+/// What the form of a page that goes there sends.
+fn fields(page: &Shown, address: &str) -> [(&'static str, String); 4] {
+    let form = format!("action=\"{address}\"");
+    ["stage", "class", "through", "cursor"].map(|name| (name, page.value_behind(&form, name)))
+}
+
+fn sent<'a>(fields: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
+    fields
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect()
 }
 
 #[tokio::test]
@@ -36,24 +44,26 @@ async fn all_that_a_filter_lets_through_are_replayed_a_hundred_at_a_time() {
     let console = Fixture::start().await;
     console.bury_many().await;
     let operator = console.operator().await;
-    operator
-        .get("/dead-letters?stage=context-builder")
-        .await
-        .holds(200, &["All that the filter lets through", "At most 100 at once"]);
-    let form = [("stage", "context-builder"), ("class", ""), ("cursor", "")];
-    let first = operator.post("/dead-letters/replay", &form).await;
+    let page = operator.get("/dead-letters?stage=context-builder").await;
+    page.holds(200, &["All that the filter lets through", "At most 100 at once"]);
+    let form = fields(&page, "/dead-letters/replay");
+    let first = operator.post("/dead-letters/replay", &sent(&form)).await;
     first.holds(
         200,
         &["100 dead letters were replayed, 0 not.", "Go on with the rest"],
     );
-    let rest = fields(&first);
-    assert_eq!(rest[0].1, "context-builder");
-    let rest: Vec<_> = rest.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let second = operator.post("/dead-letters/replay", &rest).await;
+    console.bury("later", "context-builder", Some(INBOX.name)).await;
+    let rest = fields(&first, "/dead-letters/replay");
+    assert_eq!((&rest[0], &rest[2]), (&form[0], &form[2]));
+    let second = operator.post("/dead-letters/replay", &sent(&rest)).await;
     second
         .holds(200, &["1 dead letter was replayed, 0 not."])
         .lacks(&["Go on with the rest"]);
-    assert_eq!(console.left().await, 1, "that of the other stage");
+    assert_eq!(
+        console.left().await,
+        2,
+        "that of the other stage, and the later one"
+    );
 }
 
 #[tokio::test]
@@ -61,16 +71,19 @@ async fn all_that_a_filter_lets_through_are_removed_a_hundred_at_a_time() {
     let console = Fixture::start().await;
     console.bury_many().await;
     let operator = console.operator().await;
-    let form = [("stage", "context-builder"), ("class", "timeout")];
-    let first = operator.post("/dead-letters/purge", &form).await;
+    let page = operator
+        .get("/dead-letters?stage=context-builder&class=timeout")
+        .await;
+    let form = fields(&page, "/dead-letters/purge");
+    let first = operator.post("/dead-letters/purge", &sent(&form)).await;
     first.holds(
         200,
         &["100 dead letters were removed, 0 not.", "Remove the rest, too"],
     );
-    let rest = fields(&first);
-    let rest: Vec<_> = rest.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let rest = fields(&first, "/dead-letters/purge");
+    assert_eq!(rest[1].1, "timeout");
     operator
-        .post("/dead-letters/purge", &rest)
+        .post("/dead-letters/purge", &sent(&rest))
         .await
         .holds(200, &["1 dead letter was removed, 0 not."])
         .lacks(&["Remove the rest, too"]);
@@ -99,18 +112,16 @@ async fn what_cannot_be_replayed_stays_and_is_told() {
     console.bury("one", "context-builder", Some(INBOX.name)).await;
     console.bury("outside", "ingress", None).await;
     let operator = console.operator().await;
-    let all = operator.get("/dead-letters").await;
-    let all = all.holds(200, &["All of them"]).value("all");
-    operator
-        .post("/dead-letters/replay", &[("all", &all)])
-        .await
-        .holds(
-            200,
-            &[
-                "1 dead letter was replayed, 1 not.",
-                "href=\"/dead-letters/outside\"",
-            ],
-        );
+    let page = operator.get("/dead-letters").await;
+    page.holds(200, &["All of them"]);
+    let form = [("all", &*page.value("all")), ("through", &*page.value("through"))];
+    operator.post("/dead-letters/replay", &form).await.holds(
+        200,
+        &[
+            "1 dead letter was replayed, 1 not.",
+            "href=\"/dead-letters/outside\"",
+        ],
+    );
     assert_eq!(console.left().await, 1);
 }
 
@@ -120,9 +131,14 @@ async fn a_filter_that_is_none_and_a_viewer_change_nothing() {
     console.bury("one", "context-builder", Some(INBOX.name)).await;
     let (operator, viewer) = (console.operator().await, console.viewer().await);
     for form in ["/dead-letters/replay", "/dead-letters/purge"] {
-        for bad in [("stage", "nonsense"), ("through", "x"), ("cursor", "x")] {
-            let sent = operator.post(form, &[bad, ("all", "yes")]).await;
-            sent.holds(400, &["bad_query"]);
+        let (all, last) = (("all", "yes"), ("through", "99"));
+        for bad in [
+            vec![all, last, ("stage", "nonsense")],
+            vec![all, last, ("cursor", "x")],
+            vec![all, ("through", "x")],
+            vec![all],
+        ] {
+            operator.post(form, &bad).await.holds(400, &["bad_query"]);
         }
         // That all are meant has to be said.
         operator

@@ -124,6 +124,17 @@ async fn pages_of_dead_letters_end_where_the_next_begin() {
         next = page.next;
     }
     assert_eq!(seen, ["dl0", "dl1", "dl2", "dl3", "dl4"]);
+
+    // Those that came later are not of the list, and nothing leads to them.
+    let first = list(&broker.bus, &Filter::default(), 0, 2).await.unwrap();
+    let through = first.next.map(|next| next - 1);
+    let until = Filter {
+        through,
+        ..Filter::default()
+    };
+    let page = list(&broker.bus, &until, 0, 2).await.unwrap();
+    assert_eq!((page.items.len(), page.next), (2, None));
+    assert_eq!(broker.ids(&until).await, ["dl0", "dl1"]);
 }
 
 #[tokio::test]

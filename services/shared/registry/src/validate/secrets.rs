@@ -3,7 +3,7 @@
 use std::path::{Component, Path};
 
 use super::Problem;
-use crate::{HeaderValue, Manifest, SecretRef};
+use crate::{HeaderValue, Integration, Manifest, SecretRef};
 
 /// The references that records may hold. Whoever may write a record may have what it refers to sent to an address of
 /// theirs, so this is what writing records is worth.
@@ -17,12 +17,13 @@ impl AllowedSecrets {
     /// All are allowed.
     pub const ANY: Self = Self { entries: Vec::new() };
 
-    /// Takes a list of references (`env:NAME`, `file:PATH`), each as it is or, with `*` at its end, all that begin so.
-    /// None allow all.
+    /// Reads a list of references (`env:NAME`, `file:PATH`) with commas between them, each as it is or, with `*` at its
+    /// end, all that begin so.
     ///
     /// # Errors
     /// What is wrong with the first entry that is no such thing.
-    pub fn new(entries: Vec<String>) -> Result<Self, String> {
+    pub fn read(list: &str) -> Result<Self, String> {
+        let entries: Vec<String> = list.split(',').map(|entry| entry.trim().to_owned()).collect();
         for (position, entry) in (1..).zip(&entries) {
             let is_reference = SecretRef::try_from(entry.clone()).is_ok();
             let is_whole = entry.find('*').is_none_or(|star| star + 1 == entry.len());
@@ -83,16 +84,30 @@ fn leads_elsewhere(reference: &str) -> bool {
 fn references(manifest: &Manifest) -> Vec<(String, &SecretRef)> {
     let mut found = Vec::new();
     for integration in &manifest.integrations {
-        let path = format!("integrations.{}", integration.id);
-        for (name, value) in &integration.headers {
+        // All fields are named, so that a new one is thought of here.
+        let Integration {
+            id,
+            url: _,
+            format: _,
+            headers,
+            timeout: _,
+            signing_secret,
+            previous_signing_secret,
+            client_certificate,
+            limits: _,
+            retry: _,
+            revision: _,
+        } = integration;
+        let path = format!("integrations.{id}");
+        for (name, value) in headers {
             if let HeaderValue::Secret { secret, .. } = value {
                 found.push((format!("{path}.headers.{name}.secret"), secret));
             }
         }
         for (name, secret) in [
-            ("signing_secret", &integration.signing_secret),
-            ("previous_signing_secret", &integration.previous_signing_secret),
-            ("client_certificate", &integration.client_certificate),
+            ("signing_secret", signing_secret),
+            ("previous_signing_secret", previous_signing_secret),
+            ("client_certificate", client_certificate),
         ] {
             found.extend(secret.iter().map(|secret| (format!("{path}.{name}"), secret)));
         }
@@ -113,7 +128,7 @@ mod tests {
     use super::*;
 
     fn allowed(entries: &[&str]) -> Result<AllowedSecrets, String> {
-        AllowedSecrets::new(entries.iter().map(|entry| (*entry).to_owned()).collect())
+        AllowedSecrets::read(&entries.join(", "))
     }
 
     fn reference(text: &str) -> SecretRef {
@@ -147,7 +162,14 @@ mod tests {
 
     #[test]
     fn an_entry_that_is_no_reference_is_refused_and_not_repeated() {
-        for entry in ["hunter2", "env:", "env:*_HUNTER2", "file:/run/../hunter2/*", "*"] {
+        for entry in [
+            "",
+            "hunter2",
+            "env:",
+            "env:*_HUNTER2",
+            "file:/run/../hunter2/*",
+            "*",
+        ] {
             let error = allowed(&["env:A", entry]).unwrap_err();
             assert!(error.starts_with("entry 2 must be"), "{error}");
             assert!(!error.to_lowercase().contains("hunter2"), "{error}");
